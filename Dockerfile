@@ -1,0 +1,26 @@
+# The same two steps as on any machine: `make` installs what the lock file says, `analytics up` runs the service.
+FROM python:3.13-slim AS build
+RUN apt-get update && apt-get install --yes --no-install-recommends make=4.* && rm -rf /var/lib/apt/lists/*
+WORKDIR /app
+COPY Makefile pyproject.toml requirements.lock README.md LICENSE ./
+COPY events events
+COPY gateway gateway
+COPY generated generated
+COPY jobs jobs
+COPY runtime runtime
+COPY server server
+COPY storage storage
+RUN make .venv/.runtime
+
+FROM python:3.13-slim
+# Postgres refuses to run as root, and so do we. The data directory is a volume that belongs to this user.
+RUN useradd --system --uid 10001 --home-dir /data --create-home analytics
+COPY --from=build /app /app
+ENV ANALYTICS_DATA_DIR=/data ANALYTICS_HOST=0.0.0.0 ANALYTICS_LOG_FORMAT=json PATH=/app/.venv/bin:$PATH
+USER 10001
+WORKDIR /data
+VOLUME /data
+EXPOSE 50051
+HEALTHCHECK --interval=10s --timeout=5s --start-period=30s CMD ["analytics", "health"]
+STOPSIGNAL SIGTERM
+CMD ["analytics", "up"]

@@ -1,0 +1,96 @@
+# Everything a developer, an operator or CI does here is a target of this file. Needs Python 3.11+ and make.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+TOOLS := .tools/bin
+PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --require-hashes
+PROJECT := $(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation --editable .
+GRPC_HEALTH_PROBE_VERSION := v0.4.61
+GRPCURL_VERSION := v1.9.4
+
+.DEFAULT_GOAL := help
+.PHONY: help up demo test check bench gen tools lock fmt clean
+
+help: ## Say what there is
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(VENV)/bin/python:
+	@echo "==> making $(VENV) with $$($(PYTHON) --version)"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "This project needs Python 3.11 or newer; say which with: make PYTHON=python3.12 ..."; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.runtime: requirements.lock pyproject.toml | $(VENV)/bin/python
+	@echo "==> installing what the service needs"
+	@$(PIP) -r requirements.lock
+	@$(PROJECT)
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.lock pyproject.toml | $(VENV)/bin/python
+	@echo "==> installing what development needs"
+	@$(PIP) -r requirements-dev.lock
+	@$(PROJECT)
+	@touch $@ $(VENV)/.runtime
+
+up: $(VENV)/.runtime ## Set everything up and run the service
+	@exec $(BIN)/analytics up
+
+demo: $(VENV)/.runtime ## Import a real data set over gRPC and print its reports
+	@exec $(BIN)/python -m examples.demo
+
+test: $(VENV)/.dev tools ## Set everything up and run the tests
+	@echo "==> tests"
+	@PATH="$(CURDIR)/$(TOOLS):$$PATH" $(BIN)/python -m pytest
+
+check: $(VENV)/.dev .deps/googleapis ## Everything CI checks: format, lint, types, contracts, generated code, migrations, tests
+	@echo "==> format and lint"
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/hadolint Dockerfile
+	@echo "==> types"
+	@$(BIN)/mypy
+	@echo "==> import contracts"
+	@$(BIN)/lint-imports
+	@echo "==> protos"
+	@$(BIN)/buf format --diff --exit-code proto
+	@$(BIN)/buf lint proto
+	@tools/check_generated
+	@$(MAKE) --no-print-directory test
+
+bench: $(VENV)/.dev ## Measure ingestion end to end, beside its ceiling
+	@$(BIN)/python -m bench.ingest
+
+.deps/googleapis: | $(VENV)/.dev
+	@mkdir -p $@/google/api
+	@$(BIN)/python -c 'import google.api, pathlib, shutil; source = pathlib.Path(list(google.api.__path__)[0]); \
+		[shutil.copy(source / name, "$@/google/api") for name in ("annotations.proto", "http.proto")]'
+
+gen: $(VENV)/.dev .deps/googleapis ## Generate the code under generated/
+	@$(BIN)/buf generate proto
+	@$(BIN)/buf build proto --output generated/descriptors.binpb
+	@echo "==> generated/ is up to date"
+
+tools: ## Install grpc_health_probe and grpcurl into .tools, where Go is present
+	@if ! command -v go >/dev/null 2>&1; then echo "==> no Go here: tests that need grpc_health_probe or grpcurl will say so"; \
+	else \
+		[ -x $(TOOLS)/grpc-health-probe ] || { echo "==> installing grpc_health_probe"; GOBIN="$(CURDIR)/$(TOOLS)" \
+			go install github.com/grpc-ecosystem/grpc-health-probe@$(GRPC_HEALTH_PROBE_VERSION); } && \
+		[ -x $(TOOLS)/grpcurl ] || { echo "==> installing grpcurl"; GOBIN="$(CURDIR)/$(TOOLS)" \
+			go install github.com/fullstorydev/grpcurl/cmd/grpcurl@$(GRPCURL_VERSION); }; \
+	fi
+
+lock: | $(VENV)/bin/python ## Resolve the dependencies anew into the lock files
+	@$(BIN)/python -m pip install --quiet uv
+	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --python-version 3.11 \
+		--custom-compile-command "make lock" --group build pyproject.toml --output-file requirements.lock
+	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --python-version 3.11 \
+		--custom-compile-command "make lock" --group dev pyproject.toml --constraint requirements.lock --output-file requirements-dev.lock
+
+fmt: $(VENV)/.dev ## Format Python and protos
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix-only --quiet .
+	@$(BIN)/buf format --write proto
+
+clean: ## Remove what the other targets made, but for the databases in .analytics*
+	rm -rf $(VENV) .tools .deps dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

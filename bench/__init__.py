@@ -1,0 +1,1 @@
+"""Benchmarks: each prints machine, command, figures and ratios."""

@@ -1,0 +1,104 @@
+"""The machine a benchmark ran on, and the service it measures."""
+
+import os
+import platform
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+START_TIMEOUT_S = 60
+
+
+def describe_machine() -> str:
+    """Name the processor, its cores and the Python."""
+    model = next(
+        (
+            line.partition(":")[2].strip()
+            for line in Path("/proc/cpuinfo").read_text().splitlines()
+            if line.startswith("model name")
+        )
+        if Path("/proc/cpuinfo").exists()
+        else iter(()),
+        platform.processor(),
+    )
+    return f"{os.cpu_count()} x {model}, Python {platform.python_version()}"
+
+
+@dataclass(frozen=True, slots=True)
+class RunningService:
+    """A service under measurement."""
+
+    address: str
+    data_dir: Path
+
+    def workers(self) -> list[int]:
+        """List the process ids of the workers."""
+        found = []
+        for entry in Path("/proc").iterdir():
+            if entry.name.isdigit():
+                try:
+                    environ, command = (entry / "environ").read_bytes(), (entry / "cmdline").read_bytes()
+                except OSError:
+                    continue
+                if str(self.data_dir).encode() in environ and b"\0worker\0" in command:
+                    found.append(int(entry.name))
+        return found
+
+    def peak_rss_mb(self) -> float:
+        """Read the most memory that a worker held so far, in MB of 10^6 bytes."""
+        return max(
+            int(line.split()[1]) * 1024 / 1e6
+            for pid in self.workers()
+            for line in Path(f"/proc/{pid}/status").read_text().splitlines()
+            if line.startswith("VmHWM:")
+        )
+
+
+@contextmanager
+def service(**environment: str) -> Iterator[RunningService]:
+    """Run `analytics serve` with one worker on a fresh embedded Postgres, and remove it all afterwards."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with tempfile.TemporaryDirectory(prefix="analytics-bench-") as folder:
+        data_dir = Path(folder, "data")
+        variables = {
+            **os.environ,
+            "ANALYTICS_DATA_DIR": str(data_dir),
+            "GRPC_PORT": str(port),
+            "ANALYTICS_WORKERS": "1",
+            "ANALYTICS_LOG_LEVEL": "warning",
+            **environment,
+        }
+        process = subprocess.Popen([sys.executable, "-m", "server", "serve"], env=variables, stdout=subprocess.DEVNULL)
+        try:
+            address = f"127.0.0.1:{port}"
+            _wait_until_serving(address, process)
+            yield RunningService(address, data_dir)
+        finally:
+            process.terminate()
+            process.wait()
+
+
+def _wait_until_serving(address: str, process: "subprocess.Popen[bytes]") -> None:
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while time.monotonic() < deadline and process.poll() is None:
+        with grpc.insecure_channel(address, options=[("grpc.use_local_subchannel_pool", 1)]) as channel:
+            try:
+                stub: Any = health_pb2_grpc.HealthStub(channel)  # its published types lack the methods
+                stub.Check(health_pb2.HealthCheckRequest(), timeout=1)
+            except grpc.RpcError:
+                time.sleep(0.1)
+            else:
+                return
+    raise SystemExit("the service does not start; its log is above")

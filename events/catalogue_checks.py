@@ -1,0 +1,160 @@
+"""Finds contradictions in what the .proto files declare, so that the service does not start on rules nobody meant."""
+
+from collections.abc import Iterator
+from itertools import pairwise
+from math import isfinite
+
+from events.event_type import (
+    UNLIMITED,
+    WIRE_MAX_DEPTH,
+    Catalogue,
+    CatalogueError,
+    EventType,
+    Field,
+    Kind,
+    is_version,
+    version_key,
+)
+
+TEXT_FORMATS = frozenset({"UUID", "CURRENCY", "IP_ADDRESS", "VERSION"})
+"""The formats that events.field_rules can check."""
+
+_WITH_TEXT = (Kind.TEXT, Kind.TEXTS, Kind.OBJECT)
+_NUMERIC = (Kind.NUMBER, Kind.INTEGER)
+
+_ENVELOPE_TEXTS = (
+    "event_id",
+    "event_type",
+    "schema_version",
+    "user_id",
+    "session_id",
+    "platform",
+    "user_agent",
+    "ip_address",
+)
+_NEEDED_FORMATS = {"event_id": "UUID", "schema_version": "VERSION", "ip_address": "IP_ADDRESS"}
+
+
+def check_event_type(message: str, payload_field: str, event_type: EventType) -> None:
+    """Refuse an event type whose name, versions or `since` contradict each other.
+
+    Raises:
+        CatalogueError: naming `message`, the full name of its payload message, and what to mend.
+    """
+    if event_type.name != payload_field:
+        raise CatalogueError(
+            f"{message} declares the event type {event_type.name!r}, but its field in the oneof `payload` is named "
+            f"{payload_field!r}; the two must be equal, and each type stands in the oneof once"
+        )
+    versions = event_type.versions
+    if not versions:
+        raise CatalogueError(f"{message} declares no versions; it needs at least one")
+    for older, newer in pairwise(versions):
+        if version_key(older.version) >= version_key(newer.version):
+            raise CatalogueError(
+                f"{message} lists version {newer.version} after {older.version}; list the oldest first"
+            )
+        if older.released > newer.released:
+            raise CatalogueError(f"{message} says that {newer.version} was released before {older.version}")
+    for version in versions:
+        if version.deprecated is not None and version.deprecated < version.released:
+            raise CatalogueError(f"{message} says that {version.version} was deprecated before it was released")
+    if versions[-1].deprecated is not None:
+        raise CatalogueError(
+            f"{message} deprecates {event_type.newest}, its newest version; there must be one to move to"
+        )
+    _check_since(message, event_type)
+
+
+def _check_since(message: str, event_type: EventType) -> None:
+    known = [version.version for version in event_type.versions]
+    for field in event_type.fields:
+        if field.since and field.since not in known:
+            raise CatalogueError(
+                f"{message}.{field.name} says since {field.since!r}, which is none of the type's versions "
+                f"({', '.join(known)})"
+            )
+
+
+def check_field(full_name: str, field: Field) -> None:
+    """Refuse a field whose rules contradict its type or each other.
+
+    Raises:
+        CatalogueError: naming the field and all that is wrong with it.
+    """
+    problems = [*_misplaced_rules(field), *_impossible_bounds(field), *_contradictions(field)]
+    if problems:
+        raise CatalogueError(f"{full_name} {'; it '.join(problems)}")
+
+
+def _misplaced_rules(field: Field) -> Iterator[str]:
+    """Find rules that the field's kind of value cannot break."""
+    kind = field.kind
+    if (field.minimum is not None or field.maximum is not None or field.unit) and kind not in _NUMERIC:
+        yield f"has a minimum, maximum or unit but is {kind}"
+    if field.max_length != UNLIMITED and kind not in _WITH_TEXT:
+        yield f"has a max_length but is {kind}"
+    if (field.format or field.allowed_values or field.known_values) and kind is not Kind.TEXT:
+        yield f"has a format, allowed_values or known_values but is {kind}"
+    if field.max_items != UNLIMITED and kind not in (Kind.TEXTS, Kind.OBJECT):
+        yield f"has max_items but is {kind}"
+    if field.max_depth != WIRE_MAX_DEPTH and kind is not Kind.OBJECT:
+        yield f"has a max_depth but is {kind}"
+
+
+def _impossible_bounds(field: Field) -> Iterator[str]:
+    """Find bounds that no number of the field's kind could keep."""
+    low, high = field.minimum, field.maximum
+    bounds = [bound for bound in (low, high) if bound is not None]
+    if not all(isfinite(bound) for bound in bounds):
+        yield "has a bound that is not finite"
+    elif field.kind is Kind.INTEGER and not all(bound.is_integer() for bound in bounds):
+        yield "is a whole number but has a bound that is none"
+    if low is not None and high is not None and low > high:
+        yield f"has a minimum of {low:g}, above its maximum of {high:g}"
+
+
+def _contradictions(field: Field) -> Iterator[str]:
+    """Find rules that no value could keep, or that mean something else than they seem to."""
+    if field.since and not is_version(field.since):
+        yield f'says since {field.since!r}, which is no version such as "1.1.0"'
+    if field.required and field.kind in (*_NUMERIC, Kind.FLAG) and not field.tracks_presence:
+        yield "is required but does not track presence, so zero would count as missing; declare it `optional`"
+    if field.format and field.format not in TEXT_FORMATS:
+        yield f"has the format {field.format}, which nothing checks"
+    if field.format and field.allowed_values:
+        yield "has both a format and allowed_values; one of them says it all"
+    if len(set(field.allowed_values)) < len(field.allowed_values):
+        yield "lists an allowed value twice"
+    if any(not 0 < len(value) <= field.max_length for value in (*field.allowed_values, *field.known_values)):
+        yield "lists an allowed or known value that is empty or longer than its max_length"
+    if field.max_depth > WIRE_MAX_DEPTH:
+        yield f"has a max_depth of {field.max_depth}, above the {WIRE_MAX_DEPTH} that a message can carry"
+
+
+def check_envelope(event: str, catalogue: Catalogue) -> None:
+    """Refuse an Event message without the fields, or the formats, that every event is stored by.
+
+    Raises:
+        CatalogueError: naming `event`, the full name of the message, and what to mend.
+    """
+    if not catalogue.types:
+        raise CatalogueError(f"{event} has an empty oneof `payload`; there must be an event type")
+    expected = dict.fromkeys(_ENVELOPE_TEXTS, Kind.TEXT) | {"sequence": Kind.INTEGER}
+    found = {name: field.kind for name, field in catalogue.envelope.items()}
+    if found != expected:
+        wrong = sorted(name for name in found | expected if found.get(name) != expected.get(name))
+        raise CatalogueError(
+            f"{event}: {', '.join(wrong)}: missing, unknown or of another kind; events.rules reads these"
+        )
+    for name, field in catalogue.envelope.items():
+        if field.required or field.since or field.allowed_values or field.format != _NEEDED_FORMATS.get(name, ""):
+            raise CatalogueError(
+                f"{event}.{name}: the envelope's fields take bounds and lengths, and only "
+                f"{', '.join(_NEEDED_FORMATS)} have a format, their own"
+            )
+    released = {version.version for event_type in catalogue.types.values() for version in event_type.versions}
+    if catalogue.device_since and catalogue.device_since not in released:
+        raise CatalogueError(f"{event}.device says since {catalogue.device_since!r}, which no event type has released")
+    if any(field.since for field in catalogue.device):
+        raise CatalogueError(f"{event}.device: its fields take no `since`; the device as a whole has one")

@@ -1,0 +1,121 @@
+"""What the event catalogue holds: event types, their versions and their fields, as frozen values."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+from typing import ClassVar
+
+from google.protobuf.message import Message
+
+from runtime.errors import AnalyticsError
+
+UNLIMITED = 2**31 - 1
+"""The limit of a field that declares none: the size limit of a message bounds it."""
+WIRE_MAX_DEPTH = 32
+"""The depth limit of an object that declares none: about as many in each other as protobuf's parsers take."""
+
+is_version = re.compile(r"(0|[1-9][0-9]{0,5})(\.(0|[1-9][0-9]{0,5})){2}").fullmatch
+"""Tells whether a text is a semantic version of three numbers, for example "1.1.0"."""
+
+
+class CatalogueError(AnalyticsError):
+    """The .proto files contradict themselves; the message names the message and field to mend."""
+
+    reason: ClassVar[str] = "BAD_CATALOGUE"
+
+
+class Kind(StrEnum):
+    """The kinds of value that a field of an event may have; the value is the kind in words."""
+
+    TEXT = "a text"
+    NUMBER = "a number"
+    INTEGER = "a whole number"
+    FLAG = "true or false"
+    TEXTS = "a list of texts"
+    OBJECT = "an object"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Field:
+    """One field with its rules, as the options of its .proto file declare them."""
+
+    name: str
+    """The name in the .proto file, for example "content_id"."""
+    json_name: str
+    """The name in JSON, for example "contentId"."""
+    kind: Kind
+    tracks_presence: bool
+    """Whether a value of zero differs from no value."""
+    integer_range: tuple[int, int] | None = None
+    """What the type of an INTEGER can hold, inclusive."""
+    since: str = ""
+    """The first version that has the field; empty means the first of its type."""
+    required: bool = False
+    minimum: float | None = None
+    maximum: float | None = None
+    max_length: int = UNLIMITED
+    """The longest text, in characters; in a list or an object, of each text in it."""
+    format: str = ""
+    """The named shape of a text: "UUID", "CURRENCY", "IP_ADDRESS", "VERSION"; empty means any text."""
+    allowed_values: tuple[str, ...] = ()
+    known_values: tuple[str, ...] = ()
+    unit: str = ""
+    max_items: int = UNLIMITED
+    max_depth: int = WIRE_MAX_DEPTH
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One released version of an event type."""
+
+    version: str
+    released: date
+    deprecated: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EventType:
+    """One event type: a payload message, its versions and its fields."""
+
+    name: str
+    """What callers write as `eventType`; also the name of its field in the oneof `payload`."""
+    message_class: type[Message]
+    versions: tuple[Version, ...]
+    """Oldest first."""
+    fields: tuple[Field, ...]
+    """In the order of the .proto file."""
+
+    @property
+    def newest(self) -> str:
+        """The version of an event that names none."""
+        return self.versions[-1].version
+
+    def fields_in(self, version: str) -> tuple[Field, ...]:
+        """Select the fields that `version` has."""
+        return tuple(field for field in self.fields if not is_newer(field, version))
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """Every event type, and the envelope that all of them share."""
+
+    types: Mapping[str, EventType]
+    """By name, in the order of the oneof."""
+    envelope: Mapping[str, Field]
+    """The plain fields of Event by name: all but messages of their own, the payloads and `data`."""
+    device: tuple[Field, ...]
+    """The fields of the device."""
+    device_since: str
+    """The first version whose events may tell the device; empty means every version."""
+
+
+def version_key(version: str) -> tuple[int, ...]:
+    """Turn a version into what versions sort by; 1.10.0 is newer than 1.9.0."""
+    return tuple(int(number) for number in version.split("."))
+
+
+def is_newer(field: Field, version: str) -> bool:
+    """Tell whether `version` lacks the field, because it was released before the field was added."""
+    return field.since != "" and version_key(field.since) > version_key(version)

@@ -1,0 +1,217 @@
+"""Normalisation: turns a valid event into the row that is stored, and an invalid one into its rejection."""
+
+import hmac
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+
+from events import violations
+from events.field_rules import ADDRESS_CACHE_SIZE, is_uuid, packed_address
+from events.ids import uuid7
+from events.payload_json import to_json
+from events.rules import Validator
+from events.violations import Violation
+from sociallive.analytics.v1.event_pb2 import Event
+
+COLUMNS = (
+    "event_id",
+    "event_type",
+    "schema_version",
+    "timestamp",
+    "received_at",
+    "timestamp_source",
+    "sequence",
+    "actor_id",
+    "user_id",
+    "session_id",
+    "platform",
+    "user_agent",
+    "ip_address",
+    "device",
+    "event_data",
+)
+"""The names of a Row's values, in order: columns of analytics_events."""
+
+Row = tuple[
+    str,
+    str,
+    str,
+    datetime,
+    datetime,
+    str | None,
+    int,
+    str,
+    str | None,
+    str | None,
+    str | None,
+    str | None,
+    str | None,
+    str | None,
+    str,
+]
+"""An event as it is stored: the values of `COLUMNS`. Times are aware UTC, device and event_data are JSON text."""
+
+CORRECTED = "corrected"
+MISSING = "missing"
+FUTURE = "future"
+
+INVALID_EVENT = "INVALID_EVENT"
+EVENT_TOO_OLD = "EVENT_TOO_OLD"
+
+SKEW_TOLERANCE_US = 150 * 1_000_000
+"""A client's clock this close to ours is left alone: delivery takes time too, and most clocks are better than this."""
+FUTURE_TOLERANCE_US = 300 * 1_000_000
+"""A timestamp may lie this far ahead: clocks that are a little fast should not lose their times."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_US_PER_DAY = 86_400 * 1_000_000
+
+_WARNINGS = {
+    CORRECTED: "timestamp was moved by the difference between sent_at and the time of receipt: "
+    "the client's clock is wrong",
+    MISSING: "timestamp is missing: the time of receipt was taken",
+    FUTURE: "timestamp lies more than 5 minutes in the future: the time of receipt was taken",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """An event that is refused for what it holds; sending it again unchanged is of no use."""
+
+    event_id: str
+    """In lower case; empty where the event had none, or none that is a UUID."""
+    reason: str
+    """INVALID_EVENT or EVENT_TOO_OLD."""
+    violations: tuple[Violation, ...]
+    """Everything that is wrong with it; never empty."""
+
+
+class Normalizer:
+    """Prepares events for storage: validates them and puts them into rows.
+
+    Its results depend on its arguments alone, but for the ids that it gives to events without one.
+    """
+
+    def __init__(
+        self,
+        *,
+        ip_hash_key: bytes,
+        retention_raw_days: int,
+        new_id: Callable[[], str] = uuid7,
+        validator: Validator | None = None,
+    ) -> None:
+        """Make a normalizer.
+
+        Args:
+            ip_hash_key: key of the hash that stands for client addresses; the same on every server of a database.
+            retention_raw_days: older events are rejected unless they are backfilled; 0 takes any age.
+            new_id: makes the id of an event without one.
+            validator: the rules; those of the service's own .proto files where missing.
+        """
+        self._read = (validator or Validator()).read
+        self._new_id = new_id
+        self._retention_raw_days = retention_raw_days
+        self._hash_address = lru_cache(maxsize=ADDRESS_CACHE_SIZE)(_address_hasher(ip_hash_key))
+        self._received = (_EPOCH, 0)
+
+    def prepare(self, event: Event, received_at: datetime, *, backfill: bool = False) -> Row | Rejected:
+        """Validate an event and make its row, or tell why it is refused. The event is not changed.
+
+        Args:
+            event: as it was sent.
+            received_at: aware; pass one object for all events of a message, which is also faster.
+            backfill: whether it comes from an import: then any age is taken, and `sent_at`, which tells of an
+                earlier transfer, corrects nothing.
+        """
+        reading = self._read(event)
+        if isinstance(reading, list):
+            return Rejected(_known_id(event), INVALID_EVENT, tuple(reading))
+        (
+            event_type,
+            version,
+            event_id,
+            user_id,
+            session_id,
+            platform,
+            user_agent,
+            address,
+            sequence,
+            timestamp_us,
+            sent_at_us,
+            device,
+            data,
+        ) = reading
+        if self._received[0] is not received_at:
+            self._received = (received_at, (received_at - _EPOCH) // _MICROSECOND)
+        source = None
+        if timestamp_us is None:
+            timestamp, source = received_at, MISSING
+        else:
+            received_us = self._received[1]
+            if sent_at_us is not None and not backfill and abs(received_us - sent_at_us) > SKEW_TOLERANCE_US:
+                timestamp_us += received_us - sent_at_us
+                source = CORRECTED
+            if timestamp_us > received_us + FUTURE_TOLERANCE_US:
+                timestamp, source = received_at, FUTURE
+            else:
+                too_old = self._judge_age(timestamp_us, received_us, backfill=backfill)
+                if too_old is not None:
+                    return Rejected(_known_id(event), *too_old)
+                timestamp = datetime.fromtimestamp(timestamp_us / 1_000_000, UTC)  # exact to the year 2242
+        event_id = event_id.lower() or self._new_id()
+        return (
+            event_id,
+            event_type,
+            version,
+            timestamp,
+            received_at,
+            source,
+            sequence,
+            user_id or session_id or event_id,
+            user_id or None,
+            session_id or None,
+            platform or None,
+            user_agent or None,
+            self._hash_address(address) if address else None,
+            to_json(device) if device else None,
+            to_json(data),
+        )
+
+    def _judge_age(
+        self, timestamp_us: int, received_us: int, *, backfill: bool
+    ) -> tuple[str, tuple[Violation, ...]] | None:
+        """Answer the reason and violation of a timestamp that is too old, None for one that is not."""
+        days = self._retention_raw_days
+        if days and not backfill and timestamp_us < received_us - days * _US_PER_DAY:
+            problem = (
+                f"lies {(received_us - timestamp_us) // _US_PER_DAY} days back, beyond the {days} days that events are "
+                "kept; send old data with `analytics import`, or set backfill"
+            )
+            return EVENT_TOO_OLD, (Violation("timestamp", "timestamp", violations.TOO_OLD, problem),)
+        if timestamp_us < 0:  # only a correction leads here
+            problem = "lies before 1970 once it is corrected by sent_at; mend the client's clock, or leave sent_at out"
+            return INVALID_EVENT, (Violation("timestamp", "timestamp", violations.TIMESTAMP, problem),)
+        return None
+
+
+def warnings_of(row: Row) -> list[str]:
+    """Say what the caller should mend although the event was taken."""
+    source = row[5]  # timestamp_source
+    return [] if source is None else [_WARNINGS[source]]
+
+
+def _known_id(event: Event) -> str:
+    return event.event_id.lower() if is_uuid(event.event_id) else ""
+
+
+def _address_hasher(key: bytes) -> Callable[[str], str]:
+    """Make the function that hashes an address, however it is written, with HMAC-SHA-256 into hexadecimal digits."""
+
+    def hash_address(text: str) -> str:
+        packed = packed_address(text)
+        assert packed is not None, "the rules let no other address through"  # noqa: S101 - what must hold here
+        return hmac.digest(key, packed, "sha256").hex()
+
+    return hash_address

@@ -1,0 +1,88 @@
+"""What is wrong with an event: violations, the names of the rules, and the words that describe a value."""
+
+from difflib import get_close_matches
+from functools import lru_cache
+from typing import NamedTuple
+
+MAX_QUOTED_CHARACTERS = 40
+"""How much of a value a description repeats: enough to recognise it, too little to carry a payload about."""
+MAX_VIOLATIONS = 32
+"""More than the fields of any type, so every honest mistake is told; a hostile event cannot make its answer large."""
+
+NO_PAYLOAD = "NO_PAYLOAD"
+PAYLOAD_AND_DATA = "PAYLOAD_AND_DATA"
+EVENT_TYPE_MISMATCH = "EVENT_TYPE_MISMATCH"
+UNKNOWN_EVENT_TYPE = "UNKNOWN_EVENT_TYPE"
+UNKNOWN_VERSION = "UNKNOWN_VERSION"
+SINCE = "SINCE"
+REQUIRED = "REQUIRED"
+MINIMUM = "MINIMUM"
+MAXIMUM = "MAXIMUM"
+FINITE = "FINITE"
+UUID = "UUID"
+CURRENCY = "CURRENCY"
+IP_ADDRESS = "IP_ADDRESS"
+VERSION = "VERSION"
+MAX_LENGTH = "MAX_LENGTH"
+ALLOWED_VALUES = "ALLOWED_VALUES"
+MAX_ITEMS = "MAX_ITEMS"
+MAX_DEPTH = "MAX_DEPTH"
+NUL = "NUL"
+TIMESTAMP = "TIMESTAMP"
+TOO_OLD = "TOO_OLD"
+TYPE = "TYPE"
+UNKNOWN_FIELD = "UNKNOWN_FIELD"
+DUPLICATE_FIELD = "DUPLICATE_FIELD"
+TOO_MANY_VIOLATIONS = "TOO_MANY_VIOLATIONS"
+
+
+Problem = tuple[str, str]
+"""A broken rule and its description, before it is known which field broke it."""
+
+
+class Violation(NamedTuple):
+    """One thing that is wrong with an event.
+
+    Example:
+        >>> Violation("content_id", "contentId", REQUIRED, "is missing").under("view", "data")
+        Violation(field='view.content_id', json_field='data.contentId', rule='REQUIRED', description='is missing')
+    """
+
+    field: str
+    """Path by the names in the .proto files, for example "view.content_id"."""
+    json_field: str
+    """Path as JSON callers write it, for example "data.contentId"."""
+    rule: str
+    """The rule it breaks, in UPPER_SNAKE: a constant of this module."""
+    description: str
+    """What was found, what is allowed and what to do; the field is its subject."""
+
+    def under(self, prefix: str, json_prefix: str) -> "Violation":
+        """Place a violation of a nested message under the path of that message."""
+        return Violation(f"{prefix}.{self.field}", f"{json_prefix}.{self.json_field}", self.rule, self.description)
+
+
+def bounded(violations: list[Violation]) -> list[Violation]:
+    """Cut the list to `MAX_VIOLATIONS`; a last entry then says that there were more."""
+    if len(violations) <= MAX_VIOLATIONS:
+        return violations
+    rest = Violation("", "", TOO_MANY_VIOLATIONS, f"there are more than {MAX_VIOLATIONS} violations; mend these first")
+    return [*violations[:MAX_VIOLATIONS], rest]
+
+
+def quoted(text: str) -> str:
+    """Repeat the beginning of a text, safe to print and to store: control characters are escaped."""
+    return repr(text) if len(text) <= MAX_QUOTED_CHARACTERS else f"{text[:MAX_QUOTED_CHARACTERS]!r}..."
+
+
+def key_path(path: str, key: str) -> str:
+    """Extend a path by the key of an object; the key is cut and escaped like any text of a caller's."""
+    return f"{path}.{repr(key[:MAX_QUOTED_CHARACTERS])[1:-1]}{'...' if len(key) > MAX_QUOTED_CHARACTERS else ''}"
+
+
+@lru_cache(maxsize=1024)  # comparing costs as much as several events, and a client's mistake repeats itself
+def nearest(name: str, known: tuple[str, ...]) -> str | None:
+    """Find the known name that `name` may have been meant to be."""
+    if len(name) > 2 * MAX_QUOTED_CHARACTERS:
+        return None
+    return next(iter(get_close_matches(name, known, n=1)), None)

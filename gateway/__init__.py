@@ -1,0 +1,1 @@
+"""The API gateway's room: the Envoy that transcodes JSON to gRPC is configured and started from here."""

@@ -1,0 +1,1 @@
+"""What runs by the clock: one schedule, one lease, one idempotent run() a job."""

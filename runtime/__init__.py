@@ -1,0 +1,1 @@
+"""What every other room stands on: settings, logging, errors and process supervision."""

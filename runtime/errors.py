@@ -1,0 +1,14 @@
+"""The root of every error that this service raises on purpose."""
+
+from typing import ClassVar
+
+
+class AnalyticsError(Exception):
+    """An error with a reason that callers can rely on and a message that says what to do.
+
+    The message is public: it reaches callers and terminals, so it never holds a payload, an address or a credential.
+    Each boundary translates what lies below it (`raise ... from exc`).
+    """
+
+    reason: ClassVar[str] = "INTERNAL"
+    """Stable, in UPPER_SNAKE; callers may match on it."""

@@ -1,0 +1,154 @@
+"""Settings: read once from the environment, typed and frozen."""
+
+import math
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar
+
+from runtime.errors import AnalyticsError
+
+MAX_WORKERS = 64
+"""More processes than any machine this is meant for has cores; a typo should not start thousands."""
+
+
+class SettingsError(AnalyticsError):
+    """One or more variables of the environment cannot be understood; the message names each."""
+
+    reason: ClassVar[str] = "BAD_SETTINGS"
+
+
+def spare_cores() -> int:
+    """Count the cores left for workers when Postgres has one: at least one."""
+    return max(1, (os.cpu_count() or 1) - 1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything that can be set, with the variable that sets it.
+
+    Example:
+        >>> Settings.from_environment({"GRPC_PORT": "0"}).grpc_port
+        0
+    """
+
+    database_url: str | None = field(default=None, repr=False)
+    """DATABASE_URL: a Postgres of one's own; the embedded one where missing."""
+    data_dir: Path = Path(".analytics")
+    """ANALYTICS_DATA_DIR: the embedded Postgres and generated keys."""
+    host: str = "127.0.0.1"
+    """ANALYTICS_HOST: the address to listen on."""
+    port: int = 3006
+    """PORT: the API gateway."""
+    grpc_port: int = 50051
+    """GRPC_PORT: the gRPC server; 0 picks a free one."""
+    workers: int = field(default_factory=spare_cores)
+    """ANALYTICS_WORKERS: server processes on the gRPC port."""
+    writers: int = 2
+    """ANALYTICS_WRITERS: concurrent write transactions of one worker."""
+    batch_size: int | None = None
+    """ANALYTICS_BATCH_SIZE: write at once when so many events wait; tuned by the writer where missing."""
+    batch_interval_ms: int | None = None
+    """ANALYTICS_BATCH_INTERVAL: write after so many milliseconds at the latest; tuned by the writer where missing."""
+    retention_raw_days: int = 90
+    """ANALYTICS_RETENTION_RAW_DAYS: age at which raw events go; 0 keeps them."""
+    max_message_bytes: int = 4 * 1024 * 1024
+    """ANALYTICS_MAX_MESSAGE_BYTES: the largest gRPC message taken."""
+    ip_hash_key: str | None = field(default=None, repr=False)
+    """ANALYTICS_IP_HASH_KEY: key of the hash that stands for client addresses; generated into data_dir where missing.
+    Several servers on one database need the same."""
+    drain_s: float = 5.0
+    """ANALYTICS_DRAIN_SECONDS: how long a stopping server lets waiting calls finish."""
+    log_level: str = "info"
+    """ANALYTICS_LOG_LEVEL: debug, info, warning or error."""
+    log_format: str = "auto"
+    """ANALYTICS_LOG_FORMAT: json, console, or auto (console on a terminal)."""
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] = os.environ) -> "Settings":
+        """Read all settings from `environ`; empty variables count as missing.
+
+        Raises:
+            SettingsError: a variable's value is of no use; the message lists every such variable.
+        """
+        problems: list[str] = []
+        values: dict[str, object] = {}
+
+        def read(name: str, variable: str, parse: Callable[[str], object]) -> None:
+            text = environ.get(variable, "").strip()
+            if not text:
+                return
+            try:
+                values[name] = parse(text)
+            except ValueError as exc:
+                problems.append(f"{variable} {exc}")
+
+        read("database_url", "DATABASE_URL", _postgres_url)
+        read("data_dir", "ANALYTICS_DATA_DIR", Path)
+        read("host", "ANALYTICS_HOST", str)
+        read("port", "PORT", _integer(0, 65535))
+        read("grpc_port", "GRPC_PORT", _integer(0, 65535))
+        read("workers", "ANALYTICS_WORKERS", _integer(1, MAX_WORKERS))
+        read("writers", "ANALYTICS_WRITERS", _integer(1, 32))
+        read("batch_size", "ANALYTICS_BATCH_SIZE", _integer(1, 100_000))
+        read("batch_interval_ms", "ANALYTICS_BATCH_INTERVAL", _integer(0, 600_000))
+        read("retention_raw_days", "ANALYTICS_RETENTION_RAW_DAYS", _integer(0, 36_500))
+        read("max_message_bytes", "ANALYTICS_MAX_MESSAGE_BYTES", _integer(1024, 64 * 1024 * 1024))
+        read("ip_hash_key", "ANALYTICS_IP_HASH_KEY", _secret(16))
+        read("drain_s", "ANALYTICS_DRAIN_SECONDS", _seconds(0, 600))
+        read("log_level", "ANALYTICS_LOG_LEVEL", _choice("debug", "info", "warning", "error"))
+        read("log_format", "ANALYTICS_LOG_FORMAT", _choice("auto", "json", "console"))
+        if problems:
+            raise SettingsError("cannot use these variables: " + "; ".join(problems))
+        return cls(**values)  # type: ignore[arg-type]
+
+
+def _integer(low: int, high: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            raise ValueError(f"must be a whole number, not {text!r}") from None
+        if not low <= value <= high:
+            raise ValueError(f"must lie in {low}..{high}, not {value}")
+        return value
+
+    return parse
+
+
+def _seconds(low: float, high: float) -> Callable[[str], float]:
+    def parse(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not low <= value <= high:
+            raise ValueError(f"must be a number of seconds in {low}..{high}, not {text!r}")
+        return value
+
+    return parse
+
+
+def _choice(*allowed: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text.lower() not in allowed:
+            raise ValueError(f"must be one of {', '.join(allowed)}, not {text!r}")
+        return text.lower()
+
+    return parse
+
+
+def _secret(least: int) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if len(text) < least:
+            raise ValueError(f"must have at least {least} characters")
+        return text
+
+    return parse
+
+
+def _postgres_url(text: str) -> str:
+    if not text.startswith(("postgresql://", "postgres://")):
+        raise ValueError("must start with postgresql://, as in postgresql://user:password@host:5432/database")
+    return text

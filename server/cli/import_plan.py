@@ -1,0 +1,82 @@
+"""What an import reads: each file with its dataset, opened with the reader and filler of its format."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from server.cli.chunks import Chunk, build_chunks
+from server.cli.command_error import CommandError
+from server.cli.json_events import JsonEventFiller
+from server.cli.main import EXIT_USAGE
+from server.cli.mapping import Mapping, read_mapping
+from server.cli.mapping_rows import RowFiller
+from server.cli.sources import STDIN, ImportFile, csv_header, csv_records, dataset_of, json_records, open_file
+
+FILE_PLACE = "{file}"
+"""Stands in a dataset's name for the file's own."""
+CSV_SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz")
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedFile:
+    """A file to import, with the name that makes the ids of its events."""
+
+    path: str
+    dataset: str
+    mapping: Mapping | None
+    """For CSV; None for events as JSON, one a line."""
+
+    @contextmanager
+    def open_chunks(self, chunk_events: int) -> Iterator[tuple[ImportFile, Iterator[Chunk]]]:
+        """Open the file and its chunks; the header of a CSV is read and checked at once.
+
+        Raises:
+            CommandError: the file cannot be read, or its columns do not fit the mapping.
+        """
+        with open_file(self.path) as file:
+            if self.mapping is None:
+                yield file, build_chunks(file, json_records(file), JsonEventFiller(self.dataset), chunk_events)
+                return
+            header = csv_header(file, self.mapping.delimiter)
+            filler = RowFiller(self.mapping, header, self.dataset)
+            yield file, build_chunks(file, csv_records(file, self.mapping.delimiter), filler, chunk_events)
+
+
+def plan_import(paths: Sequence[str], mapping_path: Path | None, dataset: str | None) -> list[PlannedFile]:
+    """Find out what is to be imported, and every mistake that can be found before anything is sent.
+
+    Args:
+        paths: the files; `-` is the standard input.
+        mapping_path: the mapping file for CSV; None for events as JSON.
+        dataset: the name that makes the ids, with `{file}` in place of the file's own; None for the mapping's, or
+            else the file's name.
+
+    Raises:
+        CommandError: a file cannot be read or does not fit the mapping, a CSV has no mapping, or two files would
+            share a dataset, so that rows which are equal in both would count once.
+    """
+    mapping = None if mapping_path is None else read_mapping(mapping_path)
+    template = dataset or (mapping.dataset if mapping is not None else None) or FILE_PLACE
+    files = [PlannedFile(path, template.replace(FILE_PLACE, dataset_of(path)), mapping) for path in paths]
+    name, count = Counter(file.dataset for file in files).most_common(1)[0]
+    if count > 1:
+        raise _usage(
+            f"{count} files share the dataset {name!r}, so that rows which are equal in both would count once; "
+            "tell them apart with --dataset 'NAME-{file}', or import them one by one under names of their own"
+        )
+    for file in files:
+        if file.path == STDIN:
+            if FILE_PLACE in template:
+                raise _usage("the standard input has no name to make event ids from; give it one with --dataset NAME")
+            continue
+        if mapping is None and file.path.lower().endswith(CSV_SUFFIXES):
+            raise _usage(f"{file.path}: a CSV file needs --mapping FILE.toml, which says what its columns mean")
+        with file.open_chunks(1):
+            pass
+    return files
+
+
+def _usage(message: str) -> CommandError:
+    return CommandError(message, exit_code=EXIT_USAGE)

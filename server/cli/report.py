@@ -1,0 +1,21 @@
+"""`analytics report`: the reports, one module each."""
+
+from typing import ClassVar
+
+import click
+
+from server.cli.main import LazyGroup
+
+
+class ReportGroup(LazyGroup):
+    """The reports; each module has one click command called `command`."""
+
+    modules: ClassVar[dict[str, str]] = {
+        "dashboard": "server.cli.report_dashboard",
+        "events": "server.cli.report_events",
+    }
+
+
+@click.group("report", cls=ReportGroup)
+def command() -> None:
+    """Ask the service for a report and print it."""

@@ -1,0 +1,154 @@
+"""Sends chunks: a few streams at a time, each again until the service has answered it or clearly will not."""
+
+import threading
+from collections import deque
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import grpc
+
+from server.cli.chunks import Chunk
+from server.cli.client import CallError, analytics_stub
+from server.cli.command_error import CommandError
+from server.cli.main import EXIT_UNAVAILABLE
+from sociallive.analytics.v1.track_pb2 import TrackBatchResponse
+
+IN_FLIGHT = 4
+"""Streams at a time: enough to keep the service's writers busy while the next chunk is read."""
+CONNECT_TIMEOUT_S = 5.0
+CHUNK_TIMEOUT_S = 120.0
+"""A chunk takes well under a second; after this the answer is lost, and asking again is safe."""
+MOST_ATTEMPTS = 16
+"""With the waits below about a minute: longer than a restart of the service or a failover of its database."""
+FIRST_WAIT_S = 0.25
+LONGEST_WAIT_S = 5.0
+"""A service that is back should not be kept waiting for much longer than its restart took."""
+TOLD_WAIT_S = 1.0
+"""Shorter waits are everyday pushing back and not worth a line."""
+
+RETRIED_CODES = frozenset(
+    {
+        grpc.StatusCode.UNAVAILABLE,
+        grpc.StatusCode.DEADLINE_EXCEEDED,
+        grpc.StatusCode.CANCELLED,
+        grpc.StatusCode.ABORTED,
+    }
+)
+TRANSPORT_CODES = frozenset({grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN})
+"""What a connection that breaks in mid-stream looks like, unless the service itself says so with a reason."""
+
+
+class ChunkSender:
+    """Sends chunks over one channel. Repeats are safe: every event of an import has a deterministic id."""
+
+    def __init__(self, channel: grpc.Channel, address: str, warn: Callable[[str], None]) -> None:
+        """Take the channel, the address it leads to, and what to do with a line about a wait."""
+        self._channel = channel
+        self._address = address
+        self._warn = warn
+        self._stub = analytics_stub(channel)
+        self._stopped = threading.Event()
+        self._told_lock = threading.Lock()
+        self._told_attempt = 0
+
+    def connect(self) -> None:
+        """Wait until the service is reached, so that a wrong address is told at once and not after all attempts.
+
+        Raises:
+            CommandError: it is not reached within CONNECT_TIMEOUT_S.
+        """
+        try:
+            grpc.channel_ready_future(self._channel).result(timeout=CONNECT_TIMEOUT_S)
+        except grpc.FutureTimeoutError as exc:
+            raise CommandError(
+                f"cannot reach the service at {self._address}\n"
+                "  Is it running? `analytics up` starts it; --address says where else to look.",
+                exit_code=EXIT_UNAVAILABLE,
+            ) from exc
+
+    def send_all(self, chunks: Iterator[Chunk]) -> Generator[tuple[Chunk, TrackBatchResponse], None, None]:
+        """Send chunks, IN_FLIGHT at a time, and yield each with its answer, in order.
+
+        Closing the iterator early cancels what is under way and closes the channel.
+
+        Raises:
+            CommandError: `chunks` ended so; all chunks before were sent and yielded.
+            CallError: the service refused a chunk, or did not answer it in all attempts.
+        """
+        pending: deque[tuple[Chunk, Future[TrackBatchResponse]]] = deque()
+        damage: CommandError | None = None
+        pool = ThreadPoolExecutor(IN_FLIGHT, thread_name_prefix="chunk")
+        try:
+            while True:
+                try:
+                    chunk = next(chunks, None)
+                except CommandError as exc:
+                    damage, chunk = exc, None
+                while pending and (chunk is None or len(pending) == IN_FLIGHT):
+                    sent, answer = pending.popleft()
+                    yield sent, answer.result()
+                if chunk is None:
+                    break
+                pending.append((chunk, pool.submit(self.send, chunk)))
+        except BaseException:  # an interrupt and a closed iterator too: no thread may wait for its stream's end
+            self._stopped.set()
+            self._channel.close()
+            raise
+        finally:
+            pool.shutdown(cancel_futures=True)
+        if damage is not None:
+            raise damage
+
+    def send(self, chunk: Chunk) -> TrackBatchResponse:
+        """Send one chunk until it is answered.
+
+        Raises:
+            CallError: the service refused it, or did not answer in MOST_ATTEMPTS.
+        """
+        if not chunk.messages:
+            return TrackBatchResponse()
+        for attempt in range(1, MOST_ATTEMPTS):
+            try:
+                answer = self._send_once(chunk)
+            except CallError as exc:
+                if not is_retried(exc):
+                    raise
+                wait_s = wait_before_retry_s(attempt, exc.explanation.retry_after_s)
+                self._tell(exc, attempt, wait_s)
+                if self._stopped.wait(wait_s):
+                    raise
+            else:
+                self._told_attempt = 0
+                return answer
+        return self._send_once(chunk)
+
+    def _tell(self, error: CallError, attempt: int, wait_s: float) -> None:
+        """Say why the import waits: once for all streams that fail together, and not for every short wait."""
+        with self._told_lock:
+            if wait_s < TOLD_WAIT_S or attempt <= self._told_attempt:
+                return
+            self._told_attempt = attempt
+        self._warn(f"{error.message.splitlines()[0]}; sending again in {wait_s:.0f} s")
+
+    def _send_once(self, chunk: Chunk) -> TrackBatchResponse:
+        try:
+            answer = self._stub.TrackBatch(iter(chunk.messages), timeout=CHUNK_TIMEOUT_S)
+        except grpc.RpcError as exc:
+            raise CallError(exc, self._address) from exc
+        assert isinstance(answer, TrackBatchResponse)  # noqa: S101 - the stub is untyped
+        return answer
+
+
+def is_retried(error: CallError) -> bool:
+    """Tell whether sending the same chunk again may help.
+
+    RESOURCE_EXHAUSTED without a RetryInfo is gRPC's own refusal of a message that is too large, for ever.
+    """
+    if error.explanation.retry_after_s is not None:
+        return True
+    return error.code in RETRIED_CODES or (error.code in TRANSPORT_CODES and not error.explanation.reason)
+
+
+def wait_before_retry_s(attempt: int, retry_after_s: float | None) -> float:
+    """Double the wait with each attempt, counted from 1, and never wait less than the service asks, up to a bound."""
+    return min(LONGEST_WAIT_S, max(FIRST_WAIT_S * 2.0 ** (attempt - 1), retry_after_s or 0.0))

@@ -1,0 +1,169 @@
+"""Import files: plain or gzip, a path or stdin, read line by line within bounds."""
+
+import csv
+import gzip
+import io
+import sys
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, cast
+
+from server.cli.command_error import CommandError
+from server.cli.main import EXIT_USAGE
+from server.cli.records import RecordError, Records
+
+STDIN = "-"
+GZIP_MAGIC = b"\x1f\x8b"
+BUFFER_BYTES = 64 * 1024
+"""Large enough that reading costs nothing beside parsing, small enough for the progress bar to move."""
+MAX_LINE_BYTES = 1024 * 1024
+"""No event is nearly as long; a longer line is a file of another kind, and must not fill the memory."""
+FORMAT_SUFFIXES = frozenset({".gz", ".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson"})
+"""Endings of a file's name that tell its format and not what it holds."""
+
+
+@dataclass(slots=True)
+class ImportFile:
+    """An open import file.
+
+    Iterating over it yields its lines as bytes; one that is longer than MAX_LINE_BYTES is left out, and its number
+    appended to `too_long`.
+    """
+
+    name: str
+    """The path as it was given, for messages; "stdin" for the standard input."""
+    size_bytes: int | None
+    """Its size on disk, compressed where it is; None for a pipe."""
+    _raw: IO[bytes]
+    _content: IO[bytes]
+    line: int = 0
+    """The number of the line that was yielded last, counted from 1."""
+    too_long: list[int] = field(default_factory=list)
+
+    @property
+    def consumed_bytes(self) -> int:
+        """How much of `size_bytes` has been read; 0 for a pipe."""
+        return 0 if self.size_bytes is None else self._raw.tell()
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Yield the lines.
+
+        Raises:
+            CommandError: the file is damaged or cannot be read further.
+        """
+        readline = self._content.readline
+        try:
+            while line := readline(MAX_LINE_BYTES):
+                self.line += 1
+                if len(line) == MAX_LINE_BYTES and not line.endswith(b"\n"):
+                    self.too_long.append(self.line)
+                    while (rest := readline(MAX_LINE_BYTES)) and not rest.endswith(b"\n"):
+                        pass
+                    continue
+                yield line
+        except (EOFError, zlib.error, OSError) as exc:
+            raise CommandError(f"{self.name}: cannot be read beyond line {self.line}: {exc}") from exc
+
+
+@contextmanager
+def open_file(path: str) -> Iterator[ImportFile]:
+    """Open an import file, gzip or not by what it holds and not by its name; `-` is the standard input.
+
+    Raises:
+        CommandError: there is no such file, or it may not be read.
+    """
+    if path == STDIN:
+        with _open_content("stdin", sys.stdin.buffer) as content:
+            yield ImportFile("stdin", None, sys.stdin.buffer, content)
+        return
+    try:
+        raw = Path(path).open("rb", buffering=0)  # noqa: SIM115 - closed below, at the end of this generator
+        size_bytes = Path(path).stat().st_size if raw.seekable() else None
+    except OSError as exc:
+        raise CommandError(f"{path}: {exc.strerror}", exit_code=EXIT_USAGE) from exc
+    with raw, _open_content(path, raw) as content:
+        yield ImportFile(path, size_bytes, raw, content)
+
+
+def dataset_of(path: str) -> str:
+    """Return the file's name without folder and format: "cdnow" for "examples/cdnow.csv.gz"."""
+    name = Path(path)
+    while name.suffix.lower() in FORMAT_SUFFIXES and name.stem:
+        name = Path(name.stem)
+    return name.name
+
+
+def json_records(file: ImportFile) -> Records[bytes]:
+    """Yield each line that is not blank, without the white space around it."""
+    for line in file:
+        yield from _too_long(file)
+        if record := line.strip():
+            yield file.line, record
+    yield from _too_long(file)
+
+
+def csv_header(file: ImportFile, delimiter: str) -> list[str]:
+    """Read the names of the columns from the first line.
+
+    Raises:
+        CommandError: there is none, it is not UTF-8, or it names a column twice.
+    """
+    header: list[str] = []
+    for line in file:
+        try:
+            header = next(csv.reader([line.decode("utf-8-sig")], delimiter=delimiter), [])
+        except (UnicodeDecodeError, csv.Error) as exc:
+            raise CommandError(f"{file.name}: line 1 is not a CSV header in UTF-8: {exc}") from exc
+        break
+    names = [name.strip() for name in header]
+    if not names:
+        raise CommandError(f"{file.name}: must begin with a line that names the columns")
+    twice = {name for name in names if names.count(name) > 1}
+    if twice:
+        raise CommandError(f"{file.name}: line 1 names these columns twice: {', '.join(sorted(twice))}")
+    return names
+
+
+def csv_records(file: ImportFile, delimiter: str) -> Records[list[str]]:
+    """Yield the cells of each row below the header that is not blank; a row may span several lines.
+
+    Bytes that are not UTF-8 become lone surrogates, which no event takes: such a row is rejected, not the file.
+    """
+    lines = (line.decode("utf-8", "surrogateescape") for line in file)
+    reader = csv.reader(lines, delimiter=delimiter)
+    while True:
+        try:
+            row = next(reader, None)
+        except csv.Error as exc:
+            yield file.line, RecordError(f"is not CSV: {exc}")
+            continue
+        if file.too_long:
+            yield from _too_long(file)
+        if row is None:
+            return
+        if row:
+            yield file.line, row
+
+
+def _too_long(file: ImportFile) -> Iterator[tuple[int, RecordError]]:
+    for line in file.too_long:
+        yield line, RecordError(f"is longer than {MAX_LINE_BYTES:,} bytes")
+    file.too_long.clear()
+
+
+@contextmanager
+def _open_content(name: str, raw: IO[bytes]) -> Iterator[IO[bytes]]:
+    """Open what `raw` holds, decompressed; `raw` itself is left to its owner."""
+    buffered = raw if isinstance(raw, io.BufferedReader) else io.BufferedReader(cast("io.RawIOBase", raw), BUFFER_BYTES)
+    try:
+        compressed = buffered.peek(len(GZIP_MAGIC)).startswith(GZIP_MAGIC)
+    except OSError as exc:
+        raise CommandError(f"{name}: {exc.strerror}") from exc
+    if not compressed:
+        yield buffered
+        return
+    with gzip.GzipFile(fileobj=buffered) as unpacked, io.BufferedReader(unpacked, BUFFER_BYTES) as content:
+        yield content

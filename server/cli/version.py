@@ -1,0 +1,24 @@
+"""`analytics version`: names the versions that matter to whoever helps."""
+
+import platform
+from importlib.metadata import version
+
+import click
+import orjson
+
+PACKAGES = {"analytics": "sociallive-analytics", "grpc": "grpcio", "protobuf": "protobuf"}
+"""What is told beside Python, with the name of the package that it is installed as."""
+
+
+@click.command("version")
+@click.option("--json", "as_json", is_flag=True, help="Print one line of JSON.")
+def command(*, as_json: bool) -> None:
+    """Print the versions of this program, Python, gRPC and protobuf."""
+    versions = {name: version(package) for name, package in PACKAGES.items()}
+    versions["python"] = platform.python_version()
+    if as_json:
+        click.echo(orjson.dumps(versions))
+        return
+    width = max(map(len, versions))
+    for name, text in versions.items():
+        click.echo(f"{name:<{width}}  {text}")

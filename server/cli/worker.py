@@ -1,0 +1,30 @@
+"""`analytics worker`: one server process; the supervisor starts it."""
+
+import asyncio
+
+import click
+import uvloop
+
+from runtime.logging import configure_logging
+from runtime.settings import Settings, SettingsError
+from runtime.supervision import stop_on_signals
+from server.worker import run_worker
+
+
+@click.command(name="worker", hidden=True)
+@click.option("--name", default="worker", help="Its name in the logs.")
+@click.option("--ready-fd", type=int, help="File descriptor to tell the supervisor that it serves.")
+def command(name: str, ready_fd: int | None) -> None:
+    """Run one server process on a migrated database."""
+    settings = Settings.from_environment()
+    configure_logging(level=settings.log_level, form=settings.log_format, process=name)
+    if settings.database_url is None:
+        raise SettingsError("a worker needs DATABASE_URL; `analytics serve` brings its own database")
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_run(settings, settings.database_url, ready_fd))
+
+
+async def _run(settings: Settings, database_url: str, ready_fd: int | None) -> None:
+    stop = asyncio.Event()
+    stop_on_signals(stop)
+    await run_worker(settings, database_url=database_url, ready_fd=ready_fd, stop=stop)

@@ -1,0 +1,27 @@
+"""Why the ingest pipeline refuses what it was given."""
+
+from typing import ClassVar
+
+from events.normalize import Rejected
+from runtime.errors import AnalyticsError
+
+
+class EventRejectedError(AnalyticsError):
+    """A single event is refused for what it holds; sending it again unchanged is of no use."""
+
+    reason: ClassVar[str] = "INVALID_EVENT"
+
+    def __init__(self, rejected: Rejected) -> None:
+        """Keep the rejection, whose reason and violations the caller gets."""
+        super().__init__("; ".join(f"{v.field}: {v.description}" for v in rejected.violations) or rejected.reason)
+        self.rejected = rejected
+
+
+class TooManyEventsError(AnalyticsError):
+    """One message holds more events than are taken at once."""
+
+    reason: ClassVar[str] = "TOO_MANY_EVENTS"
+
+    def __init__(self, found: int, most: int) -> None:
+        """Say how many are allowed."""
+        super().__init__(f"a message may hold {most:,} events at most, and this one holds {found:,}: split it")

@@ -1,0 +1,37 @@
+"""The tally of a stream or request: what became of its events."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from events.violations import Violation
+
+MAX_REJECTIONS = 1_000
+"""Rejections told one by one in an answer; the count goes on past it, so that a bad import's answer stays small."""
+
+
+@dataclass(frozen=True, slots=True)
+class RejectionAt:
+    """One rejected event: its place in the stream, from 0, and why."""
+
+    index: int
+    event_id: str
+    reason: str
+    violations: Sequence[Violation]
+
+
+@dataclass(slots=True)
+class Tally:
+    """Counts of events; once the stream has ended, received = stored + duplicates + rejected + spooled."""
+
+    received: int = 0
+    stored: int = 0
+    duplicates: int = 0
+    rejected: int = 0
+    spooled: int = 0
+    rejections: list[RejectionAt] = field(default_factory=list)
+
+    def reject(self, index: int, event_id: str, reason: str, violations: Sequence[Violation]) -> None:
+        """Count a rejection, and keep it while the list is short."""
+        self.rejected += 1
+        if len(self.rejections) < MAX_REJECTIONS:
+            self.rejections.append(RejectionAt(index, event_id, reason, violations))

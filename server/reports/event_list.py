@@ -1,0 +1,123 @@
+"""The event list: stored events, newest first, page by page.
+
+Example: two rows of one microsecond with the sequences 1 and 2 come out as 2, then 1.
+"""
+
+from dataclasses import replace
+from datetime import datetime
+
+from google.protobuf import json_format
+
+from events.catalogue import load_catalogue
+from events.payload_json import from_json
+from server.reports.errors import QuestionError
+from server.reports.page_token import PageToken
+from server.reports.scope import Scope, read_scope, to_timestamp
+from sociallive.analytics.v1.event_list_pb2 import ListEventsRequest, ListEventsResponse
+from sociallive.analytics.v1.event_pb2 import Event, TimestampSource
+from storage.reader import EventCursor, EventFilter, EventRecord, Snapshot
+
+CATALOGUE = load_catalogue()
+DEFAULT_TIMEFRAME = "24h"
+DEFAULT_PAGE_SIZE = 100
+MAX_PAGE_SIZE = 1_000
+"""A page of the largest events still fits a message that clients take by default."""
+
+DEFINITION = (
+    "Stored events whose timestamp lies in [start_time, end_time) and that match every given filter, newest first; "
+    "events of one microsecond by sequence and id, highest first."
+)
+
+SOURCES = {
+    None: TimestampSource.TIMESTAMP_SOURCE_CLIENT,
+    "corrected": TimestampSource.TIMESTAMP_SOURCE_CORRECTED,
+    "missing": TimestampSource.TIMESTAMP_SOURCE_MISSING,
+    "future": TimestampSource.TIMESTAMP_SOURCE_FUTURE,
+}
+
+
+async def answer(snapshot: Snapshot, question: ListEventsRequest, now: datetime) -> ListEventsResponse:
+    """Answer ListEvents.
+
+    Raises:
+        QuestionError: the scope, a filter, the page size or the page token makes no sense.
+    """
+    page_size = _page_size(question.page_size)
+    only = EventFilter(
+        event_type=_known_type(question.event_type) or None,
+        user_id=_text("user_id", question.user_id) or None,
+        session_id=_text("session_id", question.session_id) or None,
+    )
+    scope = read_scope(question, now=now, default_timeframe=DEFAULT_TIMEFRAME)
+    identity = _identity(question)
+    after = None
+    if question.page_token:
+        token = PageToken.decode(question.page_token, identity)
+        scope = replace(scope, start=token.start, end=token.end)
+        after = EventCursor(token.timestamp, token.sequence, token.event_id)
+    # One more than asked for tells whether another page follows.
+    records = await snapshot.event_page(start=scope.start, end=scope.end, only=only, after=after, limit=page_size + 1)
+    page = records[:page_size]
+    return ListEventsResponse(
+        info=scope.describe(max((record.received_at for record in page), default=None), DEFINITION),
+        events=[_write_event(record) for record in page],
+        next_page_token=_token_after(page[-1], scope).encode(identity) if len(records) > page_size else "",
+    )
+
+
+def _page_size(asked: int) -> int:
+    if not 0 <= asked <= MAX_PAGE_SIZE:
+        raise QuestionError(
+            "page_size", f"must lie in 1..{MAX_PAGE_SIZE}, or be 0 for {DEFAULT_PAGE_SIZE}, not {asked}"
+        )
+    return asked or DEFAULT_PAGE_SIZE
+
+
+def _known_type(name: str) -> str:
+    if name and name not in CATALOGUE.types:
+        raise QuestionError("event_type", f"must be one of {', '.join(sorted(CATALOGUE.types))}, not {name[:40]!r}")
+    return name
+
+
+def _text(field: str, value: str) -> str:
+    if "\0" in value:
+        raise QuestionError(field, "must not hold a NUL character: no stored text does")
+    return value
+
+
+def _identity(question: ListEventsRequest) -> str:
+    """Write down what must be the same on every page: all but the page itself."""
+    asked = ListEventsRequest()
+    asked.CopyFrom(question)
+    asked.ClearField("page_token")
+    asked.ClearField("page_size")
+    return asked.SerializeToString(deterministic=True).hex()
+
+
+def _token_after(record: EventRecord, scope: Scope) -> PageToken:
+    return PageToken(scope.start, scope.end, record.timestamp, record.sequence, record.event_id)
+
+
+def _write_event(record: EventRecord) -> Event:
+    event = Event(
+        event_id=record.event_id,
+        event_type=record.event_type,
+        schema_version=record.schema_version,
+        user_id=record.user_id or "",
+        session_id=record.session_id or "",
+        timestamp=to_timestamp(record.timestamp),
+        sequence=record.sequence,
+        platform=record.platform or "",
+        user_agent=record.user_agent or "",
+        received_at=to_timestamp(record.received_at),
+        timestamp_source=SOURCES[record.timestamp_source],
+    )
+    if record.event_type in CATALOGUE.types:
+        payload = getattr(event, record.event_type)
+        payload.SetInParent()
+        from_json(record.event_data, payload)
+    else:  # stored by a newer program
+        json_format.Parse(record.event_data, event.data)
+    if record.device is not None:
+        from_json(record.device, event.device)
+    return event

@@ -1,0 +1,1 @@
+"""RPCs: proto in, call, proto out."""

@@ -1,0 +1,105 @@
+"""AnalyticsService: tracking and reports."""
+
+from collections.abc import AsyncIterator
+from typing import Any, TypeVar
+
+import grpc
+
+from server.ingest.pipeline import Pipeline
+from server.ingest.tally import Tally
+from server.reports import dashboard, event_list
+from server.reports.desk import ReportDesk
+from server.reports.errors import QuestionError
+from server.rpc.boundary import raise_malformed
+from server.rpc.refusals import NotInThisReleaseError
+from sociallive.analytics.v1.dashboard_pb2 import GetDashboardRequest, GetDashboardResponse
+from sociallive.analytics.v1.event_list_pb2 import ListEventsRequest, ListEventsResponse
+from sociallive.analytics.v1.report_pb2 import ReportRequest, ReportResponse
+from sociallive.analytics.v1.track_pb2 import (
+    EventStatus,
+    FieldViolation,
+    Rejection,
+    TrackBatchRequest,
+    TrackBatchResponse,
+    TrackEventsRequest,
+    TrackEventsResponse,
+    TrackRequest,
+    TrackResponse,
+)
+from storage.writer import WriteOutcome
+
+ResponseT = TypeVar("ResponseT", TrackBatchResponse, TrackEventsResponse)
+Context = grpc.aio.ServicerContext[Any, Any]
+
+STATUSES: dict[WriteOutcome, EventStatus] = {
+    WriteOutcome.STORED: EventStatus.EVENT_STATUS_STORED,
+    WriteOutcome.DUPLICATE: EventStatus.EVENT_STATUS_DUPLICATE,
+}
+
+
+class AnalyticsService:
+    """Answers the methods of sociallive.analytics.v1.AnalyticsService; errors are the boundary's to translate."""
+
+    def __init__(self, pipeline: Pipeline, desk: ReportDesk) -> None:
+        self._pipeline = pipeline
+        self._desk = desk
+
+    async def Track(self, request: TrackRequest, context: Context) -> TrackResponse:  # noqa: N802, ARG002 - the contract's name and shape
+        """Store one event, and answer when it is durable."""
+        tracked = await self._pipeline.track(request.event)
+        return TrackResponse(event_id=tracked.event_id, status=STATUSES[tracked.outcome], warnings=tracked.warnings)
+
+    async def TrackBatch(self, requests: AsyncIterator[TrackBatchRequest], context: Context) -> TrackBatchResponse:  # noqa: N802, ARG002 - likewise
+        """Store a stream of events, and answer once all of them are durable."""
+        return _write_counts(await self._pipeline.track_stream(_parsed(requests)), TrackBatchResponse())
+
+    async def TrackEvents(self, request: TrackEventsRequest, context: Context) -> TrackEventsResponse:  # noqa: N802, ARG002 - likewise
+        """Store several events, and answer once all of them are durable."""
+        return _write_counts(await self._pipeline.track_events(request), TrackEventsResponse())
+
+    async def Report(self, request: ReportRequest, context: Context) -> ReportResponse:  # noqa: N802 - likewise
+        """Answer any report."""
+        match request.WhichOneof("query"):
+            case "dashboard":
+                return ReportResponse(dashboard=await self.GetDashboard(request.dashboard, context))
+            case "events":
+                return ReportResponse(events=await self.ListEvents(request.events, context))
+            case None:
+                raise QuestionError("query", "ask for one of dashboard, events, funnel, cohort, retention")
+            case other:
+                raise NotInThisReleaseError(f"the {other} report")
+
+    async def GetDashboard(self, request: GetDashboardRequest, context: Context) -> GetDashboardResponse:  # noqa: N802 - likewise
+        """Answer totals and series of a time range."""
+        return await self._desk.answer(dashboard.answer, request, remaining_s=context.time_remaining())
+
+    async def ListEvents(self, request: ListEventsRequest, context: Context) -> ListEventsResponse:  # noqa: N802 - likewise
+        """Answer stored events, newest first, page by page."""
+        return await self._desk.answer(event_list.answer, request, remaining_s=context.time_remaining())
+
+
+async def _parsed(requests: AsyncIterator[TrackBatchRequest]) -> AsyncIterator[TrackBatchRequest]:
+    async for request in requests:
+        raise_malformed(request)
+        yield request
+
+
+def _write_counts(tally: Tally, response: ResponseT) -> ResponseT:
+    response.received = tally.received
+    response.stored = tally.stored
+    response.duplicates = tally.duplicates
+    response.rejected = tally.rejected
+    response.spooled = tally.spooled
+    for at in tally.rejections:
+        response.rejections.append(
+            Rejection(
+                index=at.index,
+                event_id=at.event_id,
+                reason=at.reason,
+                violations=[
+                    FieldViolation(field=v.field, json_field=v.json_field, rule=v.rule, description=v.description)
+                    for v in at.violations
+                ],
+            )
+        )
+    return response

@@ -1,0 +1,81 @@
+"""The one table from errors to gRPC status, and the only place that knows status codes."""
+
+from collections.abc import Sequence
+
+import grpc
+from google.protobuf.any_pb2 import Any as AnyMessage
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import Message
+from google.rpc import error_details_pb2, status_pb2
+
+from events.violations import Violation
+from runtime.errors import AnalyticsError
+from server.ingest.errors import EventRejectedError, TooManyEventsError
+from server.reports.errors import QuestionError
+from server.rpc.refusals import DrainingError, MalformedMessageError, NotInThisReleaseError
+from storage.errors import StorageRefusedError, StorageTimeoutError, StorageUnavailableError, WriterFullError
+
+DOMAIN = "analytics.sociallive"
+RETRY_DELAY_S = 1.0
+"""How long a caller should wait before it sends again, where the error does not know better."""
+STATUS_DETAILS = "grpc-status-details-bin"
+
+CODES: dict[type[AnalyticsError], grpc.StatusCode] = {
+    EventRejectedError: grpc.StatusCode.INVALID_ARGUMENT,
+    TooManyEventsError: grpc.StatusCode.INVALID_ARGUMENT,
+    MalformedMessageError: grpc.StatusCode.INVALID_ARGUMENT,
+    QuestionError: grpc.StatusCode.INVALID_ARGUMENT,
+    NotInThisReleaseError: grpc.StatusCode.UNIMPLEMENTED,
+    WriterFullError: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    DrainingError: grpc.StatusCode.UNAVAILABLE,
+    StorageUnavailableError: grpc.StatusCode.UNAVAILABLE,
+    StorageRefusedError: grpc.StatusCode.UNAVAILABLE,
+    StorageTimeoutError: grpc.StatusCode.DEADLINE_EXCEEDED,
+}
+RETRYABLE = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED)
+
+
+def status_of(exc: Exception) -> tuple[grpc.StatusCode, status_pb2.Status]:
+    """Translate an error into the status that the caller sees.
+
+    An error that is not in the table is a fault of ours: its text stays here, the caller learns INTERNAL.
+    """
+    code = CODES.get(type(exc), grpc.StatusCode.INTERNAL)  # type: ignore[arg-type]
+    if code is grpc.StatusCode.INTERNAL or not isinstance(exc, AnalyticsError):
+        return _status(
+            grpc.StatusCode.INTERNAL,
+            "an internal error: it has been logged; sending the same event ids again is safe",
+            [error_details_pb2.ErrorInfo(reason="INTERNAL", domain=DOMAIN)],
+        )
+    reason = exc.rejected.reason if isinstance(exc, EventRejectedError) else exc.reason
+    details: list[Message] = [error_details_pb2.ErrorInfo(reason=reason, domain=DOMAIN)]
+    if isinstance(exc, EventRejectedError):
+        details.append(_bad_request(exc.rejected.violations))
+    if isinstance(exc, QuestionError):
+        violation = error_details_pb2.BadRequest.FieldViolation(field=exc.field, description=exc.description)
+        details.append(error_details_pb2.BadRequest(field_violations=[violation]))
+    if code in RETRYABLE:
+        delay = Duration()
+        delay.FromMilliseconds(round(1000 * (exc.retry_after_s if isinstance(exc, WriterFullError) else RETRY_DELAY_S)))
+        details.append(error_details_pb2.RetryInfo(retry_delay=delay))
+    return _status(code, str(exc), details)
+
+
+def _bad_request(violations: Sequence[Violation]) -> error_details_pb2.BadRequest:
+    return error_details_pb2.BadRequest(
+        field_violations=[
+            error_details_pb2.BadRequest.FieldViolation(field=v.field, description=v.description, reason=v.rule)
+            for v in violations
+        ]
+    )
+
+
+def _status(
+    code: grpc.StatusCode, message: str, details: Sequence[Message]
+) -> tuple[grpc.StatusCode, status_pb2.Status]:
+    status = status_pb2.Status(code=code.value[0], message=message)
+    for detail in details:
+        packed = AnyMessage()
+        packed.Pack(detail)
+        status.details.append(packed)
+    return code, status

@@ -1,0 +1,139 @@
+"""One worker: a grpc.aio server with its writer, its reader and its health, started and stopped in order."""
+
+import asyncio
+from datetime import UTC, datetime
+
+import grpc
+import structlog
+from grpc_health.v1.health import SERVICE_NAME as HEALTH_SERVICE
+from grpc_health.v1.health_pb2_grpc import add_HealthServicer_to_server
+from grpc_reflection.v1alpha import reflection
+
+from events.normalize import Normalizer
+from runtime.errors import AnalyticsError
+from runtime.settings import Settings
+from runtime.supervision import report_ready, watch_parent
+from server.ingest.pipeline import Pipeline
+from server.reports.desk import ReportDesk
+from server.rpc.analytics_service import AnalyticsService
+from server.rpc.boundary import Calls, handlers
+from server.rpc.health import Health
+from server.secrets import load_ip_hash_key
+from sociallive.analytics.v1 import analytics_service_pb2, schema_service_pb2
+from storage.database import Database
+from storage.partitions import Partitions
+from storage.reader import Reader
+from storage.writer import Writer
+
+log = structlog.get_logger(__name__)
+
+ANALYTICS = analytics_service_pb2.DESCRIPTOR.services_by_name["AnalyticsService"]
+SCHEMAS = schema_service_pb2.DESCRIPTOR.services_by_name["SchemaService"]
+SERVICES = (ANALYTICS.full_name, SCHEMAS.full_name)
+
+MAX_STREAMS_PER_CONNECTION = 1_000
+"""Calls one connection may have under way; a client that needs more opens another connection."""
+LEAST_PING_INTERVAL_MS = 10_000
+"""Clients may send keepalive pings this often, also without a call under way; faster ones are told to go away."""
+SERVER_PING_INTERVAL_MS = 60_000
+"""The server asks idle connections whether they live, so that vanished clients do not hold memory."""
+SERVER_PING_TIMEOUT_MS = 20_000
+ABORT_GRACE_S = 0.5
+"""What calls that outlast the drain get to see their cancellation."""
+
+
+class PortTakenError(AnalyticsError):
+    """Another program listens on the port."""
+
+    reason = "PORT_TAKEN"
+
+
+def server_options(settings: Settings) -> list[tuple[str, int]]:
+    """List the channel arguments of the server: sizes, keepalive and the shared port."""
+    return [
+        ("grpc.so_reuseport", 1),
+        ("grpc.max_receive_message_length", settings.max_message_bytes),
+        ("grpc.max_concurrent_streams", MAX_STREAMS_PER_CONNECTION),
+        ("grpc.http2.min_ping_interval_without_data_ms", LEAST_PING_INTERVAL_MS),
+        ("grpc.keepalive_permit_without_calls", 1),
+        ("grpc.keepalive_time_ms", SERVER_PING_INTERVAL_MS),
+        ("grpc.keepalive_timeout_ms", SERVER_PING_TIMEOUT_MS),
+    ]
+
+
+async def run_worker(settings: Settings, *, database_url: str, ready_fd: int | None, stop: asyncio.Event) -> None:
+    """Serve until `stop` is set, or until the process that started this one is gone.
+
+    Args:
+        settings: everything that can be set; the gRPC port must be a definite one.
+        database_url: a migrated database.
+        ready_fd: where to say that this worker serves; None where nobody waits for it.
+        stop: ends the worker.
+
+    Raises:
+        PortTakenError: the port cannot be bound.
+        StorageUnavailableError: the database is away.
+    """
+    calls, health = Calls(), Health(SERVICES)
+    database = await Database.open(database_url)
+    try:
+        partitions = Partitions(database)
+        await partitions.refresh()
+        writer = Writer(
+            database,
+            partitions,
+            connections=settings.writers,
+            batch_size=settings.batch_size,
+            batch_interval_ms=settings.batch_interval_ms,
+        )
+        server = _build_server(settings, calls, health, Reader(database), writer)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(writer.run())
+            watching = [
+                tasks.create_task(health.monitor(database, stop)),
+                tasks.create_task(watch_parent(stop)),
+            ]
+            await server.start()
+            await health.set(serving=True)
+            log.info("worker_serving", address=f"{settings.host}:{settings.grpc_port}")
+            report_ready(ready_fd)
+            await stop.wait()
+            await _stop(settings, server, health, calls, writer)
+            for task in watching:
+                task.cancel()
+    finally:
+        await database.close()
+    log.info("worker_stopped")
+
+
+def _build_server(settings: Settings, calls: Calls, health: Health, reader: Reader, writer: Writer) -> grpc.aio.Server:
+    normalizer = Normalizer(ip_hash_key=load_ip_hash_key(settings), retention_raw_days=settings.retention_raw_days)
+    pipeline = Pipeline(normalizer, writer, now=_now)
+    servicer = AnalyticsService(pipeline, ReportDesk(reader, now=_now))
+    server = grpc.aio.server(options=server_options(settings))
+    server.add_generic_rpc_handlers((handlers(ANALYTICS, servicer, calls), handlers(SCHEMAS, object(), calls)))
+    add_HealthServicer_to_server(health.servicer, server)
+    reflection.enable_server_reflection((*SERVICES, HEALTH_SERVICE, reflection.SERVICE_NAME), server)
+    address = f"{settings.host}:{settings.grpc_port}"
+    try:
+        bound = server.add_insecure_port(address)
+    except RuntimeError as exc:
+        raise PortTakenError(f"cannot listen on {address}: another program does, or the address is not ours") from exc
+    if not bound:
+        raise PortTakenError(f"cannot listen on {address}")
+    return server
+
+
+async def _stop(settings: Settings, server: grpc.aio.Server, health: Health, calls: Calls, writer: Writer) -> None:
+    """Stop in order: NOT_SERVING, no new calls, waiting calls finish while the writer runs, last flush."""
+    log.info("worker_draining", calls=calls.under_way)
+    await health.drain()
+    left = await calls.drain(settings.drain_s)
+    if left:
+        log.warning("calls_cut_off", calls=left, after_s=settings.drain_s)
+    await server.stop(grace=ABORT_GRACE_S)
+    await writer.stop()
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

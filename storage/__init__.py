@@ -1,0 +1,1 @@
+"""Where events are kept: schema, migrations, SQL, writer, readers and the embedded Postgres."""

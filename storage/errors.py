@@ -1,0 +1,146 @@
+"""What can go wrong with storage, in words of our own, and the one translation of asyncpg's errors into them."""
+
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import ClassVar
+
+import asyncpg
+
+from runtime.errors import AnalyticsError
+
+
+class StorageError(AnalyticsError):
+    """The root of every error of storage."""
+
+    reason: ClassVar[str] = "STORAGE"
+
+
+class StorageUnavailableError(StorageError):
+    """The database is away, starting, stopping or full; the same call is worth repeating later."""
+
+    reason: ClassVar[str] = "STORAGE_UNAVAILABLE"
+
+
+class WriterFullError(StorageError):
+    """The writer's queue is full; the same call is worth repeating after `retry_after_s`."""
+
+    reason: ClassVar[str] = "OVERLOADED"
+
+    def __init__(self, message: str, *, retry_after_s: float) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class StorageTimeoutError(StorageError):
+    """A statement was cancelled because its time was up; asking for less may do."""
+
+    reason: ClassVar[str] = "DEADLINE"
+
+
+class StorageRefusedError(StorageError):
+    """The database answers and refuses us; repeating is of no use before somebody changes something."""
+
+    reason: ClassVar[str] = "STORAGE_REFUSED"
+
+
+class UnsupportedPostgresError(StorageRefusedError):
+    """The server is older than what the schema needs."""
+
+    reason: ClassVar[str] = "UNSUPPORTED_POSTGRES"
+
+
+class DatabaseTooNewError(StorageRefusedError):
+    """A newer program has migrated the database; this one must not touch it."""
+
+    reason: ClassVar[str] = "DATABASE_TOO_NEW"
+
+
+class MigrationFailedError(StorageError):
+    """Postgres refuses a statement of a migration; that revision has been rolled back."""
+
+    reason: ClassVar[str] = "MIGRATION_FAILED"
+
+
+class EmbeddedPostgresError(StorageError):
+    """The embedded Postgres cannot run here; the message says why and what to do."""
+
+    reason: ClassVar[str] = "EMBEDDED_POSTGRES"
+
+
+UNNAMED = "the database"
+"""How the database is called where callers from outside may read it: no host, no name."""
+
+_REFUSALS = (
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InvalidCatalogNameError,
+    asyncpg.DatabaseDroppedError,
+    asyncpg.InsufficientPrivilegeError,
+    ssl.SSLCertVerificationError,
+)
+_ABSENCES = (
+    OSError,  # refused, reset, no such socket, unknown host; TimeoutError is one too
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.IdleSessionTimeoutError,
+    asyncpg.InsufficientResourcesError,  # too many connections, disk full, out of memory
+    asyncpg.PostgresSystemError,
+    asyncpg.ReadOnlySQLTransactionError,  # this was the primary until a fail-over
+)
+_CLOSED_WORDS = ("closed", "closing", "released back to the pool")
+"""asyncpg reports the use of a connection or pool that went away as a plain InterfaceError; only its text tells."""
+
+
+def translate(exc: BaseException, where: str | None = None) -> StorageError | None:
+    """Translate an asyncpg or operating system error that is about the connection, not about the statement.
+
+    Args:
+        exc: what was raised.
+        where: `host:port/database` where an operator reads the message, which then also quotes the server; missing
+            where callers from outside may read it.
+
+    Returns:
+        The error to raise `from exc`, or None when `exc` is about the statement or its data (or no database error).
+    """
+    if isinstance(exc, StorageError):
+        return exc
+    subject = f"{UNNAMED} {where}" if where else UNNAMED
+    detail = f": {_first_line(exc)}" if where else ""
+    if isinstance(exc, _REFUSALS):
+        return StorageRefusedError(
+            f"{subject} refuses this service{detail}; check user, password, database and rights in DATABASE_URL"
+        )
+    if isinstance(exc, asyncpg.QueryCanceledError):
+        return StorageTimeoutError("the query took longer than the time it was given; ask for a shorter time range")
+    if isinstance(exc, _ABSENCES) or _is_closed(exc):
+        return StorageUnavailableError(f"{subject} cannot be reached now{detail}; try again")
+    return None
+
+
+@contextmanager
+def translated(where: str | None = None) -> Iterator[None]:
+    """Translate what `translate` knows; everything else passes, cancellation included.
+
+    Example:
+        >>> with translated():
+        ...     raise ConnectionRefusedError
+        Traceback (most recent call last):
+        storage.errors.StorageUnavailableError: the database cannot be reached now; try again
+    """
+    try:
+        yield
+    except Exception as exc:
+        error = translate(exc, where)
+        if error is None or error is exc:
+            raise
+        raise error from exc
+
+
+def _is_closed(exc: BaseException) -> bool:
+    return isinstance(exc, asyncpg.InterfaceError) and any(word in str(exc) for word in _CLOSED_WORDS)
+
+
+def _first_line(exc: BaseException) -> str:
+    return (str(exc) or type(exc).__name__).splitlines()[0]

@@ -1,0 +1,23 @@
+"""The fingerprint of an event: tells a repeat from another event under the same id."""
+
+from collections.abc import Sequence
+from hashlib import blake2b
+from typing import Any
+
+BYTES = 8
+
+
+def fingerprint(row: Sequence[Any]) -> int:
+    """Hash what the caller says of an event into a signed 64-bit number.
+
+    Times are left out: the server fills in a missing one, and a retry is the same event at any time. The parts are
+    joined by NUL, which no text of an event holds.
+
+    Args:
+        row: an event in the order of `storage.writer.COLUMNS`.
+    """
+    _, event_type, version, _, _, _, _, _, user_id, session_id, platform, _, _, _, event_data = row
+    text = f"{event_type}\0{version}\0{user_id or ''}\0{session_id or ''}\0{platform or ''}\0{event_data}"
+    return int.from_bytes(
+        blake2b(text.encode("utf-8", "surrogatepass"), digest_size=BYTES).digest(), "big", signed=True
+    )

@@ -1,0 +1,129 @@
+"""The daily partitions of analytics_events: made ahead by the clock, and on demand by the writer."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from datetime import UTC, date, datetime, timedelta
+
+import asyncpg
+import structlog
+
+from storage.database import Connection, Database
+from storage.errors import StorageUnavailableError, translated
+from storage.sql import statement
+
+log = structlog.get_logger(__name__)
+
+PREFIX = "analytics_events_"
+EARLIEST_DAY = date(1970, 1, 1)
+MAX_DAYS_AHEAD = 10
+"""Bounds of the days that may exist: a mad clock must not make partitions until the year 9999."""
+DAYS_AHEAD = 7
+"""A week of days stands ready, so that a job that does not run over a long weekend is not noticed by writers."""
+DAYS_PER_TRANSACTION = 50
+"""Bounds how many locks and how much catalogue work one transaction holds when old data is imported."""
+LOCK_KEY = 0x534C_4150_4152_5453
+"""Advisory lock ("SLAPARTS") under which partitions are made, by whichever process."""
+
+
+class Partitions:
+    """Knows which days have a partition, and makes those that are missing. Safe from several processes at once."""
+
+    def __init__(self, database: Database, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._database = database
+        self._now = now
+        self._known: set[date] = set()
+        self._making = asyncio.Lock()
+
+    @property
+    def known(self) -> frozenset[date]:
+        """The days (UTC) that had a partition when last looked."""
+        return frozenset(self._known)
+
+    async def refresh(self) -> None:
+        """Look again which days have a partition.
+
+        Raises:
+            StorageUnavailableError: the database is away.
+        """
+        async with self._connected() as connection:
+            self._known = await _list_days(connection)
+
+    async def ensure(self, days: Iterable[date]) -> int:
+        """Make the partitions that are missing among `days` (UTC), and return how many were made.
+
+        Writers go on meanwhile: attaching a partition takes a lock that does not conflict with theirs.
+
+        Raises:
+            ValueError: a day lies before EARLIEST_DAY, or more than MAX_DAYS_AHEAD in the future.
+            StorageUnavailableError: the database is away, or one of the days is being removed.
+        """
+        wanted = set(days)
+        if wanted <= self._known:
+            return 0
+        latest = day_of(self._now()) + timedelta(days=MAX_DAYS_AHEAD)
+        if not EARLIEST_DAY <= min(wanted) <= max(wanted) <= latest:
+            raise ValueError(f"no partition may be made outside of {EARLIEST_DAY} to {latest}")
+        made = 0
+        async with self._making:
+            missing = sorted(wanted - self._known)
+            if not missing:
+                return 0
+            async with self._connected() as connection:
+                for start in range(0, len(missing), DAYS_PER_TRANSACTION):
+                    made += await self._make(connection, missing[start : start + DAYS_PER_TRANSACTION])
+        return made
+
+    async def ensure_ahead(self, today: date, days_ahead: int = DAYS_AHEAD) -> int:
+        """Make the partitions of today and the days after it, and return how many were made."""
+        return await self.ensure(today + timedelta(days=number) for number in range(days_ahead + 1))
+
+    async def _make(self, connection: Connection, days: list[date]) -> int:
+        with translated():
+            async with connection.transaction():
+                await connection.execute("SELECT pg_advisory_xact_lock($1)", LOCK_KEY)
+                existing = await _list_days(connection)
+                missing = [day for day in days if day not in existing]
+                if missing:
+                    await _create(connection, missing)
+        self._known |= existing | set(days)
+        if missing:
+            log.info("partitions_made", count=len(missing), first=str(missing[0]), last=str(missing[-1]))
+        return len(missing)
+
+    @asynccontextmanager
+    async def _connected(self) -> AsyncIterator[Connection]:
+        connection = await self._database.connect_writer()
+        try:
+            yield connection
+        finally:
+            connection.terminate()
+
+
+def day_of(moment: datetime) -> date:
+    """Tell the UTC day, and so the partition, of an aware time."""
+    return moment.astimezone(UTC).date()
+
+
+async def _create(connection: Connection, days: Iterable[date]) -> None:
+    """Make partitions. ATTACH, unlike PARTITION OF, takes a lock of the parent that lets readers and writers go on.
+
+    A date is all that enters the text: statements that define take no parameters.
+    """
+    script = [
+        f"CREATE TABLE {PREFIX}{day:%Y%m%d} (LIKE analytics_events INCLUDING ALL);"
+        f"ALTER TABLE analytics_events ATTACH PARTITION {PREFIX}{day:%Y%m%d} "
+        f"FOR VALUES FROM ('{day} 00:00+00') TO ('{day + timedelta(days=1)} 00:00+00');"
+        for day in days
+    ]
+    try:
+        await connection.execute("".join(script))
+    except asyncpg.DuplicateTableError as exc:
+        # It is there and no partition: detached by retention, and about to be dropped.
+        raise StorageUnavailableError("a day's partition is being removed now; send the same events again") from exc
+
+
+async def _list_days(connection: Connection) -> set[date]:
+    with translated():
+        rows = await connection.fetch(statement("partitions/list"))
+    return {date.fromisoformat(row["day"]) for row in rows}

@@ -1,0 +1,62 @@
+"""The tables, as SQLAlchemy Core metadata: the one description that migrations are compared with."""
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB
+
+metadata = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+"""Every table of the service, with names of indexes and constraints that a migration can foresee."""
+
+_INSTANT = sa.DateTime(timezone=True)
+
+analytics_events = sa.Table(
+    "analytics_events",
+    metadata,
+    # Columns of fixed width stand first: no padding between them, some 10 bytes less an event.
+    sa.Column("event_id", sa.Uuid, nullable=False),
+    sa.Column("timestamp", _INSTANT, nullable=False),
+    sa.Column("received_at", _INSTANT, nullable=False),
+    sa.Column("sequence", sa.BigInteger, nullable=False),
+    sa.Column("event_type", sa.Text, nullable=False),
+    sa.Column("schema_version", sa.Text, nullable=False),
+    sa.Column("timestamp_source", sa.Text),
+    sa.Column("actor_id", sa.Text, nullable=False),
+    sa.Column("user_id", sa.Text),
+    sa.Column("session_id", sa.Text),
+    sa.Column("platform", sa.Text),
+    sa.Column("user_agent", sa.Text),
+    sa.Column("ip_address", sa.Text),
+    sa.Column("device", JSONB),
+    sa.Column("event_data", JSONB, nullable=False),
+    sa.Index(None, "event_type", "timestamp"),
+    sa.Index(None, "actor_id", "timestamp"),
+    postgresql_partition_by="RANGE (timestamp)",
+)
+"""Raw events, one partition a UTC day. No primary key: uniqueness over all days is the ledger's, below."""
+
+analytics_event_keys = sa.Table(
+    "analytics_event_keys",
+    metadata,
+    sa.Column("event_id", sa.Uuid, primary_key=True),
+    sa.Column("received_at", _INSTANT, nullable=False),
+    sa.Column("fingerprint", sa.BigInteger, nullable=False),
+)
+"""The ledger of ids: a row here, in the transaction that stores the event, is what makes it stored exactly once."""
+
+analytics_aggregation_deltas = sa.Table(
+    "analytics_aggregation_deltas",
+    metadata,
+    sa.Column("id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
+    sa.Column("hour", _INSTANT, nullable=False),
+    sa.Column("event_type", sa.Text, nullable=False),
+    sa.Column("count", sa.BigInteger, nullable=False),
+    # A queue: all that is appended is deleted by the next fold, so vacuum goes by a count, not by the size it once had.
+    postgresql_with={"autovacuum_vacuum_scale_factor": 0, "autovacuum_vacuum_threshold": 5000},
+)
+"""How many events each write added to an hour; the aggregation job folds them into totals."""

@@ -1,0 +1,193 @@
+"""The write queue: bounded, first in first out, handed out in batches worth a transaction."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import Any
+
+from storage.errors import StorageUnavailableError, WriterFullError
+
+Row = Sequence[Any]
+"""An event in the order of `storage.writer.COLUMNS`."""
+
+MAX_ROWS_PER_WRITE = 10_000
+MAX_BYTES_PER_WRITE = 8 * 1024 * 1024
+"""Bounds of one transaction: larger ones gain nothing, and hold memory and locks for longer."""
+MAX_QUEUED_EVENTS = 50_000
+MAX_QUEUED_BYTES = 32 * 1024 * 1024
+"""Bounds of what waits, about half a second of work; past it streams slow down and calls are refused."""
+SHARE_OF_STREAMS = 0.5
+"""How much of the queue callers who wait for room may fill; the rest is for those who would be refused."""
+RETRY_AFTER_S = 0.5
+"""By then a full queue has been written, where the database keeps up at all."""
+STOPPED = "this server is stopping: send the same events again"
+COMPANY_EVENTS = 2_000
+COMPANY_WAIT_MS = 3
+"""Where the operator sets no triggers, a write waits this long for this many events, unless its caller is alone: small
+batches cost more than the wait."""
+
+
+class Submission:
+    """Rows that one caller waits for; `outcomes` is resolved with one outcome a row."""
+
+    __slots__ = ("outcomes", "queued_at_s", "rows", "size_bytes")
+
+    def __init__(self, rows: Sequence[Row], size_bytes: int) -> None:
+        loop = asyncio.get_running_loop()
+        self.rows = rows
+        self.size_bytes = size_bytes
+        self.queued_at_s = loop.time()
+        self.outcomes: asyncio.Future[list[Any]] = loop.create_future()
+
+
+class WriteQueue:
+    """Holds submissions until a writer takes them.
+
+    Args of the constructor:
+        batch_size: hand out as soon as so many events wait; None for the tuned default.
+        batch_interval_ms: hand out when the oldest has waited so long; None for the tuned default.
+        max_events, max_bytes: bounds of what may wait.
+    """
+
+    def __init__(
+        self,
+        *,
+        batch_size: int | None,
+        batch_interval_ms: int | None,
+        max_events: int = MAX_QUEUED_EVENTS,
+        max_bytes: int = MAX_QUEUED_BYTES,
+    ) -> None:
+        # By insertion, oldest first; any one can be withdrawn at the same small cost.
+        self._queue: OrderedDict[Submission, None] = OrderedDict()
+        self._events = 0
+        self._bytes = 0
+        self._max_events = max_events
+        self._max_bytes = max_bytes
+        self._enough_events = batch_size or COMPANY_EVENTS
+        self._wait_s = (COMPANY_WAIT_MS if batch_interval_ms is None else batch_interval_ms) / 1000
+        self._tuned = batch_size is None and batch_interval_ms is None
+        self._last_taken = 0
+        self._closed = False
+        self._arrived = asyncio.Event()
+        self._enough = asyncio.Event()
+        self._room = asyncio.Event()
+        self._room.set()
+        self._entrance = asyncio.Lock()
+        self._taking = asyncio.Lock()
+
+    def __len__(self) -> int:
+        """Count the events that wait."""
+        return self._events
+
+    async def put(self, submission: Submission, *, wait: bool) -> None:
+        """Queue a submission.
+
+        Args:
+            submission: what to write.
+            wait: whether to wait for room, in the order of callers, where there is none.
+
+        Raises:
+            WriterFullError: there is no room, and the caller does not wait.
+            StorageUnavailableError: the queue is closed.
+        """
+        if wait:
+            async with self._entrance:
+                while self._full(SHARE_OF_STREAMS) and not self._closed:
+                    self._room.clear()
+                    await self._room.wait()
+                self._append(submission)
+        else:
+            if self._full() and not self._closed:
+                raise WriterFullError(
+                    "too many events wait to be written: send this one again later, or use TrackBatch",
+                    retry_after_s=RETRY_AFTER_S,
+                )
+            self._append(submission)
+
+    def withdraw(self, submission: Submission) -> None:
+        """Take back a submission that nobody has taken yet; one that is being written is left alone."""
+        if submission in self._queue:
+            del self._queue[submission]
+            self._discount(submission)
+
+    async def take(self) -> list[Submission]:
+        """Take the next batch, in order and within bounds; empty once the queue is closed and has run dry."""
+        async with self._taking:
+            while True:
+                while not self._queue:
+                    if self._closed:
+                        return []
+                    self._arrived.clear()
+                    await self._arrived.wait()
+                await self._wait_for_company()
+                if self._queue:  # all that was there may have been withdrawn meanwhile
+                    return self._pop()
+
+    def take_rest(self) -> list[Submission]:
+        """Take all that still waits, whatever the bounds: for the end of a writer that cannot write it."""
+        rest = list(self._queue)
+        self._queue.clear()
+        self._events = self._bytes = 0
+        return rest
+
+    def close(self) -> None:
+        """Take no more submissions, and hand out what waits without delay."""
+        self._closed = True
+        self._arrived.set()
+        self._enough.set()
+        self._room.set()
+
+    def _append(self, submission: Submission) -> None:
+        if self._closed:
+            raise StorageUnavailableError(STOPPED)
+        self._queue[submission] = None
+        self._events += len(submission.rows)
+        self._bytes += submission.size_bytes
+        self._arrived.set()
+        if self._is_enough():
+            self._enough.set()
+
+    def _full(self, share: float = 1.0) -> bool:
+        """Tell whether a share of the bounds is used up; an empty queue takes a submission of any size."""
+        return self._events >= share * self._max_events or self._bytes >= share * self._max_bytes
+
+    def _is_enough(self) -> bool:
+        """Tell whether to write at once: enough events wait, or bytes that have streams wait for room."""
+        return self._events >= self._enough_events or self._full(SHARE_OF_STREAMS)
+
+    async def _wait_for_company(self) -> None:
+        """Wait for the triggers. A lone caller, who would only wait for himself, is spared the tuned ones."""
+        if self._tuned and len(self._queue) == 1 and self._last_taken <= 1:
+            return
+        since_s = asyncio.get_running_loop().time() if self._tuned else next(iter(self._queue)).queued_at_s
+        while self._queue and not self._is_enough() and not self._closed:
+            self._enough.clear()
+            try:
+                async with asyncio.timeout_at(since_s + self._wait_s):
+                    await self._enough.wait()
+            except TimeoutError:
+                return
+
+    def _pop(self) -> list[Submission]:
+        batch: list[Submission] = []
+        rows = size_bytes = 0
+        while self._queue:
+            submission = next(iter(self._queue))
+            if batch and (
+                rows + len(submission.rows) > MAX_ROWS_PER_WRITE
+                or size_bytes + submission.size_bytes > MAX_BYTES_PER_WRITE
+            ):
+                break
+            del self._queue[submission]
+            self._discount(submission)
+            rows += len(submission.rows)
+            size_bytes += submission.size_bytes
+            batch.append(submission)
+        self._last_taken = len(batch)
+        return batch
+
+    def _discount(self, submission: Submission) -> None:
+        self._events -= len(submission.rows)
+        self._bytes -= submission.size_bytes
+        if not self._full(SHARE_OF_STREAMS):
+            self._room.set()

@@ -1,0 +1,1 @@
+"""The tests: unit, integration (real Postgres), acceptance (real processes)."""

@@ -1,0 +1,1 @@
+"""Tests of the real program, started and killed as an operator would."""

@@ -1,0 +1,64 @@
+"""The example data set through the whole service: imported over a crash, and reported to the cent."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tests.acceptance.running import WORKER, Service, eventually
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+IMPORT = ("import", str(EXAMPLES / "cdnow.csv.gz"), "--mapping", str(EXAMPLES / "cdnow.toml"), "--json")
+DASHBOARD = ("report", "dashboard", "--from", "1997-01-01", "--to", "1998-07-01", "--json")
+PURCHASES = 69659
+
+
+@contextmanager
+def started(service: Service, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """Start an `analytics` command; one that still runs at the end is killed."""
+    command = [sys.executable, "-m", "server", *arguments, "--address", service.address]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def answer(process: subprocess.Popen[str]) -> Any:
+    """Wait for a command that prints JSON, and read it."""
+    out, told = process.communicate(timeout=120)
+    assert process.returncode == 0, told
+    return json.loads(out)
+
+
+def ask(service: Service, *arguments: str) -> Any:
+    """Run a command that prints JSON, and read it."""
+    with started(service, *arguments) as process:
+        return answer(process)
+
+
+def test_an_import_goes_on_over_a_killed_server_and_stores_every_purchase_once(tmp_path: Path) -> None:
+    """Chunks without an answer are sent again; the totals are the data set's own, also after a second import."""
+    with Service(
+        tmp_path / "data",
+        command="serve",
+        ANALYTICS_RETENTION_RAW_DAYS="0",
+        ANALYTICS_WORKERS="1",
+        ANALYTICS_DRAIN_SECONDS="0.5",
+    ) as service:
+        with started(service, *IMPORT) as running:
+            eventually("the first events", lambda: int(ask(service, *DASHBOARD)["events"]) > 0)
+            assert running.poll() is None, "the import ended before the server could be killed"
+            service.kill()
+            eventually("the killed server's worker is gone", lambda: not service.pids(WORKER))
+            service.start()
+            counts = answer(running)
+        assert counts["received"] == PURCHASES == counts["stored"] + counts["duplicates"]
+        again = ask(service, *IMPORT)
+        assert (again["stored"], again["duplicates"], again["rejected"]) == (0, PURCHASES, 0)
+        dashboard = ask(service, *DASHBOARD)
+    assert (dashboard["events"], dashboard["users"]) == (str(PURCHASES), "23570")
+    assert dashboard["revenue"] == [{"currency": "USD", "amount": "2500315.63", "orders": str(PURCHASES)}]

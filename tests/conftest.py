@@ -1,0 +1,89 @@
+"""What every test may ask for: the project's own Postgres, and fresh, migrated databases in it."""
+
+import asyncio
+import itertools
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import asyncpg
+import pytest
+
+from storage.embedded import EmbeddedPostgres
+from storage.migrate import migrate
+
+TEMPLATE = "analytics_template"
+_numbers = itertools.count(1)
+
+
+def database_url_in(server_url: str, database: str) -> str:
+    """Name another database on the same server."""
+    return urlsplit(server_url)._replace(path=f"/{database}").geturl()
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a Postgres that lasts for the whole run; its database `analytics` is empty."""
+    with EmbeddedPostgres(tmp_path_factory.mktemp("postgres")) as postgres:
+        yield postgres.url
+
+
+@pytest.fixture(scope="session")
+def _template(postgres_server: str) -> str:
+    """The name of a migrated database to copy."""
+
+    async def make() -> None:
+        await _execute(postgres_server, f"CREATE DATABASE {TEMPLATE}")
+        await migrate(database_url_in(postgres_server, TEMPLATE))
+
+    _run(make)
+    return TEMPLATE
+
+
+@pytest.fixture
+def database_url(postgres_server: str, _template: str) -> Iterator[str]:
+    """The URL of a fresh, migrated database of the test's own."""
+    yield from _copy(postgres_server, _template)
+
+
+@pytest.fixture(scope="module")
+def module_database_url(postgres_server: str, _template: str) -> Iterator[str]:
+    """The URL of a fresh, migrated database that the tests of one module share."""
+    yield from _copy(postgres_server, _template)
+
+
+@pytest.fixture
+def empty_database_url(postgres_server: str) -> Iterator[str]:
+    """The URL of a fresh database that has never been migrated."""
+    yield from _copy(postgres_server, "template1")
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path) -> Path:
+    """A data directory, not made yet, for a Postgres or a service that the test starts itself."""
+    return tmp_path / "data"
+
+
+def _copy(server_url: str, template: str) -> Iterator[str]:
+    name = f"test_{next(_numbers)}"
+    _run(lambda: _execute(server_url, f"CREATE DATABASE {name} TEMPLATE {template}"))
+    yield database_url_in(server_url, name)
+    _run(lambda: _execute(server_url, f"DROP DATABASE {name} WITH (FORCE)"))
+
+
+async def _execute(url: str, statement: str) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+def _run(work: Callable[[], Awaitable[None]]) -> None:
+    """Run on a loop of its own: fixtures are plain, so that plain tests can use them too."""
+    with asyncio.Runner() as runner:
+        runner.run(_awaited(work))
+
+
+async def _awaited(work: Callable[[], Awaitable[None]]) -> None:
+    await work()

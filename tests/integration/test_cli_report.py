@@ -1,0 +1,195 @@
+"""`analytics report` and `analytics health` against a stand-in for the service."""
+
+import json
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+
+import grpc
+import pytest
+from click.testing import CliRunner, Result
+from google.rpc import error_details_pb2
+from grpc_health.v1 import health_pb2
+
+from server.cli import health, report, version
+from sociallive.analytics.v1.dashboard_pb2 import GetDashboardRequest
+from sociallive.analytics.v1.event_pb2 import Event
+from tests.fake_service import FakeService, error_info, retry_info, serving, status
+
+
+def run(address: str, *arguments: str) -> Result:
+    """Run `analytics report`."""
+    return CliRunner().invoke(report.command, [*arguments, "--address", address])
+
+
+def service_with_dashboard() -> FakeService:
+    """Make a service whose dashboard has something of everything."""
+    service = FakeService()
+    answer = service.dashboard
+    answer.events, answer.users, answer.new_users, answer.sessions = 69659, 23570, 23570, 4
+    answer.mean_view_duration = 45.25
+    answer.info.definition = "What happened."
+    answer.info.time_zone = "UTC"
+    answer.info.start_time.FromDatetime(datetime(1997, 1, 1, tzinfo=UTC))
+    answer.info.end_time.FromDatetime(datetime(1998, 7, 1, tzinfo=UTC))
+    answer.totals.add(event_type="purchase", count=69659, previous_count=60000)
+    answer.revenue.add(currency="USD", amount="2500315.63", orders=69659)
+    answer.top_content.add(content_type="post", content_id="[bold]post\x1b[31m", views=12)
+    for day in range(3):
+        point = answer.series.add(event_type="purchase", count=day * 100, incomplete=day == 2)
+        point.time.FromDatetime(datetime(1997, 1, 1, tzinfo=UTC) + timedelta(days=day))
+    return service
+
+
+def test_dashboard_is_plain_in_a_pipe() -> None:
+    """Every part is there, without escapes, with stored text as it is."""
+    with serving(service_with_dashboard()) as address:
+        result = run(address, "dashboard", "--from", "1997-01-01", "--to", "1998-07-01")
+    assert result.exit_code == 0
+    assert "\x1b" not in result.stdout
+    for part in ("69,659", "23,570", "45.2 s", "+16.1%", "2,500,315.63", "[bold]post", " ▄█", "What happened."):
+        assert part in result.stdout
+    assert "a mark is one day; incomplete: 1 of 3 days" in result.stdout
+
+
+def test_dashboard_as_json_is_one_document() -> None:
+    """It is the answer's protobuf JSON and nothing else, zeros included."""
+    with serving(service := service_with_dashboard()) as address:
+        result = run(address, "dashboard", "--json", "--timeframe", "7d", "--time-zone", "Asia/Kolkata")
+    found = json.loads(result.stdout)
+    assert (found["events"], found["revenue"][0]["amount"]) == ("69659", "2500315.63")
+    assert found["series"][0]["count"] == "0"
+    assert service.questions == [GetDashboardRequest(timeframe="7d", time_zone="Asia/Kolkata")]
+
+
+def test_json_through_a_real_pipe() -> None:
+    """The program itself writes valid JSON to a pipe."""
+    with serving(service_with_dashboard()) as address:
+        command = [sys.executable, "-m", "server", "report", "dashboard", "--json", "--address", address]
+        done = subprocess.run(command, capture_output=True, check=True, timeout=60)
+    assert json.loads(done.stdout)["users"] == "23570"
+    assert done.stderr == b""
+
+
+def store_views(service: FakeService, count: int) -> None:
+    """Store views, a second apart."""
+    for number in range(count):
+        event = Event(event_id=f"id-{number}", event_type="view", user_id="ann")
+        event.view.content_id = f"c-{number}"
+        event.timestamp.FromSeconds(1_700_000_000 + number)
+        service.events[event.event_id] = event
+
+
+def test_events_are_fetched_page_by_page() -> None:
+    """--limit is reached over as many pages as it takes; the token tells where the next would start."""
+    with serving(service := FakeService()) as address:
+        store_views(service, 2500)
+        result = run(address, "events", "--limit", "2400", "--type", "view", "--user", "ann", "--json")
+    found = json.loads(result.stdout)
+    assert [question.page_size for question in service.questions] == [1000, 1000, 400]  # type: ignore[attr-defined]
+    assert {question.user_id for question in service.questions} == {"ann"}  # type: ignore[attr-defined]
+    assert len({event["eventId"] for event in found["events"]}) == 2400
+    assert found["nextPageToken"] == "2400"
+
+
+def test_events_are_one_line_each() -> None:
+    """The newest come first, and a longer list is told."""
+    with serving(service := FakeService()) as address:
+        store_views(service, 30)
+        result = run(address, "events", "--limit", "2", "--time-zone", "Europe/Berlin")
+        empty = FakeService()
+        with serving(empty) as other:
+            nothing = run(other, "events")
+    lines = result.stdout.splitlines()
+    assert "2023-11-14 23:13:49  view  ann   -        contentId=c-29" in lines
+    assert lines[-1] == "These are the newest 2; --limit shows more."
+    assert "No events." in nothing.stdout
+
+
+def violation(field: str, description: str) -> error_details_pb2.BadRequest:
+    """Make the BadRequest of one violation."""
+    found = error_details_pb2.BadRequest.FieldViolation(field=field, description=description)
+    return error_details_pb2.BadRequest(field_violations=[found])
+
+
+@pytest.mark.parametrize(
+    ("failure", "exit_code", "told"),
+    [
+        (
+            status(
+                grpc.StatusCode.INVALID_ARGUMENT,
+                "the question is wrong",
+                error_info("INVALID_QUESTION"),
+                violation("timeframe", "must be a number and a unit"),
+            ),
+            2,
+            [
+                "analytics: the question is wrong (INVALID_ARGUMENT, INVALID_QUESTION)",
+                "  timeframe: must be a number and a unit",
+            ],
+        ),
+        (
+            status(grpc.StatusCode.UNAVAILABLE, "storage is away", error_info("STORAGE_UNAVAILABLE"), retry_info(1500)),
+            3,
+            ["analytics: storage is away (UNAVAILABLE, STORAGE_UNAVAILABLE)", "  Try again in 1.5 s."],
+        ),
+        (status(grpc.StatusCode.INTERNAL, "a fault of ours"), 1, ["analytics: a fault of ours (INTERNAL)"]),
+    ],
+)
+def test_errors_are_told_in_the_services_words(failure: object, exit_code: int, told: list[str]) -> None:
+    """Message, reason, violations and the wait go to stderr; the exit code tells whose fault it is."""
+    service = FakeService()
+    service.failures = [failure]
+    with serving(service) as address:
+        result = run(address, "dashboard", "--json")
+    assert (result.exit_code, result.stdout) == (exit_code, "")
+    assert result.stderr.splitlines() == told
+
+
+def test_an_unreachable_service_is_told() -> None:
+    """The message says where it was looked for."""
+    result = run("127.0.0.1:1", "dashboard")
+    assert result.exit_code == 3
+    assert "cannot reach the service at 127.0.0.1:1: Connection refused" in result.stderr
+
+
+@pytest.mark.parametrize("address", ["nowhere", "127.0.0.1:", ":50051", "127.0.0.1:99999", "127.0.0.1:x"])
+def test_an_address_is_host_and_port(address: str) -> None:
+    """Anything else is a mistake of the command line."""
+    result = run(address, "dashboard")
+    assert result.exit_code == 2
+    assert "must be HOST:PORT" in result.stderr
+
+
+def test_the_default_address_follows_grpc_port(monkeypatch: pytest.MonkeyPatch) -> None:
+    """GRPC_PORT tells server and client alike; ANALYTICS_ADDRESS goes before it."""
+    monkeypatch.delenv("ANALYTICS_ADDRESS", raising=False)
+    monkeypatch.setenv("GRPC_PORT", "1")
+    assert "127.0.0.1:1:" in CliRunner().invoke(health.command, []).stderr
+    monkeypatch.setenv("GRPC_PORT", "0")
+    assert CliRunner().invoke(health.command, []).exit_code == 2
+    with serving(FakeService()) as address:
+        monkeypatch.setenv("ANALYTICS_ADDRESS", address)
+        assert CliRunner().invoke(health.command, []).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("health_status", "service", "exit_code", "told"),
+    [
+        (health_pb2.HealthCheckResponse.SERVING, "", 0, "SERVING"),
+        (health_pb2.HealthCheckResponse.NOT_SERVING, "", 1, "NOT_SERVING"),
+        (health_pb2.HealthCheckResponse.SERVING, "no.such.Service", 1, "SERVICE_UNKNOWN"),
+    ],
+)
+def test_health_tells_by_word_and_exit_code(health_status: int, service: str, exit_code: int, told: str) -> None:
+    """Only a service that serves ends with 0."""
+    with serving(FakeService(), health_status) as address:
+        result = CliRunner().invoke(health.command, ["--address", address, "--service", service, "--json"])
+    assert (result.exit_code, json.loads(result.stdout)["status"]) == (exit_code, told)
+
+
+def test_version_names_what_matters() -> None:
+    """The versions are those of what is installed."""
+    result = CliRunner().invoke(version.command, ["--json"])
+    assert set(json.loads(result.stdout)) == {"analytics", "grpc", "protobuf", "python"}
+    assert "python" in CliRunner().invoke(version.command, []).stdout

@@ -1,0 +1,392 @@
+"""The writer against a real Postgres: exactly once, whatever happens to rows, connections and callers."""
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import asyncpg
+import pytest
+
+from storage import batch_store
+from storage.batch_store import BatchStore
+from storage.database import Connection, Database
+from storage.errors import StorageError, StorageUnavailableError, WriterFullError
+from storage.fingerprint import fingerprint
+from storage.partitions import Partitions
+from storage.writer import COLUMNS, WriteOutcome, Writer
+from tests.rows import NOON, make_id, make_row
+
+STORED, DUPLICATE, REFUSED = WriteOutcome.STORED, WriteOutcome.DUPLICATE, WriteOutcome.REFUSED
+Row = tuple[Any, ...]
+
+
+@pytest.fixture
+async def sql(database_url: str) -> AsyncIterator[Connection]:
+    """A connection of the test's own, to look behind the writer."""
+    connection = await asyncpg.connect(database_url)
+    yield connection
+    await connection.close()
+
+
+@asynccontextmanager
+async def open_writer(url: str, **settings: Any) -> AsyncIterator[Writer]:
+    """Run a writer with its own connections; at the end it stops in order."""
+    database = await Database.open(url)
+    options: dict[str, Any] = {"connections": 2, "batch_size": None, "batch_interval_ms": None, **settings}
+    writer = Writer(database, Partitions(database), **options)
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(writer.run())
+        try:
+            yield writer
+        finally:
+            await writer.stop()
+    await database.close()
+
+
+@pytest.fixture
+async def writer(database_url: str) -> AsyncIterator[Writer]:
+    """A writer that runs."""
+    async with open_writer(database_url) as running:
+        yield running
+
+
+async def write(writer: Writer, rows: Sequence[Row]) -> list[WriteOutcome]:
+    """Write as a stream does."""
+    return await writer.write(rows, size_bytes=200 * len(rows), wait=True)
+
+
+async def stored_ids(sql: Connection) -> Counter[str]:
+    """Count the events of each id; and see that ledger and deltas tell the same as the events."""
+    events = Counter(str(row[0]) for row in await sql.fetch("SELECT event_id FROM analytics_events"))
+    keys = {str(row[0]) for row in await sql.fetch("SELECT event_id FROM analytics_event_keys")}
+    assert keys == set(events)
+    deltas = await sql.fetch(
+        "SELECT hour, event_type, sum(count)::bigint FROM analytics_aggregation_deltas GROUP BY 1, 2"
+    )
+    counted = await sql.fetch(
+        "SELECT date_trunc('hour', timestamp, 'UTC'), event_type, count(*) FROM analytics_events GROUP BY 1, 2"
+    )
+    assert {tuple(row) for row in deltas} == {tuple(row) for row in counted}
+    return events
+
+
+async def test_a_row_comes_back_as_it_was_written(writer: Writer, sql: Connection) -> None:
+    """Every column, with its type, and the ledger's fingerprint."""
+    row = make_row(
+        sequence=7,
+        timestamp=NOON + timedelta(microseconds=123456),
+        timestamp_source="corrected",
+        user_agent='tab\t, newline\n, quote " and backslash \\',
+        ip_address="ab" * 32,
+        device='{"osVersion":"15"}',
+        event_data='{"contentType":"post","contentId":"p\\"\\\\ü\\u4e2d","viewDuration":0.1}',
+    )
+    assert await write(writer, [row]) == [STORED]
+    (stored,) = await sql.fetch(f"SELECT {', '.join(COLUMNS)} FROM analytics_events")
+    expected = dict(zip(COLUMNS, row, strict=True))
+    actual = dict(stored)
+    assert str(actual.pop("event_id")) == expected.pop("event_id")
+    assert actual.pop("device") == '{"osVersion": "15"}'
+    assert actual.pop("event_data") == '{"contentId": "p\\"\\\\ü中", "contentType": "post", "viewDuration": 0.1}'
+    del expected["device"], expected["event_data"]
+    assert actual == expected
+    assert await sql.fetchval("SELECT fingerprint FROM analytics_event_keys") == fingerprint(row)
+
+
+async def test_repeats_are_duplicates_within_a_write_and_across_writes(writer: Writer, sql: Connection) -> None:
+    """The first one is stored; outcomes come in the order of the rows."""
+    first, second, third = make_row(), make_row(), make_row()
+    assert await write(writer, [first, second, first]) == [STORED, STORED, DUPLICATE]
+    assert await write(writer, [third, second]) == [STORED, DUPLICATE]
+    assert await stored_ids(sql) == {row[0]: 1 for row in (first, second, third)}
+    assert (writer.counts.stored, writer.counts.duplicates, writer.counts.refused) == (3, 2, 0)
+
+
+async def test_no_rows_are_written_at_once(database_url: str) -> None:
+    """Nothing to wait for, even where nobody writes."""
+    database = await Database.open(database_url)
+    writer = Writer(database, Partitions(database), connections=1, batch_size=None, batch_interval_ms=None)
+    assert await writer.write([], size_bytes=0, wait=False) == []
+
+
+async def test_one_event_from_fifty_callers_at_once_is_stored_once(writer: Writer, sql: Connection) -> None:
+    """One caller is told so; the others have sent a repeat."""
+    event_id = make_id()
+    outcomes = await asyncio.gather(
+        *(writer.write([make_row(event_id=event_id)], size_bytes=200, wait=False) for _ in range(50))
+    )
+    assert Counter(outcome for (outcome,) in outcomes) == {STORED: 1, DUPLICATE: 49}
+    assert await stored_ids(sql) == {event_id: 1}
+
+
+async def test_the_same_rows_through_two_processes_worth_of_writers(database_url: str, sql: Connection) -> None:
+    """Both get them in another order and in other pieces: each is stored once, nobody deadlocks, counts agree."""
+    rows = [make_row(timestamp=NOON + timedelta(minutes=number)) for number in range(600)]
+    shuffler = random.Random(2)  # noqa: S311 - any order will do
+
+    async def send(writer: Writer) -> list[tuple[str, WriteOutcome]]:
+        order = shuffler.sample(rows, len(rows))
+        pieces = [order[start : start + 40] for start in range(0, len(order), 40)]
+        outcomes = await asyncio.gather(*(write(writer, piece) for piece in pieces))
+        return [
+            (row[0], outcome)
+            for piece, answer in zip(pieces, outcomes, strict=True)
+            for row, outcome in zip(piece, answer, strict=True)
+        ]
+
+    settings = {"batch_size": 1, "batch_interval_ms": 0}  # many small transactions rather than one large one
+    async with open_writer(database_url, **settings) as one, open_writer(database_url, **settings) as other:
+        told = [pair for pairs in await asyncio.gather(send(one), send(other)) for pair in pairs]
+        assert one.retries == other.retries == 0
+    assert Counter(event_id for event_id, outcome in told if outcome is STORED) == {row[0]: 1 for row in rows}
+    assert Counter(outcome for _, outcome in told) == {STORED: 600, DUPLICATE: 600}
+    assert await stored_ids(sql) == {row[0]: 1 for row in rows}
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"event_data": '{"contentId":"a\\u0000b"}'},
+        {"event_data": '{"contentId":'},
+        {"event_data": None},
+        {"platform": "a\0b"},
+        {"platform": "\ud800"},
+        {"event_id": "not-a-uuid"},
+        {"sequence": 2**63},
+        {"timestamp": datetime(1969, 12, 31, tzinfo=UTC)},
+        {"timestamp": datetime.now(UTC) + timedelta(days=30)},
+        {"timestamp": datetime(9999, 12, 31, 23, tzinfo=UTC)},
+        {"user_id": "".join(random.Random(3).choices("abcdefghijklmnopqrstuvwxyz0123456789", k=20_000))},  # noqa: S311
+    ],
+    ids=lambda fault: "{}={:.20}".format(*next((key, repr(value)) for key, value in fault.items())),
+)
+async def test_a_row_that_postgres_refuses_stands_alone(writer: Writer, sql: Connection, fault: dict[str, Any]) -> None:
+    """Its neighbours, before and after it and of other callers, are stored, and the writer goes on."""
+    before, after, other = [make_row() for _ in range(5)], [make_row() for _ in range(3)], [make_row()]
+    mixed, single = await asyncio.gather(write(writer, [*before, make_row(**fault), *after]), write(writer, other))
+    assert mixed == [STORED] * 5 + [REFUSED] + [STORED] * 3
+    assert single == [STORED]
+    assert await stored_ids(sql) == {row[0]: 1 for row in (*before, *after, *other)}
+    assert await write(writer, [make_row()]) == [STORED]
+    assert (writer.counts.stored, writer.counts.refused) == (10, 1)
+
+
+async def test_connections_killed_under_load_lose_and_double_nothing(database_url: str, sql: Connection) -> None:
+    """Every row is answered STORED, although many an attempt was cut off, before or after its commit."""
+    rows = [make_row(timestamp=NOON + timedelta(seconds=number)) for number in range(3000)]
+    chance = random.Random(4)  # noqa: S311 - moments that differ will do
+    killed = 0
+
+    async def kill(done: asyncio.Event) -> None:
+        nonlocal killed
+        while not done.is_set():
+            await asyncio.sleep(chance.uniform(0.02, 0.2))
+            killed += await sql.fetchval(
+                "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
+                "WHERE application_name = 'analytics writer' AND datname = current_database()"
+            )
+
+    done = asyncio.Event()
+    async with open_writer(database_url, batch_size=1, batch_interval_ms=0) as writer, asyncio.TaskGroup() as tasks:
+        tasks.create_task(kill(done))
+        outcomes: list[WriteOutcome] = []
+        for start in range(0, len(rows), 250):
+            answers = await asyncio.gather(
+                *(write(writer, rows[place : place + 25]) for place in range(start, start + 250, 25))
+            )
+            outcomes += [outcome for answer in answers for outcome in answer]
+        done.set()
+    assert killed > 0
+    assert Counter(outcomes) == {STORED: len(rows)}
+    assert await stored_ids(sql) == {row[0]: 1 for row in rows}
+
+
+@pytest.mark.parametrize("error", [ConnectionResetError, TimeoutError, asyncpg.InterfaceError, ValueError])
+async def test_rows_whose_commit_went_unanswered_are_stored_and_real_repeats_are_duplicates(
+    writer: Writer, sql: Connection, monkeypatch: pytest.MonkeyPatch, error: type[Exception]
+) -> None:
+    """The next attempt recognises what the first one has committed."""
+    known, fresh = make_row(), [make_row() for _ in range(4)]
+    assert await write(writer, [known]) == [STORED]
+    transact = BatchStore._transact
+    attempts = 0
+
+    async def commit_and_go_silent(self: BatchStore, *arguments: Any, **options: Any) -> set[str]:
+        nonlocal attempts
+        attempts += 1
+        stored = await transact(self, *arguments, **options)
+        if attempts == 1:
+            raise error("gone")
+        return stored
+
+    monkeypatch.setattr(BatchStore, "_transact", commit_and_go_silent)
+    assert await write(writer, [fresh[0], known, *fresh[1:], fresh[0]]) == [STORED, DUPLICATE, *[STORED] * 3, DUPLICATE]
+    assert attempts > 1
+    assert await stored_ids(sql) == {row[0]: 1 for row in (known, *fresh)}
+
+
+async def test_rows_that_another_writer_stored_after_a_broken_attempt_are_duplicates(
+    database_url: str, writer: Writer, sql: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An attempt that broke before its commit stored nothing: who comes first then, wins."""
+    row = make_row()
+    transact = BatchStore._transact
+    attempts = 0
+
+    async def break_and_let_another_in(self: BatchStore, *arguments: Any, **options: Any) -> set[str]:
+        nonlocal attempts
+        attempts += 1
+        if attempts == 1:
+            async with open_writer(database_url) as other:
+                assert await write(other, [row]) == [STORED]
+            raise ConnectionResetError
+        return await transact(self, *arguments, **options)
+
+    monkeypatch.setattr(BatchStore, "_transact", break_and_let_another_in)
+    assert await write(writer, [row]) == [DUPLICATE]
+    assert await stored_ids(sql) == {row[0]: 1}
+
+
+async def test_a_missing_day_is_made_by_two_writers_at_once(database_url: str, sql: Connection) -> None:
+    """An import of old data needs many days, and every worker needs them at the same time."""
+    rows = [make_row(timestamp=datetime(1997, 1, 1, 8, tzinfo=UTC) + timedelta(days=day)) for day in range(20)]
+    async with AsyncExitStack() as stack:
+        writers = [await stack.enter_async_context(open_writer(database_url)) for _ in range(2)]
+        halves = (rows[::2], rows[1::2])
+        again = [make_row(timestamp=row[3]) for row in rows]
+        answers = await asyncio.gather(
+            *(write(writer, half) for writer, half in zip(writers, halves, strict=True)),
+            *(write(writer, again[place::2]) for place, writer in enumerate(writers)),
+        )
+    assert {outcome for answer in answers for outcome in answer} == {STORED}
+    assert len(await stored_ids(sql)) == 40
+
+
+async def test_a_day_dropped_behind_the_writers_back_is_made_again(writer: Writer, sql: Connection) -> None:
+    """Retention may drop a day that a late event still comes for."""
+    assert await write(writer, [make_row()]) == [STORED]
+    await sql.execute(
+        "DROP TABLE analytics_events_20260310; TRUNCATE analytics_event_keys, analytics_aggregation_deltas"
+    )
+    row = make_row()
+    assert await write(writer, [row]) == [STORED]
+    assert await stored_ids(sql) == {row[0]: 1}
+
+
+async def test_a_database_that_is_away_is_told_after_the_bound(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No caller waits for ever, and the writer still stops."""
+    monkeypatch.setattr(batch_store, "RETRY_FOR_S", 0.2)
+    async with asyncio.timeout(10), open_writer(f"postgresql://postgres@/analytics?host={tmp_path}") as writer:
+        with pytest.raises(StorageUnavailableError):
+            await write(writer, [make_row()])
+        assert writer.retries > 0
+        assert writer.counts.failed == 1
+
+
+async def test_a_database_without_the_tables_is_not_blamed_on_the_rows(empty_database_url: str) -> None:
+    """A rejection would have the caller throw the event away."""
+    async with open_writer(empty_database_url) as writer:
+        with pytest.raises(StorageError):
+            await write(writer, [make_row()])
+        assert writer.counts.refused == 0
+
+
+async def test_a_full_queue_refuses_single_events_and_makes_streams_wait(database_url: str, sql: Connection) -> None:
+    """With triggers that never fire by themselves nothing leaves the queue until the writer stops."""
+    settings = {"batch_size": 100, "batch_interval_ms": 3_600_000, "max_queued_events": 10}
+    async with open_writer(database_url, connections=1, **settings) as writer:
+        await sql.execute("BEGIN; LOCK TABLE analytics_event_keys")  # the one write under way does not come back
+        blocked = asyncio.create_task(write(writer, [make_row()] * 10))
+        while writer.queued_events == 0 and not blocked.done():
+            await asyncio.sleep(0)
+        while writer.queued_events:
+            await asyncio.sleep(0.001)
+        queued = asyncio.create_task(write(writer, [make_row() for _ in range(10)]))  # noqa: RUF006 - left waiting on purpose
+        await asyncio.sleep(0)
+        stream = asyncio.create_task(write(writer, [make_row()]))
+        await asyncio.sleep(0.01)
+        with pytest.raises(WriterFullError):
+            await writer.write([make_row()], size_bytes=1, wait=False)
+        assert not queued.done()
+        assert not stream.done()
+        await sql.execute("ROLLBACK")
+        assert await blocked == [STORED] + [DUPLICATE] * 9
+        assert await queued == [STORED] * 10
+        await asyncio.sleep(0.05)
+        assert not stream.done()  # it has room now, and waits for the trigger
+        await writer.stop()
+        assert await stream == [STORED]
+
+
+async def test_stop_flushes_what_waits_and_takes_nothing_more(database_url: str, sql: Connection) -> None:
+    """The seed's triggers would keep nine events for half a minute; a stop writes them at once."""
+    rows = [make_row() for _ in range(9)]
+    async with open_writer(database_url, batch_size=10, batch_interval_ms=30_000) as writer:
+        waiting = [asyncio.create_task(write(writer, [row])) for row in rows]
+        await asyncio.sleep(0.05)
+        assert not any(task.done() for task in waiting)
+        await writer.stop()
+        assert await asyncio.gather(*waiting) == [[STORED]] * 9
+        with pytest.raises(StorageUnavailableError):
+            await write(writer, [make_row()])
+    assert await stored_ids(sql) == {row[0]: 1 for row in rows}
+
+
+async def test_a_caller_who_goes_away_takes_back_what_is_not_being_written(database_url: str, sql: Connection) -> None:
+    """What a write has taken already is written all the same."""
+    async with open_writer(database_url, connections=1, batch_size=1, batch_interval_ms=0) as writer:
+        taken, waiting = make_row(), make_row()
+        await sql.execute("BEGIN; LOCK TABLE analytics_event_keys")
+        first = asyncio.create_task(write(writer, [taken]))
+        await asyncio.sleep(0.1)
+        second = asyncio.create_task(write(writer, [waiting]))
+        await asyncio.sleep(0.01)
+        assert writer.queued_events == 1
+        first.cancel()
+        second.cancel()
+        await asyncio.gather(first, second, return_exceptions=True)
+        assert writer.queued_events == 0
+        await sql.execute("ROLLBACK")
+    assert await stored_ids(sql) == {taken[0]: 1}
+
+
+async def test_a_writer_that_is_cancelled_leaves_nobody_waiting(database_url: str, sql: Connection) -> None:
+    """Neither those whose write was under way nor those in the queue, nor who comes later."""
+    database = await Database.open(database_url)
+    writer = Writer(database, Partitions(database), connections=1, batch_size=1, batch_interval_ms=0)
+    running = asyncio.create_task(writer.run())
+    await sql.execute("BEGIN; LOCK TABLE analytics_event_keys")
+    under_way = asyncio.create_task(write(writer, [make_row()]))
+    await asyncio.sleep(0.1)
+    queued = asyncio.create_task(write(writer, [make_row()]))
+    await asyncio.sleep(0.01)
+    running.cancel()
+    async with asyncio.timeout(5):
+        answers = await asyncio.gather(running, under_way, queued, return_exceptions=True)
+    assert [type(answer) for answer in answers] == [
+        asyncio.CancelledError,
+        StorageUnavailableError,
+        StorageUnavailableError,
+    ]
+    with pytest.raises(StorageUnavailableError):
+        await write(writer, [make_row()])
+    await sql.execute("ROLLBACK")
+    assert await stored_ids(sql) == {}
+    await database.close()
+
+
+async def test_stopping_a_writer_that_never_ran_leaves_nobody_waiting(database_url: str) -> None:
+    """A start that fails half-way stops what it has made."""
+    database = await Database.open(database_url)
+    writer = Writer(database, Partitions(database), connections=1, batch_size=None, batch_interval_ms=None)
+    waiting = asyncio.create_task(write(writer, [make_row()]))
+    await asyncio.sleep(0)
+    async with asyncio.timeout(5):
+        await writer.stop()
+        with pytest.raises(StorageUnavailableError):
+            await waiting
+    await database.close()

@@ -1,0 +1,331 @@
+"""Every rule: what breaks it, how it is told, and what just keeps it."""
+
+import math
+from typing import Any
+
+import pytest
+from google.protobuf.struct_pb2 import Struct
+
+from events.rules import Validator
+from events.violations import MAX_VIOLATIONS, TOO_MANY_VIOLATIONS, Violation
+from sociallive.analytics.v1.event_pb2 import Event
+from tests.unit.event_samples import CATALOGUE, EVENT_ID, MINIMAL, VALIDATOR, VIEW, by_data, only, rules_of, typed
+
+
+@pytest.mark.parametrize("name", list(MINIMAL))
+@pytest.mark.parametrize("version", ["", "1.0.0", "1.1.0"])
+def test_required_fields_alone_are_valid_in_every_version(name: str, version: str) -> None:
+    """An event of core fields passes in both forms."""
+    assert rules_of(typed(name, MINIMAL[name], schemaVersion=version)) == []
+    assert rules_of(by_data(name, MINIMAL[name], schemaVersion=version)) == []
+
+
+def test_an_event_without_payload_says_what_to_give() -> None:
+    """Nothing at all, and a type alone, are both told."""
+    assert only(Event()) == Violation(
+        "data",
+        "data",
+        "NO_PAYLOAD",
+        "is missing; give event_type and data, or one of the typed payloads: "
+        "view, engagement, purchase, stream, session",
+    )
+    assert only(Event(event_type="view")).rule == "NO_PAYLOAD"
+    assert rules_of(Event(event_type="visit")) == [("data", "NO_PAYLOAD"), ("event_type", "UNKNOWN_EVENT_TYPE")]
+
+
+def test_a_payload_and_data_contradict_each_other() -> None:
+    """An empty `data` counts: it was sent."""
+    event = typed("view", VIEW)
+    event.data.SetInParent()
+    assert only(event) == Violation(
+        "data", "data", "PAYLOAD_AND_DATA", "is given beside the typed payload view; keep one of them"
+    )
+
+
+def test_data_needs_its_event_type() -> None:
+    """The type cannot be guessed from the fields."""
+    violation = only(Event(data=_struct(VIEW)))
+    assert (violation.field, violation.json_field, violation.rule) == ("event_type", "eventType", "REQUIRED")
+    assert "view, engagement, purchase, stream, session" in violation.description
+
+
+def test_the_event_type_must_agree_with_the_typed_payload() -> None:
+    """It may be left out, or repeat the payload's name."""
+    assert rules_of(typed("view", VIEW, eventType="view")) == []
+    assert only(typed("view", VIEW, eventType="purchase")) == Violation(
+        "event_type",
+        "eventType",
+        "EVENT_TYPE_MISMATCH",
+        "is 'purchase', but the payload is view; make them agree, or leave it out",
+    )
+
+
+def test_an_unknown_event_type_lists_the_known_and_the_nearest() -> None:
+    """A typo gets its correction; anything else the list."""
+    near = only(by_data("purchse", {}))
+    assert near.rule == "UNKNOWN_EVENT_TYPE"
+    assert near.description == (
+        "is 'purchse'; did you mean purchase? known are view, engagement, purchase, stream, session"
+    )
+    assert "did you mean" not in only(by_data("zzz", {})).description
+
+
+def test_an_unknown_version_lists_the_known() -> None:
+    """The other rules are checked by the newest version all the same."""
+    assert only(typed("view", VIEW, schemaVersion="2.0.0")).description == (
+        "is '2.0.0'; known versions of view events are 1.0.0, 1.1.0"
+    )
+    assert rules_of(typed("view", {"scrollDepth": 2, **VIEW}, schemaVersion="2.0.0")) == [
+        ("schema_version", "UNKNOWN_VERSION"),
+        ("view.scroll_depth", "MAXIMUM"),
+    ]
+
+
+@pytest.mark.parametrize("version", ["1", "v1.1.0", "1.1", "1.01.0", " 1.1.0", "1.1.0\n", "1.1.0\0"])
+def test_a_version_is_three_numbers(version: str) -> None:
+    """Its shape is checked before the list is asked."""
+    assert ("schema_version", "VERSION") in rules_of(typed("view", VIEW, schemaVersion=version))
+
+
+def test_fields_of_a_newer_version_are_refused_and_named() -> None:
+    """Zero, an empty object and a list count as set."""
+    newer = {"viewDuration": 0, "scrollDepth": 0.5, "referrer": "feed"}
+    violations = VALIDATOR.validate(typed("view", VIEW | newer, schemaVersion="1.0.0"))
+    assert [violation.field for violation in violations] == [
+        "view.view_duration",
+        "view.scroll_depth",
+        "view.referrer",
+    ]
+    assert violations[0] == Violation(
+        "view.view_duration",
+        "view.viewDuration",
+        "SINCE",
+        "came with version 1.1.0, and this event is of version 1.0.0; leave it out, or say 1.1.0",
+    )
+    purchase = MINIMAL["purchase"] | {"metadata": {}, "conversionPath": ["view"]}
+    assert rules_of(typed("purchase", purchase, schemaVersion="1.0.0")) == [
+        ("purchase.conversion_path", "SINCE"),
+        ("purchase.metadata", "SINCE"),
+    ]
+
+
+def test_the_device_came_with_1_1_0() -> None:
+    """It is refused under 1.0.0 and checked under 1.1.0."""
+    device = {"os": "x" * 65}
+    assert rules_of(typed("view", VIEW, schemaVersion="1.0.0", device=device)) == [("device", "SINCE")]
+    assert only(typed("view", VIEW, device={"osVersion": "x" * 65})) == Violation(
+        "device.os_version", "device.osVersion", "MAX_LENGTH", "has 65 characters; at most 64 are allowed"
+    )
+
+
+@pytest.mark.parametrize("make", [typed, by_data])
+def test_all_missing_fields_are_named_in_one_answer(make: Any) -> None:
+    """A caller mends them in one go; an empty text is missing, a zero is not."""
+    missing = [
+        ("purchase.currency", "REQUIRED"),
+        ("purchase.order_id", "REQUIRED"),
+        ("purchase.product_id", "REQUIRED"),
+    ]
+    assert rules_of(make("purchase", {"productId": "", "amount": 0})) == missing
+    assert rules_of(make("purchase", {})) == [("purchase.amount", "REQUIRED"), *missing]
+
+
+def test_a_path_is_told_as_the_caller_wrote_it() -> None:
+    """JSON callers find the field under `data` or under the payload."""
+    assert only(by_data("view", {"contentType": "post"}))[:3] == ("view.content_id", "data.contentId", "REQUIRED")
+    assert only(typed("view", {"contentType": "post"}))[:3] == ("view.content_id", "view.contentId", "REQUIRED")
+    assert only(by_data("view", {"contentType": "post"})).description == (
+        "is missing; every view event needs it: a text that is not empty"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "rule", "description"),
+    [
+        ("purchase", {"amount": -0.01}, "MINIMUM", "is -0.01; the least allowed is 0"),
+        ("purchase", {"amount": 1e12 + 1}, "MAXIMUM", "is 1000000000001; the most allowed is 1000000000000"),
+        ("purchase", {"quantity": 0}, "MINIMUM", "is 0; the least allowed is 1"),
+        ("view", {"scrollDepth": 1.5}, "MAXIMUM", "is 1.5; the most allowed is 1"),
+        ("view", {"viewDuration": 86401}, "MAXIMUM", "is 86401; the most allowed is 86400 s"),
+        ("stream", {"bitrateKbps": -5}, "MINIMUM", "is -5; the least allowed is 0 kbps"),
+        ("session", {"duration": -1}, "MINIMUM", "is -1; the least allowed is 0 s"),
+        ("view", {"scrollDepth": "NaN"}, "FINITE", "is nan; a finite number is needed"),
+        ("purchase", {"amount": "Infinity"}, "FINITE", "is inf; a finite number is needed"),
+        ("purchase", {"amount": "-Infinity"}, "FINITE", "is -inf; a finite number is needed"),
+        ("purchase", {"currency": "usd"}, "CURRENCY", "is 'usd'; write the code in capitals: 'USD'"),
+        (
+            "purchase",
+            {"currency": "DEM"},
+            "CURRENCY",
+            "is 'DEM'; an active ISO 4217 code is needed, such as 'USD' or 'EUR'",
+        ),
+        ("session", {"action": "stop"}, "ALLOWED_VALUES", "is 'stop'; allowed are start, heartbeat, end"),
+        ("view", {"contentId": "x" * 257}, "MAX_LENGTH", "has 257 characters; at most 256 are allowed"),
+        ("view", {"contentId": "a\0b"}, "NUL", "holds a NUL character (U+0000), which cannot be stored; remove it"),
+    ],
+)
+@pytest.mark.parametrize("make", [typed, by_data])
+def test_a_value_outside_of_its_rule(make: Any, name: str, values: dict[str, Any], rule: str, description: str) -> None:
+    """The description tells what was found and what is allowed, alike in both forms."""
+    violation = only(make(name, MINIMAL[name] | values))
+    assert (violation.rule, violation.description) == (rule, description)
+    assert violation.json_field.rpartition(".")[2] == next(iter(values))
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("purchase", {"amount": 0, "quantity": 1_000_000}),
+        ("purchase", {"amount": 1e12, "currency": "JPY"}),
+        ("view", {"scrollDepth": 1, "viewDuration": 0}),
+        ("view", {"contentId": "é" * 256}),
+        ("view", {"contentType": "a type of one's own"}),
+        ("purchase", {"conversionPath": ["x" * 256] * 64, "metadata": {"a": {"b": {"c": {"d": 1}}}}}),
+    ],
+)
+def test_bounds_are_inclusive_and_known_values_are_no_limit(name: str, values: dict[str, Any]) -> None:
+    """What lies on the edge is valid; lengths count characters, not bytes."""
+    assert rules_of(typed(name, MINIMAL[name] | values)) == []
+    assert rules_of(by_data(name, MINIMAL[name] | values)) == []
+
+
+@pytest.mark.parametrize(
+    ("envelope", "rule"),
+    [
+        ({"eventId": "uuid"}, "UUID"),
+        ({"eventId": "{" + EVENT_ID + "}"}, "UUID"),
+        ({"eventId": "urn:uuid:" + EVENT_ID}, "UUID"),
+        ({"eventId": EVENT_ID.replace("-", "")}, "UUID"),
+        ({"eventId": EVENT_ID + "\n"}, "UUID"),
+        ({"ipAddress": "203.0.113.7:80"}, "IP_ADDRESS"),
+        ({"ipAddress": "fe80::1%eth0"}, "IP_ADDRESS"),
+        ({"ipAddress": "256.1.1.1"}, "IP_ADDRESS"),
+        ({"userId": "x" * 257}, "MAX_LENGTH"),
+        ({"sessionId": "x" * 257}, "MAX_LENGTH"),
+        ({"platform": "x" * 65}, "MAX_LENGTH"),
+        ({"userAgent": "x" * 1025}, "MAX_LENGTH"),
+        ({"userId": "\0"}, "NUL"),
+        ({"sessionId": "a\0"}, "NUL"),
+        ({"platform": "\0a"}, "NUL"),
+        ({"userAgent": "a\0a"}, "NUL"),
+        ({"sequence": -1}, "MINIMUM"),
+    ],
+)
+def test_the_envelope_has_rules_too(envelope: dict[str, Any], rule: str) -> None:
+    """One field is named, by both its names."""
+    violation = only(typed("view", VIEW, **envelope))
+    assert (violation.json_field, violation.rule) == (next(iter(envelope)), rule)
+    assert violation.field == CATALOGUE.envelope[violation.field].name
+
+
+def test_an_address_is_never_repeated() -> None:
+    """What cannot be parsed may still be somebody's address."""
+    assert "203" not in only(typed("view", VIEW, ipAddress="203.0.114.7:80")).description.replace("203.0.113.7", "")
+
+
+@pytest.mark.parametrize("field", ["timestamp", "sent_at"])
+@pytest.mark.parametrize(
+    ("seconds", "nanos", "says"),
+    [
+        (-1, 0, "before 1970"),
+        (253_402_300_800, 0, "year 9999"),
+        (1, -1, "nanos"),
+        (1, 1_000_000_000, "nanos"),
+    ],
+)
+def test_a_timestamp_must_be_a_time(field: str, seconds: int, nanos: int, says: str) -> None:
+    """Protobuf carries numbers that are no times."""
+    event = typed("view", VIEW)
+    stamp = getattr(event, field)
+    stamp.seconds, stamp.nanos = seconds, nanos
+    violation = only(event)
+    assert (violation.field, violation.rule) == (field, "TIMESTAMP")
+    assert says in violation.description
+
+
+@pytest.mark.parametrize(
+    ("metadata", "path", "rule"),
+    [
+        ({"a": {"b": {"c": {"d": {}}}}}, "metadata.a.b.c.d", "MAX_DEPTH"),
+        ({"a": [[[["x"]]]]}, "metadata.a[0][0][0]", "MAX_DEPTH"),
+        ({f"k{i}": 1 for i in range(65)}, "metadata", "MAX_ITEMS"),
+        ({"a": [1] * 65}, "metadata.a", "MAX_ITEMS"),
+        ({"a": {"b": "x" * 1025}}, "metadata.a.b", "MAX_LENGTH"),
+        ({"x" * 1025: 1}, f"metadata.{'x' * 40}...", "MAX_LENGTH"),
+        ({"a": ["ok", "n\0"]}, "metadata.a[1]", "NUL"),
+        ({"a\0": 1}, "metadata.a\\x00", "NUL"),
+    ],
+)
+@pytest.mark.parametrize("make", [typed, by_data])
+def test_free_objects_have_limits(make: Any, metadata: dict[str, Any], path: str, rule: str) -> None:
+    """The path leads to the very value, and holds no NUL itself."""
+    violation = only(make("engagement", MINIMAL["engagement"] | {"metadata": metadata}))
+    assert (violation.field, violation.rule) == (f"engagement.{path}", rule)
+
+
+def test_a_number_in_a_free_object_is_finite() -> None:
+    """JSON cannot hold NaN, but protobuf can."""
+    event = typed("engagement", MINIMAL["engagement"])
+    event.engagement.metadata.fields["a"].number_value = math.nan
+    assert only(event)[:3] == ("engagement.metadata.a", "engagement.metadata.a", "FINITE")
+
+
+@pytest.mark.parametrize("make", [typed, by_data])
+def test_lists_have_limits(make: Any) -> None:
+    """Too many items are told once, a bad item by its place."""
+    purchase = MINIMAL["purchase"]
+    assert rules_of(make("purchase", purchase | {"conversionPath": ["a"] * 65})) == [
+        ("purchase.conversion_path", "MAX_ITEMS")
+    ]
+    assert rules_of(make("purchase", purchase | {"conversionPath": ["a", "b\0", "x" * 257]})) == [
+        ("purchase.conversion_path[1]", "NUL"),
+        ("purchase.conversion_path[2]", "MAX_LENGTH"),
+    ]
+
+
+def test_all_violations_are_told_at_once() -> None:
+    """Envelope, version, payload and device in one answer."""
+    event = by_data(
+        "purchase",
+        {"productId": "p\0", "amount": -1, "currency": "EURO", "quantiy": 1},
+        eventId="1",
+        schemaVersion="9.9.9",
+        device={"os": "\0"},
+    )
+    assert rules_of(event) == [
+        ("device.os", "NUL"),
+        ("event_id", "UUID"),
+        ("purchase.amount", "MINIMUM"),
+        ("purchase.currency", "CURRENCY"),
+        ("purchase.order_id", "REQUIRED"),
+        ("purchase.product_id", "NUL"),
+        ("purchase.quantiy", "UNKNOWN_FIELD"),
+        ("schema_version", "UNKNOWN_VERSION"),
+    ]
+
+
+def test_the_answer_to_a_hostile_event_is_bounded() -> None:
+    """Ten thousand unknown fields do not make ten thousand descriptions."""
+    violations = VALIDATOR.validate(by_data("view", {f"{i}{'x' * 100}": 1 for i in range(10_000)}))
+    assert len(violations) == MAX_VIOLATIONS + 1
+    assert violations[-1].rule == TOO_MANY_VIOLATIONS
+    assert max(len(violation.description) for violation in violations) < 200
+
+
+def test_judging_changes_no_event() -> None:
+    """Neither a valid event nor a broken one, in either form."""
+    for event in (typed("view", VIEW), by_data("view", VIEW), by_data("view", {"x": 1}, eventId="1"), Event()):
+        before = event.SerializeToString(deterministic=True)
+        VALIDATOR.validate(event)
+        assert event.SerializeToString(deterministic=True) == before
+
+
+def test_a_validator_reads_the_services_own_catalogue_unless_told() -> None:
+    """The default is the one that the service runs by."""
+    assert list(Validator().catalogue.types) == list(CATALOGUE.types)
+
+
+def _struct(values: dict[str, Any]) -> Struct:
+    struct = Struct()
+    struct.update(values)
+    return struct
