@@ -2,13 +2,16 @@
 
 import time
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
+from server.ingest.pipeline import reject_stored
+from storage.batch import Batch, Row, WriteOutcome
 from storage.batch_store import BatchStore
 from storage.database import Database
 from storage.embedded import EmbeddedPostgres
 from storage.partitions import Partitions
-from storage.write_queue import Row
+from storage.quarantine import Quarantine
 
 ROWS_PER_BATCH = 2_000
 """As many as the writer gathers where it is busy."""
@@ -22,14 +25,17 @@ async def measure_write_ceiling(data_dir: Path, rows: Sequence[Row]) -> float:
         rows: with ids that are not stored yet.
     """
     database = await Database.open(EmbeddedPostgres(data_dir).start())
-    store = BatchStore(database, Partitions(database))
-    batches = [rows[start : start + ROWS_PER_BATCH] for start in range(0, len(rows), ROWS_PER_BATCH)]
+    store = BatchStore(database, Partitions(database), Quarantine(max_bytes=0), reject_row=reject_stored)
+    batches = [
+        Batch(rows[start : start + ROWS_PER_BATCH], (), datetime.now(UTC))
+        for start in range(0, len(rows), ROWS_PER_BATCH)
+    ]
     try:
         await store.store(batches[0])  # connects, prepares, finds the partitions
         started_at = time.perf_counter()
-        stored = [len((await store.store(batch)).stored) for batch in batches[1:]]
+        outcomes = [await store.store(batch) for batch in batches[1:]]
         seconds = time.perf_counter() - started_at
     finally:
         await store.close()
         await database.close()
-    return sum(stored) / seconds
+    return sum(part.count(WriteOutcome.STORED) for part in outcomes) / seconds

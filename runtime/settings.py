@@ -12,6 +12,9 @@ from runtime.errors import AnalyticsError
 MAX_WORKERS = 64
 """More processes than any machine this is meant for has cores; a typo should not start thousands."""
 
+MAX_STORE_BYTES = 1 << 50
+"""More than any disk; a typo should be told as one."""
+
 
 class SettingsError(AnalyticsError):
     """One or more variables of the environment cannot be understood; the message names each."""
@@ -43,6 +46,8 @@ class Settings:
     """PORT: the API gateway."""
     grpc_port: int = 50051
     """GRPC_PORT: the gRPC server; 0 picks a free one."""
+    metrics_port: int = 9464
+    """ANALYTICS_METRICS_PORT: GET /metrics for Prometheus; 0 turns it off."""
     workers: int = field(default_factory=spare_cores)
     """ANALYTICS_WORKERS: server processes on the gRPC port."""
     writers: int = 2
@@ -53,6 +58,10 @@ class Settings:
     """ANALYTICS_BATCH_INTERVAL: write after so many milliseconds at the latest; tuned by the writer where missing."""
     retention_raw_days: int = 90
     """ANALYTICS_RETENTION_RAW_DAYS: age at which raw events go; 0 keeps them."""
+    spool_max_bytes: int = 1024 * 1024 * 1024
+    """ANALYTICS_SPOOL_MAX_BYTES: what events may take up in data_dir while Postgres is away; 0 refuses them instead."""
+    quarantine_max_bytes: int = 256 * 1024 * 1024
+    """ANALYTICS_QUARANTINE_MAX_BYTES: size of the quarantine past which rejected events are counted, not kept."""
     max_message_bytes: int = 4 * 1024 * 1024
     """ANALYTICS_MAX_MESSAGE_BYTES: the largest gRPC message taken."""
     ip_hash_key: str | None = field(default=None, repr=False)
@@ -64,6 +73,11 @@ class Settings:
     """ANALYTICS_LOG_LEVEL: debug, info, warning or error."""
     log_format: str = "auto"
     """ANALYTICS_LOG_FORMAT: json, console, or auto (console on a terminal)."""
+
+    @property
+    def spool_folder(self) -> Path:
+        """Where events wait while Postgres is away."""
+        return self.data_dir / "spool"
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> "Settings":
@@ -89,11 +103,14 @@ class Settings:
         read("host", "ANALYTICS_HOST", str)
         read("port", "PORT", _integer(0, 65535))
         read("grpc_port", "GRPC_PORT", _integer(0, 65535))
+        read("metrics_port", "ANALYTICS_METRICS_PORT", _integer(0, 65535))
         read("workers", "ANALYTICS_WORKERS", _integer(1, MAX_WORKERS))
         read("writers", "ANALYTICS_WRITERS", _integer(1, 32))
         read("batch_size", "ANALYTICS_BATCH_SIZE", _integer(1, 100_000))
         read("batch_interval_ms", "ANALYTICS_BATCH_INTERVAL", _integer(0, 600_000))
         read("retention_raw_days", "ANALYTICS_RETENTION_RAW_DAYS", _integer(0, 36_500))
+        read("spool_max_bytes", "ANALYTICS_SPOOL_MAX_BYTES", _integer(0, MAX_STORE_BYTES))
+        read("quarantine_max_bytes", "ANALYTICS_QUARANTINE_MAX_BYTES", _integer(0, MAX_STORE_BYTES))
         read("max_message_bytes", "ANALYTICS_MAX_MESSAGE_BYTES", _integer(1024, 64 * 1024 * 1024))
         read("ip_hash_key", "ANALYTICS_IP_HASH_KEY", _secret(16))
         read("drain_s", "ANALYTICS_DRAIN_SECONDS", _seconds(0, 600))

@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 
@@ -16,8 +16,9 @@ from runtime.supervision import (
     python_module,
     stop_on_signals,
 )
+from server.metrics import serve_metrics
 from server.worker import PortTakenError
-from storage.database import wait_until_ready
+from storage.database import Database, wait_until_ready
 from storage.embedded import EmbeddedPostgres
 from storage.errors import EmbeddedPostgresError, StorageUnavailableError
 from storage.migrate import migrate
@@ -44,7 +45,7 @@ async def run_service(settings: Settings, *, with_jobs: bool) -> None:
         async with provide_database(settings, stop) as database_url:
             if not stop.is_set():
                 await migrate(database_url)
-                await _run_children(settings, port, database_url, stop, with_jobs=with_jobs)
+                await _serve(settings, port, database_url, stop, with_jobs=with_jobs)
     log.info("service_stopped")
 
 
@@ -139,8 +140,29 @@ async def _keep_postgres(postgres: EmbeddedPostgres, keeper: ThreadPoolExecutor)
             log.error("postgres_not_restarted", error=str(exc))  # noqa: TRY400 - the message is the whole story
 
 
+async def _serve(settings: Settings, port: int, database_url: str, stop: asyncio.Event, *, with_jobs: bool) -> None:
+    """Run the metrics and the children until `stop`."""
+    database = await Database.open(database_url, readers=1)
+    try:
+        with serve_metrics(
+            database, settings.spool_folder, host=settings.host, port=settings.metrics_port
+        ) as metrics_port:
+            addresses = {"gRPC": f"{settings.host}:{port}"}
+            if metrics_port:
+                addresses["metrics"] = f"http://{settings.host}:{metrics_port}/metrics"
+            await _run_children(settings, port, database_url, stop, addresses, with_jobs=with_jobs)
+    finally:
+        await database.close()
+
+
 async def _run_children(
-    settings: Settings, port: int, database_url: str, stop: asyncio.Event, *, with_jobs: bool
+    settings: Settings,
+    port: int,
+    database_url: str,
+    stop: asyncio.Event,
+    addresses: Mapping[str, str],
+    *,
+    with_jobs: bool,
 ) -> None:
     """Run workers and jobs until `stop`; say so when all of them are ready."""
     environment = {
@@ -169,7 +191,7 @@ async def _run_children(
             stop.set()
 
     async with asyncio.TaskGroup() as tasks:
-        announcing = tasks.create_task(_announce(settings, port, ready))
+        announcing = tasks.create_task(_announce(settings, addresses, ready))
         running = [
             tasks.create_task(keep(child, grace_s, child_ready))
             for (child, grace_s), child_ready in zip(children, ready, strict=True)
@@ -180,17 +202,17 @@ async def _run_children(
         raise failures[0]
 
 
-async def _announce(settings: Settings, port: int, ready: list[asyncio.Event]) -> None:
+async def _announce(settings: Settings, addresses: Mapping[str, str], ready: list[asyncio.Event]) -> None:
     """Print the addresses once every child is ready."""
     for event in ready:
         await event.wait()
-    log.info("service_serving", grpc=f"{settings.host}:{port}", workers=settings.workers)
+    log.info("service_serving", grpc=addresses["gRPC"], workers=settings.workers)
     database = "your Postgres (DATABASE_URL)" if settings.database_url else f"embedded Postgres in {settings.data_dir}"
     lines = (
         "Social Live Analytics is serving",
-        f"  gRPC      {settings.host}:{port}",
+        *(f"  {name:9} {address}" for name, address in addresses.items()),
         f"  database  {database}",
-        f"  health    analytics health --address {settings.host}:{port}",
+        f"  health    analytics health --address {addresses['gRPC']}",
         "  stop      Ctrl-C",
     )
     print("\n".join(lines), flush=True)  # noqa: T201 - this is what the operator waits for

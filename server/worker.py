@@ -13,7 +13,7 @@ from events.normalize import Normalizer
 from runtime.errors import AnalyticsError
 from runtime.settings import Settings
 from runtime.supervision import report_ready, watch_parent
-from server.ingest.pipeline import Pipeline
+from server.ingest.pipeline import Pipeline, reject_stored
 from server.reports.desk import ReportDesk
 from server.rpc.analytics_service import AnalyticsService
 from server.rpc.boundary import Calls, handlers
@@ -22,7 +22,9 @@ from server.secrets import load_ip_hash_key
 from sociallive.analytics.v1 import analytics_service_pb2, schema_service_pb2
 from storage.database import Database
 from storage.partitions import Partitions
+from storage.quarantine import Quarantine
 from storage.reader import Reader
+from storage.spool import Spool
 from storage.writer import Writer
 
 log = structlog.get_logger(__name__)
@@ -74,18 +76,23 @@ async def run_worker(settings: Settings, *, database_url: str, ready_fd: int | N
         PortTakenError: the port cannot be bound.
         StorageUnavailableError: the database is away.
     """
-    calls, health = Calls(), Health(SERVICES)
+    calls = Calls()
     database = await Database.open(database_url)
+    spool = Spool(settings.spool_folder, max_bytes=settings.spool_max_bytes) if settings.spool_max_bytes else None
     try:
         partitions = Partitions(database)
         await partitions.refresh()
         writer = Writer(
             database,
             partitions,
+            Quarantine(max_bytes=settings.quarantine_max_bytes),
+            spool,
+            reject_row=reject_stored,
             connections=settings.writers,
             batch_size=settings.batch_size,
             batch_interval_ms=settings.batch_interval_ms,
         )
+        health = Health(SERVICES, takes_events=writer.takes_events)
         server = _build_server(settings, calls, health, Reader(database), writer)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(writer.run())
@@ -94,7 +101,7 @@ async def run_worker(settings: Settings, *, database_url: str, ready_fd: int | N
                 tasks.create_task(watch_parent(stop)),
             ]
             await server.start()
-            await health.set(serving=True)
+            await health.tell(database_answers=True)
             log.info("worker_serving", address=f"{settings.host}:{settings.grpc_port}")
             report_ready(ready_fd)
             await stop.wait()
@@ -103,6 +110,8 @@ async def run_worker(settings: Settings, *, database_url: str, ready_fd: int | N
                 task.cancel()
     finally:
         await database.close()
+        if spool is not None:
+            await spool.close()
     log.info("worker_stopped")
 
 

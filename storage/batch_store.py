@@ -1,49 +1,48 @@
 """The batch store: writes one batch after the other in exactly one transaction each, through failures."""
 
 import asyncio
+import uuid
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from enum import Enum
+from datetime import datetime
+from operator import itemgetter
 
 import asyncpg
 import structlog
 
+from storage.batch import (
+    COLUMNS,
+    EVENT_ID,
+    EVENT_TYPE,
+    RECEIVED_AT,
+    REJECTION_RECEIVED_AT,
+    TIMESTAMP,
+    Batch,
+    BatchIdentity,
+    Rejection,
+    Row,
+    WriteOutcome,
+)
 from storage.database import Connection, Database
 from storage.errors import StorageError, StorageUnavailableError, translate
 from storage.fingerprint import fingerprint
+from storage.hours import count_by_hour
 from storage.partitions import Partitions
+from storage.quarantine import Quarantine
 from storage.sql import statement
-from storage.write_queue import Row
 
 log = structlog.get_logger(__name__)
 
-COLUMNS = (
-    "event_id",
-    "event_type",
-    "schema_version",
-    "timestamp",
-    "received_at",
-    "timestamp_source",
-    "sequence",
-    "actor_id",
-    "user_id",
-    "session_id",
-    "platform",
-    "user_agent",
-    "ip_address",
-    "device",
-    "event_data",
-)
-"""The order of a row; `events.normalize` makes rows in it."""
-EVENT_ID, EVENT_TYPE, TIMESTAMP = 0, 1, 3
+RejectRow = Callable[[Row, WriteOutcome], Rejection]
+"""Makes the rejection of a row that turned out to be a CONFLICT or REFUSED."""
 
-RETRY_FOR_S = 5.0
-"""How long callers wait for a database that is away before they are told to come back."""
+RETRY_FOR_S = 2.0
+"""How long callers wait for a database that is away before it counts as gone: a crashed Postgres is back by then."""
+ATTEMPT_TIMEOUT_S = 5.0
+"""A transaction takes some tens of milliseconds; one that takes this long talks to a server that is frozen or gone."""
 RETRY_DELAY_FIRST_S = 0.05
-RETRY_DELAY_MOST_S = 1.0
+RETRY_DELAY_MOST_S = 0.5
 """The first retry comes at once, since most breaks are short; later ones burden nobody."""
 
 _ROW_FAULTS = (
@@ -64,48 +63,50 @@ _INTERRUPTIONS = (
 )
 """What ends a transaction that would succeed when it is tried again."""
 
-
-class WriteOutcome(Enum):
-    """What became of a row: committed, known before, or refused by Postgres for what it holds."""
-
-    STORED = "stored"
-    DUPLICATE = "duplicate"
-    REFUSED = "refused"
+_event_id = itemgetter(EVENT_ID)
 
 
-@dataclass(slots=True)
-class StoredBatch:
-    """The ids of a batch that were stored, and those that Postgres refuses; the others were known before."""
-
-    stored: set[str] = field(default_factory=set)
-    refused: set[str] = field(default_factory=set)
-
-    def outcome_of(self, event_id: str) -> WriteOutcome:
-        """Tell what became of the row of this id."""
-        if event_id in self.stored:
-            return WriteOutcome.STORED
-        return WriteOutcome.REFUSED if event_id in self.refused else WriteOutcome.DUPLICATE
+class _AlreadyCommittedError(Exception):
+    """A rival attempt to write this very batch was committed first; this one has to be rolled back."""
 
 
 class BatchStore:
     """Writes batches over one connection of its own, which it opens anew whenever it breaks."""
 
-    def __init__(self, database: Database, partitions: Partitions) -> None:
+    def __init__(
+        self, database: Database, partitions: Partitions, quarantine: Quarantine, *, reject_row: RejectRow
+    ) -> None:
         self._database = database
         self._partitions = partitions
+        self._quarantine = quarantine
+        self._reject_row = reject_row
         self._connection: Connection | None = None
+        self._identity = BatchIdentity(str(uuid.uuid4()), 0)
         self.retries = 0
 
-    async def store(self, rows: Sequence[Row]) -> StoredBatch:
-        """Write rows with distinct ids.
+    async def store(self, batch: Batch) -> list[WriteOutcome]:
+        """Write a batch and return one outcome for each of its rows, in order: never SPOOLED.
 
-        A row that Postgres refuses is found by halving the batch until it stands alone; the others are stored.
+        Rows whose id belongs to another event, and rows that Postgres refuses, go to the quarantine; the others are
+        stored. A batch with an identity is written unless it has been.
 
         Raises:
-            StorageUnavailableError: the database stayed away for RETRY_FOR_S.
+            StorageUnavailableError: the database stayed away for RETRY_FOR_S; `in_doubt` tells more.
             StorageRefusedError: the database refuses this service.
         """
-        return await self._store_part(sorted(rows, key=_event_id), datetime.now(UTC), in_doubt=False)
+        in_doubt = batch.identity is not None
+        identity = batch.identity or BatchIdentity(self._identity.writer_id, self._identity.number + 1)
+        if not in_doubt:
+            self._identity = identity
+        return await self._store_through_failures(batch, identity, in_doubt=in_doubt)
+
+    def give_up_identity(self) -> BatchIdentity:
+        """Hand out the identity of the newest batch, whose outcome is unknown, and never use its writer's id again.
+
+        The ledger then tells whether that batch was committed, whenever somebody asks.
+        """
+        given, self._identity = self._identity, BatchIdentity(str(uuid.uuid4()), 0)
+        return given
 
     async def close(self) -> None:
         """Close the connection."""
@@ -113,39 +114,34 @@ class BatchStore:
             self._connection.terminate()
             self._connection = None
 
-    async def _store_part(self, rows: Sequence[Row], claimed_at: datetime, *, in_doubt: bool) -> StoredBatch:
-        try:
-            return StoredBatch(stored=await self._store_through_failures(rows, claimed_at, in_doubt=in_doubt))
-        except _ROW_FAULTS as exc:
-            if len(rows) == 1:
-                log.warning("row_refused", event_id=rows[0][EVENT_ID], error=type(exc).__name__)
-                return StoredBatch(refused={rows[0][EVENT_ID]})
-        middle = len(rows) // 2
-        first = await self._store_part(rows[:middle], claimed_at, in_doubt=True)
-        second = await self._store_part(rows[middle:], claimed_at, in_doubt=True)
-        return StoredBatch(first.stored | second.stored, first.refused | second.refused)
-
-    async def _store_through_failures(self, rows: Sequence[Row], claimed_at: datetime, *, in_doubt: bool) -> set[str]:
-        """Try until the rows are committed or the time is over; return the ids that were stored.
-
-        Every attempt claims with the same moment. When an attempt's commit went unanswered, the next one finds its own
-        claims in the ledger by it, and so tells rows that it has stored itself from real duplicates.
-        """
+    async def _store_through_failures(
+        self, batch: Batch, identity: BatchIdentity, *, in_doubt: bool
+    ) -> list[WriteOutcome]:
+        """Try until the batch is committed or the time is over."""
         loop = asyncio.get_running_loop()
         deadline_s = loop.time() + RETRY_FOR_S
         delay_s = RETRY_DELAY_FIRST_S
-        refreshed = False
+        refreshed = isolating = False
         while True:
             try:
-                await self._partitions.ensure({row[TIMESTAMP].date() for row in rows})
-                connection = await self._connected()
-                return await self._transact(connection, rows, claimed_at, in_doubt=in_doubt)
+                async with asyncio.timeout(ATTEMPT_TIMEOUT_S):
+                    await self._ensure_partitions(batch.rows, isolating=isolating)
+                    connection = await self._connected()
+                    if in_doubt and await self._is_committed(connection, identity):
+                        return await self._recall(connection, batch)
+                    return await self._transact(connection, batch, identity, isolating=isolating)
+            except _AlreadyCommittedError:
+                in_doubt = True
             except _ROW_FAULTS as exc:
-                if refreshed or not _lacks_partition(exc):
+                if _lacks_partition(exc) and not refreshed:
+                    # The day's partition went away, with retention, since its existence was noted.
+                    refreshed = True
+                    await self._refresh_partitions()
+                elif not isolating:
+                    isolating = True
+                    log.info("write_isolating", events=len(batch), error=type(exc).__name__)
+                else:
                     raise
-                # The day's partition went away, with retention, since its existence was noted.
-                refreshed = True
-                await self._refresh_partitions()
             except BaseException as exc:
                 # Whatever it was, cancellation included, the connection may be in mid-transaction.
                 await self.close()
@@ -156,9 +152,14 @@ class BatchStore:
                     raise error from exc
                 in_doubt = True
                 self.retries += 1
-                log.warning("write_retried", rows=len(rows), delay_s=delay_s, error=type(exc).__name__)
+                log.warning("write_retried", events=len(batch), delay_s=delay_s, error=type(exc).__name__)
                 await asyncio.sleep(delay_s)
                 delay_s = min(2 * delay_s, RETRY_DELAY_MOST_S)
+
+    async def _ensure_partitions(self, rows: Sequence[Row], *, isolating: bool) -> None:
+        days = {row[TIMESTAMP].date() for row in rows}
+        # A day that may not be is the fault of its rows alone, which COPY then refuses for want of a partition.
+        await self._partitions.ensure(self._partitions.possible(days) if isolating else days)
 
     async def _refresh_partitions(self) -> None:
         # Where the database goes away just now, the next attempt finds that out.
@@ -170,26 +171,183 @@ class BatchStore:
             self._connection = await self._database.connect_writer()
         return self._connection
 
+    async def _is_committed(self, connection: Connection, identity: BatchIdentity) -> bool:
+        last = await connection.fetchval(statement("write/last_batch"), identity.writer_id)
+        return last is not None and last >= identity.number
+
     async def _transact(
-        self, connection: Connection, rows: Sequence[Row], claimed_at: datetime, *, in_doubt: bool
-    ) -> set[str]:
-        """Claim the ids, copy the rows whose claim succeeded, append their deltas, commit; return the ids stored."""
-        ids = [row[EVENT_ID] for row in rows]
+        self, connection: Connection, batch: Batch, identity: BatchIdentity, *, isolating: bool
+    ) -> list[WriteOutcome]:
+        """Claim the ids, copy the rows whose claim succeeded, quarantine, count, commit.
+
+        Args:
+            connection: idle.
+            batch: what to write.
+            identity: of this attempt.
+            isolating: whether to look for rows that Postgres refuses; without, one of them fails the transaction.
+        """
+        # Sorted, so that concurrent batches claim shared ids in one order; stable, so that of equal ids the first wins.
+        rows = sorted(filter(_has_id, batch.rows) if isolating else batch.rows, key=_event_id)
         async with connection.transaction():
-            claimed = await connection.fetch(
-                statement("write/claim_keys"), ids, [fingerprint(row) for row in rows], claimed_at
-            )
-            stored = {record[0] for record in claimed}
-            fresh = rows if len(stored) == len(rows) else [row for row in rows if row[EVENT_ID] in stored]
-            if fresh:
-                await connection.copy_records_to_table("analytics_events", records=fresh, columns=COLUMNS)
-                await connection.execute(statement("write/append_deltas"), *_deltas(fresh))
-            if in_doubt and len(fresh) < len(rows):
-                known = [event_id for event_id in ids if event_id not in stored]
-                stored |= {
-                    record[0] for record in await connection.fetch(statement("write/recognise_keys"), known, claimed_at)
-                }
-        return stored
+            outcomes = None
+            if rows:
+                ids, prints = [row[EVENT_ID] for row in rows], [fingerprint(row) for row in rows]
+                fresh = await connection.fetchval(statement("write/claim_keys"), ids, prints, batch.claimed_at)
+                if fresh is not None:
+                    outcomes = await self._judge(connection, batch.rows, set(fresh))
+                    rows = _first_of_each(rows, set(fresh))
+            if isolating:
+                refused = {row[EVENT_ID] for row in await self._copy_isolating(connection, rows)}
+                await connection.execute(statement("write/release_keys"), list(refused))
+                rows = [row for row in rows if row[EVENT_ID] not in refused]
+                outcomes = _refuse(outcomes, batch.rows, refused)
+            elif rows:
+                await _copy(connection, rows)
+            rejections = self._all_rejections(batch, outcomes)
+            if rejections:
+                await self._quarantine.write(connection, rejections, identity.writer_id)
+            await self._record(connection, identity, rows, _tally(batch, outcomes))
+        return [WriteOutcome.STORED] * len(batch.rows) if outcomes is None else outcomes
+
+    async def _judge(
+        self, connection: Connection, rows: Sequence[Row], fresh: set[str], claimed_at: datetime | None = None
+    ) -> list[WriteOutcome]:
+        """Tell stored rows, repeats and conflicts apart.
+
+        Args:
+            connection: where the claims can be read.
+            rows: in the order in which they came.
+            fresh: ids that this transaction has claimed.
+            claimed_at: where an earlier attempt has claimed them, the moment of its claim.
+        """
+        ids = {row[EVENT_ID] for row in rows if _has_id(row)}
+        records = await connection.fetch(statement("write/recall_keys"), list(ids))
+        known = {record["event_id"]: record for record in records}
+        if claimed_at is not None:
+            fresh = {event_id for event_id, record in known.items() if record["received_at"] == claimed_at}
+        seen: set[str] = set()
+        outcomes = []
+        for row in rows:
+            event_id = row[EVENT_ID]
+            record = known.get(event_id)
+            if record is None:
+                # Just now purged with its event; or, when an earlier attempt is recalled, refused by Postgres.
+                outcomes.append(WriteOutcome.DUPLICATE if claimed_at is None else WriteOutcome.REFUSED)
+            elif event_id in fresh and event_id not in seen:
+                outcomes.append(WriteOutcome.STORED)
+            elif record["fingerprint"] == fingerprint(row):
+                outcomes.append(WriteOutcome.DUPLICATE)
+            else:
+                outcomes.append(WriteOutcome.CONFLICT)
+            seen.add(event_id)
+        return outcomes
+
+    async def _recall(self, connection: Connection, batch: Batch) -> list[WriteOutcome]:
+        """Work out the outcomes of a batch that an earlier attempt has committed."""
+        log.info("batch_recalled", events=len(batch))
+        return await self._judge(connection, batch.rows, set(), batch.claimed_at) if batch.rows else []
+
+    async def _copy_isolating(self, connection: Connection, rows: Sequence[Row]) -> list[Row]:
+        """Copy rows, and return those that Postgres refuses, found by halving what holds one until it stands alone."""
+        if not rows:
+            return []
+        try:
+            async with connection.transaction():  # a savepoint, inside of the batch's transaction
+                await _copy(connection, rows)
+        except _ROW_FAULTS as exc:
+            if len(rows) == 1:
+                log.warning("row_refused", event_id=rows[0][EVENT_ID], error=type(exc).__name__)
+                return [rows[0]]
+            middle = len(rows) // 2
+            first = await self._copy_isolating(connection, rows[:middle])
+            return first + await self._copy_isolating(connection, rows[middle:])
+        return []
+
+    def _all_rejections(self, batch: Batch, outcomes: Sequence[WriteOutcome] | None) -> list[Rejection]:
+        """Add the rows that turned out to be rejections to those that came as such."""
+        if outcomes is None:
+            return list(batch.rejections)
+        found = [
+            self._reject_row(row, outcome)
+            for row, outcome in zip(batch.rows, outcomes, strict=True)
+            if outcome in (WriteOutcome.CONFLICT, WriteOutcome.REFUSED)
+        ]
+        return [*batch.rejections, *found]
+
+    async def _record(
+        self,
+        connection: Connection,
+        identity: BatchIdentity,
+        stored: Sequence[Row],
+        tally: Counter[tuple[datetime, str]],
+    ) -> None:
+        deltas = count_by_hour((row[TIMESTAMP], row[EVENT_TYPE]) for row in stored)
+        hours = sorted({hour for hour, _ in tally})
+        counted = await connection.fetchval(
+            statement("write/record_batch"),
+            [hour for hour, _ in deltas],
+            [name for _, name in deltas],
+            list(deltas.values()),
+            identity.writer_id,
+            identity.number,
+            hours,
+            *([tally[hour, label] for hour in hours] for label in (_STORED, _DUPLICATES, _REJECTED)),
+        )
+        if counted < len(hours):
+            raise _AlreadyCommittedError
+
+
+_STORED, _DUPLICATES, _REJECTED = "stored", "duplicates", "rejected"
+_LABELS = {
+    WriteOutcome.STORED: _STORED,
+    WriteOutcome.DUPLICATE: _DUPLICATES,
+    WriteOutcome.CONFLICT: _REJECTED,
+    WriteOutcome.REFUSED: _REJECTED,
+}
+
+
+def _tally(batch: Batch, outcomes: Sequence[WriteOutcome] | None) -> Counter[tuple[datetime, str]]:
+    """Count what becomes of a batch by hour of receipt and label."""
+    if outcomes is None:
+        tally = count_by_hour((row[RECEIVED_AT], _STORED) for row in batch.rows)
+    else:
+        labels = zip(batch.rows, outcomes, strict=True)
+        tally = count_by_hour((row[RECEIVED_AT], _LABELS[outcome]) for row, outcome in labels)
+    tally.update(count_by_hour((rejection[REJECTION_RECEIVED_AT], _REJECTED) for rejection in batch.rejections))
+    return tally
+
+
+async def _copy(connection: Connection, rows: Sequence[Row]) -> None:
+    await connection.copy_records_to_table("analytics_events", records=rows, columns=COLUMNS)
+
+
+def _first_of_each(rows: Sequence[Row], fresh: set[str]) -> list[Row]:
+    """Keep the first row of each fresh id; `rows` are sorted by id."""
+    kept = []
+    before = None
+    for row in rows:
+        event_id = row[EVENT_ID]
+        if event_id != before and event_id in fresh:
+            kept.append(row)
+        before = event_id
+    return kept
+
+
+def _refuse(outcomes: Sequence[WriteOutcome] | None, rows: Sequence[Row], refused: set[str]) -> list[WriteOutcome]:
+    """Mark the rows of refused ids, since a repeat of one has no stored twin either, and those without a proper id."""
+    before = outcomes or [WriteOutcome.STORED] * len(rows)
+    return [
+        WriteOutcome.REFUSED if row[EVENT_ID] in refused or not _has_id(row) else outcome
+        for row, outcome in zip(rows, before, strict=True)
+    ]
+
+
+def _has_id(row: Row) -> bool:
+    try:
+        uuid.UUID(row[EVENT_ID])
+    except (ValueError, AttributeError, TypeError):
+        return False
+    return True
 
 
 def _lacks_partition(exc: Exception) -> bool:
@@ -202,14 +360,3 @@ def _interruption(exc: BaseException) -> StorageError | None:
     if isinstance(exc, _INTERRUPTIONS):
         return StorageUnavailableError("the database interrupts writes now; send the same events again")
     return translate(exc)
-
-
-def _event_id(row: Row) -> str:
-    event_id: str = row[EVENT_ID]
-    return event_id
-
-
-def _deltas(rows: Sequence[Row]) -> tuple[list[datetime], list[str], list[int]]:
-    """Count rows by hour and type, as three lists of one length."""
-    counts = Counter((row[TIMESTAMP].replace(minute=0, second=0, microsecond=0), row[EVENT_TYPE]) for row in rows)
-    return [hour for hour, _ in counts], [name for _, name in counts], list(counts.values())

@@ -61,9 +61,8 @@ class Partitions:
         wanted = set(days)
         if wanted <= self._known:
             return 0
-        latest = day_of(self._now()) + timedelta(days=MAX_DAYS_AHEAD)
-        if not EARLIEST_DAY <= min(wanted) <= max(wanted) <= latest:
-            raise ValueError(f"no partition may be made outside of {EARLIEST_DAY} to {latest}")
+        if self.possible(wanted) != wanted:
+            raise ValueError(f"no partition may be made outside of {EARLIEST_DAY} to {self._latest_day()}")
         made = 0
         async with self._making:
             missing = sorted(wanted - self._known)
@@ -73,6 +72,14 @@ class Partitions:
                 for start in range(0, len(missing), DAYS_PER_TRANSACTION):
                     made += await self._make(connection, missing[start : start + DAYS_PER_TRANSACTION])
         return made
+
+    def possible(self, days: Iterable[date]) -> set[date]:
+        """Select the days (UTC) that may have a partition."""
+        latest = self._latest_day()
+        return {day for day in days if EARLIEST_DAY <= day <= latest}
+
+    def _latest_day(self) -> date:
+        return day_of(self._now()) + timedelta(days=MAX_DAYS_AHEAD)
 
     async def ensure_ahead(self, today: date, days_ahead: int = DAYS_AHEAD) -> int:
         """Make the partitions of today and the days after it, and return how many were made."""

@@ -60,3 +60,36 @@ analytics_aggregation_deltas = sa.Table(
     postgresql_with={"autovacuum_vacuum_scale_factor": 0, "autovacuum_vacuum_threshold": 5000},
 )
 """How many events each write added to an hour; the aggregation job folds them into totals."""
+
+analytics_rejected_events = sa.Table(
+    "analytics_rejected_events",
+    metadata,
+    sa.Column("rejection_id", sa.Uuid, primary_key=True),
+    sa.Column("received_at", _INSTANT, nullable=False),
+    sa.Column("replayed_at", _INSTANT),
+    sa.Column("event_count", sa.BigInteger, nullable=False, server_default=sa.text("1")),
+    sa.Column("payload_bytes", sa.BigInteger, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("source", sa.Text, nullable=False),
+    sa.Column("event_id", sa.Text),
+    sa.Column("event_type", sa.Text),
+    sa.Column("violations", JSONB),
+    # A serialized Event: jsonb refuses some of what events are rejected for.
+    sa.Column("payload", sa.LargeBinary),
+    sa.Index(None, "received_at"),
+)
+"""The quarantine: events that were refused, and why. Past its bound one row stands for many events, without payload."""
+
+analytics_ingest_ledger = sa.Table(
+    "analytics_ingest_ledger",
+    metadata,
+    sa.Column("writer_id", sa.Uuid, primary_key=True),
+    sa.Column("hour", _INSTANT, primary_key=True),
+    sa.Column("last_batch", sa.BigInteger, nullable=False),
+    sa.Column("stored", sa.BigInteger, nullable=False),
+    sa.Column("duplicates", sa.BigInteger, nullable=False),
+    sa.Column("rejected", sa.BigInteger, nullable=False),
+    # One row a writer and hour, updated by every batch: half-filled pages leave room to do so in place.
+    postgresql_with={"fillfactor": 50},
+)
+"""What became of the events received in an hour. A writer's newest row also tells which batches are committed."""

@@ -3,16 +3,15 @@
 import asyncio
 from collections import OrderedDict
 from collections.abc import Sequence
-from typing import Any
 
+from storage.batch import Rejection, Row, WriteOutcome
 from storage.errors import StorageUnavailableError, WriterFullError
 
-Row = Sequence[Any]
-"""An event in the order of `storage.writer.COLUMNS`."""
-
-MAX_ROWS_PER_WRITE = 10_000
+MAX_EVENTS_PER_WRITE = 4_000
 MAX_BYTES_PER_WRITE = 8 * 1024 * 1024
-"""Bounds of one transaction: larger ones gain nothing, and hold memory and locks for longer."""
+"""Bounds of one transaction: larger ones gain nothing, hold memory and locks, and keep those who come next waiting."""
+SHARE_OF_CALLS = 0.5
+"""How much of a transaction unary calls may fill before streams get their turn: they go first, and starve nobody."""
 MAX_QUEUED_EVENTS = 50_000
 MAX_QUEUED_BYTES = 32 * 1024 * 1024
 """Bounds of what waits, about half a second of work; past it streams slow down and calls are refused."""
@@ -28,20 +27,25 @@ batches cost more than the wait."""
 
 
 class Submission:
-    """Rows that one caller waits for; `outcomes` is resolved with one outcome a row."""
+    """Rows and rejections that one caller waits for; `outcomes` is resolved with one outcome a row."""
 
-    __slots__ = ("outcomes", "queued_at_s", "rows", "size_bytes")
+    __slots__ = ("events", "outcomes", "queued_at_s", "rejections", "rows", "size_bytes")
 
-    def __init__(self, rows: Sequence[Row], size_bytes: int) -> None:
+    def __init__(self, rows: Sequence[Row], size_bytes: int, rejections: Sequence[Rejection] = ()) -> None:
         loop = asyncio.get_running_loop()
         self.rows = rows
+        self.rejections = rejections
+        self.events = len(rows) + len(rejections)
         self.size_bytes = size_bytes
         self.queued_at_s = loop.time()
-        self.outcomes: asyncio.Future[list[Any]] = loop.create_future()
+        self.outcomes: asyncio.Future[list[WriteOutcome]] = loop.create_future()
 
 
 class WriteQueue:
-    """Holds submissions until a writer takes them.
+    """Holds submissions until a writer takes them, in two lanes: callers who wait for room, and callers who do not.
+
+    The first are streams, which fill every gap that there is; so that a single call does not stand behind thousands of
+    their events, the calls' lane goes first.
 
     Args of the constructor:
         batch_size: hand out as soon as so many events wait; None for the tuned default.
@@ -58,7 +62,8 @@ class WriteQueue:
         max_bytes: int = MAX_QUEUED_BYTES,
     ) -> None:
         # By insertion, oldest first; any one can be withdrawn at the same small cost.
-        self._queue: OrderedDict[Submission, None] = OrderedDict()
+        self._calls: OrderedDict[Submission, None] = OrderedDict()
+        self._streams: OrderedDict[Submission, None] = OrderedDict()
         self._events = 0
         self._bytes = 0
         self._max_events = max_events
@@ -95,38 +100,40 @@ class WriteQueue:
                 while self._full(SHARE_OF_STREAMS) and not self._closed:
                     self._room.clear()
                     await self._room.wait()
-                self._append(submission)
+                self._append(submission, self._streams)
         else:
             if self._full() and not self._closed:
                 raise WriterFullError(
                     "too many events wait to be written: send this one again later, or use TrackBatch",
                     retry_after_s=RETRY_AFTER_S,
                 )
-            self._append(submission)
+            self._append(submission, self._calls)
 
     def withdraw(self, submission: Submission) -> None:
         """Take back a submission that nobody has taken yet; one that is being written is left alone."""
-        if submission in self._queue:
-            del self._queue[submission]
-            self._discount(submission)
+        for lane in (self._calls, self._streams):
+            if submission in lane:
+                del lane[submission]
+                self._discount(submission)
 
     async def take(self) -> list[Submission]:
-        """Take the next batch, in order and within bounds; empty once the queue is closed and has run dry."""
+        """Take the next batch, within bounds; empty once the queue is closed and has run dry."""
         async with self._taking:
             while True:
-                while not self._queue:
+                while not self._waiting():
                     if self._closed:
                         return []
                     self._arrived.clear()
                     await self._arrived.wait()
                 await self._wait_for_company()
-                if self._queue:  # all that was there may have been withdrawn meanwhile
+                if self._waiting():  # all that was there may have been withdrawn meanwhile
                     return self._pop()
 
     def take_rest(self) -> list[Submission]:
         """Take all that still waits, whatever the bounds: for the end of a writer that cannot write it."""
-        rest = list(self._queue)
-        self._queue.clear()
+        rest = [*self._calls, *self._streams]
+        self._calls.clear()
+        self._streams.clear()
         self._events = self._bytes = 0
         return rest
 
@@ -137,11 +144,19 @@ class WriteQueue:
         self._enough.set()
         self._room.set()
 
-    def _append(self, submission: Submission) -> None:
+    def _waiting(self) -> int:
+        """Count the submissions that wait."""
+        return len(self._calls) + len(self._streams)
+
+    def _oldest_s(self) -> float:
+        """Tell when the oldest of the submissions that wait was queued."""
+        return min(next(iter(lane)).queued_at_s for lane in (self._calls, self._streams) if lane)
+
+    def _append(self, submission: Submission, lane: OrderedDict[Submission, None]) -> None:
         if self._closed:
             raise StorageUnavailableError(STOPPED)
-        self._queue[submission] = None
-        self._events += len(submission.rows)
+        lane[submission] = None
+        self._events += submission.events
         self._bytes += submission.size_bytes
         self._arrived.set()
         if self._is_enough():
@@ -157,10 +172,10 @@ class WriteQueue:
 
     async def _wait_for_company(self) -> None:
         """Wait for the triggers. A lone caller, who would only wait for himself, is spared the tuned ones."""
-        if self._tuned and len(self._queue) == 1 and self._last_taken <= 1:
+        if self._tuned and self._waiting() == 1 and self._last_taken <= 1:
             return
-        since_s = asyncio.get_running_loop().time() if self._tuned else next(iter(self._queue)).queued_at_s
-        while self._queue and not self._is_enough() and not self._closed:
+        since_s = asyncio.get_running_loop().time() if self._tuned else self._oldest_s()
+        while self._waiting() and not self._is_enough() and not self._closed:
             self._enough.clear()
             try:
                 async with asyncio.timeout_at(since_s + self._wait_s):
@@ -169,25 +184,33 @@ class WriteQueue:
                 return
 
     def _pop(self) -> list[Submission]:
+        """Take calls for their share of a transaction, then streams, then more calls where room is left.
+
+        The first of each lane is taken whatever its size, so that none waits for ever.
+        """
         batch: list[Submission] = []
-        rows = size_bytes = 0
-        while self._queue:
-            submission = next(iter(self._queue))
-            if batch and (
-                rows + len(submission.rows) > MAX_ROWS_PER_WRITE
-                or size_bytes + submission.size_bytes > MAX_BYTES_PER_WRITE
-            ):
-                break
-            del self._queue[submission]
-            self._discount(submission)
-            rows += len(submission.rows)
-            size_bytes += submission.size_bytes
-            batch.append(submission)
+        events = size_bytes = 0
+        turns = ((self._calls, SHARE_OF_CALLS, True), (self._streams, 1.0, True), (self._calls, 1.0, False))
+        for lane, share, must in turns:
+            while lane:
+                submission = next(iter(lane))
+                fits = (
+                    events + submission.events <= share * MAX_EVENTS_PER_WRITE
+                    and size_bytes + submission.size_bytes <= share * MAX_BYTES_PER_WRITE
+                )
+                if not (fits or must):
+                    break
+                must = False  # noqa: PLW2901 - true for the first only
+                del lane[submission]
+                self._discount(submission)
+                events += submission.events
+                size_bytes += submission.size_bytes
+                batch.append(submission)
         self._last_taken = len(batch)
         return batch
 
     def _discount(self, submission: Submission) -> None:
-        self._events -= len(submission.rows)
+        self._events -= submission.events
         self._bytes -= submission.size_bytes
         if not self._full(SHARE_OF_STREAMS):
             self._room.set()

@@ -3,28 +3,36 @@
 import asyncio
 from collections.abc import Sequence
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from itertools import chain
 
 import structlog
 
-from storage.batch_store import COLUMNS, EVENT_ID, BatchStore, StoredBatch, WriteOutcome
+from storage.batch import COLUMNS, Batch, Rejection, Row, WriteOutcome
+from storage.batch_store import BatchStore, RejectRow
 from storage.database import Database
+from storage.drainer import Drainer
 from storage.errors import StorageError, StorageUnavailableError
+from storage.outage import Outage
 from storage.partitions import Partitions
-from storage.write_queue import MAX_QUEUED_BYTES, MAX_QUEUED_EVENTS, STOPPED, Row, Submission, WriteQueue
+from storage.quarantine import Quarantine
+from storage.spool import Spool
+from storage.write_queue import MAX_QUEUED_BYTES, MAX_QUEUED_EVENTS, STOPPED, Submission, WriteQueue
 
-__all__ = ["COLUMNS", "Row", "WriteOutcome", "Writer", "WriterCounts"]
+__all__ = ["COLUMNS", "Rejection", "Row", "WriteOutcome", "Writer", "WriterCounts"]
 
 log = structlog.get_logger(__name__)
 
 
 @dataclass(slots=True)
 class WriterCounts:
-    """What a writer has done since it started."""
+    """What a writer has done since it started: events by what became of them, and transactions."""
 
     stored: int = 0
     duplicates: int = 0
-    refused: int = 0
+    rejected: int = 0
+    spooled: int = 0
     failed: int = 0
     writes: int = 0
 
@@ -34,13 +42,24 @@ class Writer:
 
     While a write is under way events gather, and the next write takes all of them up to a bound. Run `run` as a task;
     `write` may be called before it runs.
+
+    Args of the constructor:
+        database, partitions, quarantine: where to write.
+        spool: where to keep events while the database is away; None refuses them instead. Closed by its owner.
+        reject_row: makes the rejection of a row that the database turns out to refuse.
+        connections: concurrent transactions.
+        batch_size, batch_interval_ms: triggers; None for the tuned defaults.
+        max_queued_events, max_queued_bytes: bounds of what may wait.
     """
 
     def __init__(
         self,
         database: Database,
         partitions: Partitions,
+        quarantine: Quarantine,
+        spool: Spool | None,
         *,
+        reject_row: RejectRow,
         connections: int,
         batch_size: int | None,
         batch_interval_ms: int | None,
@@ -53,7 +72,14 @@ class Writer:
             max_events=max_queued_events,
             max_bytes=max_queued_bytes,
         )
-        self._stores = [BatchStore(database, partitions) for _ in range(connections)]
+
+        def make_store() -> BatchStore:
+            return BatchStore(database, partitions, quarantine, reject_row=reject_row)
+
+        self._stores = [make_store() for _ in range(connections)]
+        self._spool = spool
+        self._outage = Outage()
+        self._drainer = Drainer(spool, self._outage, database, make_store()) if spool is not None else None
         self._running = False
         self._stopped = asyncio.Event()
         self.counts = WriterCounts()
@@ -68,31 +94,37 @@ class Writer:
         """How many times a batch had to be tried again."""
         return sum(store.retries for store in self._stores)
 
-    async def write(self, rows: Sequence[Row], *, size_bytes: int, wait: bool) -> list[WriteOutcome]:
-        """Write rows and return, after the commit, one outcome for each, in order.
+    def takes_events(self, database_answers: bool) -> bool:  # noqa: FBT001 - called back with the one fact there is
+        """Tell whether events are taken: the database answers, or the spool has room."""
+        return database_answers or (self._spool is not None and self._spool.has_room)
 
-        A caller who is cancelled takes back rows that are not being written yet; the others are written all the same.
+    async def write(
+        self, rows: Sequence[Row], rejections: Sequence[Rejection] = (), *, size_bytes: int, wait: bool
+    ) -> list[WriteOutcome]:
+        """Write rows and return, once they are durable, one outcome for each, in order.
+
+        A caller who is cancelled takes back what is not being written yet; the rest is written all the same.
 
         Args:
             rows: events in the order of COLUMNS.
+            rejections: events that were refused, in the order of REJECTION_COLUMNS; they go to the quarantine.
             size_bytes: roughly what they hold in memory, for the queue's bound.
             wait: whether to wait for room in a full queue.
 
         Raises:
             WriterFullError: the queue is full, and the caller does not wait.
-            StorageUnavailableError: the database stayed away, or the writer has stopped.
+            StorageUnavailableError: the database stays away and nothing could be spooled, or the writer has stopped.
             StorageRefusedError: the database refuses this service.
         """
-        if not rows:
+        if not rows and not rejections:
             return []
-        submission = Submission(rows, size_bytes)
+        submission = Submission(rows, size_bytes, rejections)
         await self._queue.put(submission, wait=wait)
         try:
-            outcomes: list[WriteOutcome] = await submission.outcomes
+            return await submission.outcomes
         except asyncio.CancelledError:
             self._queue.withdraw(submission)
             raise
-        return outcomes
 
     async def run(self) -> None:
         """Write until `stop` is called and all that was submitted before is settled.
@@ -102,8 +134,10 @@ class Writer:
         self._running = True
         try:
             async with asyncio.TaskGroup() as tasks:
-                for store in self._stores:
-                    tasks.create_task(self._write_batches(store))
+                draining = tasks.create_task(self._drainer.run()) if self._drainer is not None else None
+                await asyncio.wait([tasks.create_task(self._write_batches(store)) for store in self._stores])
+                if draining is not None:
+                    draining.cancel()
         finally:
             self._running = False
             self._end()
@@ -124,64 +158,80 @@ class Writer:
 
     async def _write_batches(self, store: BatchStore) -> None:
         try:
-            while batch := await self._queue.take():
-                await self._write_batch(store, batch)
+            while submissions := await self._queue.take():
+                await self._write_batch(store, submissions)
         finally:
             await store.close()
 
-    async def _write_batch(self, store: BatchStore, batch: list[Submission]) -> None:
+    async def _write_batch(self, store: BatchStore, submissions: list[Submission]) -> None:
         """Write one batch and settle its submissions, whatever happens."""
         started_at_s = asyncio.get_running_loop().time()
-        unique = {row[EVENT_ID]: row for submission in reversed(batch) for row in reversed(submission.rows)}
+        batch = Batch(
+            rows=list(chain.from_iterable(submission.rows for submission in submissions)),
+            rejections=list(chain.from_iterable(submission.rejections for submission in submissions)),
+            claimed_at=datetime.now(UTC),
+        )
         try:
-            stored = await store.store(list(unique.values()))
+            outcomes = await self._store_or_spool(store, batch)
         except StorageError as exc:
-            self._fail(batch, exc)
+            self._fail(submissions, exc)
             return
         except Exception:
-            log.exception("write_failed", rows=len(unique))
-            self._fail(batch, StorageError("the database does not take this write; the server's log tells why"))
+            log.exception("write_failed", events=len(batch))
+            self._fail(submissions, StorageError("the database does not take this write; the server's log tells why"))
             return
         except BaseException:
-            self._fail(batch, StorageUnavailableError(STOPPED))
+            self._fail(submissions, StorageUnavailableError(STOPPED))
             raise
-        self._settle(batch, stored)
+        self._settle(submissions, outcomes)
         self.counts.writes += 1
         log.debug(
-            "batch_written", rows=len(unique), ms=round((asyncio.get_running_loop().time() - started_at_s) * 1000, 1)
+            "batch_written", events=len(batch), ms=round((asyncio.get_running_loop().time() - started_at_s) * 1000, 1)
         )
 
-    def _settle(self, batch: list[Submission], stored: StoredBatch) -> None:
-        """Answer every submission. Of rows that share an id the first one is stored, and the others are duplicates."""
-        total = sum(len(submission.rows) for submission in batch)
-        if len(stored.stored) == total:
-            for submission in batch:
-                if not submission.outcomes.done():
-                    submission.outcomes.set_result([WriteOutcome.STORED] * len(submission.rows))
-            self.counts.stored += total
-            return
-        seen: set[str] = set()
-        for submission in batch:
-            outcomes = []
-            for row in submission.rows:
-                outcome = stored.outcome_of(row[EVENT_ID])
-                if outcome is WriteOutcome.STORED and row[EVENT_ID] in seen:
-                    outcome = WriteOutcome.DUPLICATE
-                seen.add(row[EVENT_ID])
-                outcomes.append(outcome)
-            self._count(outcomes)
-            if not submission.outcomes.done():
-                submission.outcomes.set_result(outcomes)
+    async def _store_or_spool(self, store: BatchStore, batch: Batch) -> list[WriteOutcome]:
+        """Store a batch; where Postgres is gone, spool it.
 
-    def _fail(self, batch: Sequence[Submission], error: StorageError) -> None:
-        for submission in batch:
-            self.counts.failed += len(submission.rows)
+        Raises:
+            StorageUnavailableError: Postgres is gone, and there is no spool, or no room in it.
+        """
+        if not self._outage.is_on:
+            try:
+                return await store.store(batch)
+            except StorageUnavailableError as exc:
+                if self._spool is None:
+                    raise
+                self._outage.begin(str(exc))
+                # Whether it was committed is not known: spooled under this identity, it is stored once all the same.
+                batch = replace(batch, identity=store.give_up_identity())
+        assert self._spool is not None  # noqa: S101 - without a spool no outage begins
+        await self._spool.append(batch)
+        self.counts.spooled += len(batch)
+        return [WriteOutcome.SPOOLED] * len(batch.rows)
+
+    def _settle(self, submissions: Sequence[Submission], outcomes: list[WriteOutcome]) -> None:
+        """Answer every submission with its part of the outcomes."""
+        start = 0
+        for submission in submissions:
+            end = start + len(submission.rows)
+            part = outcomes[start:end] if len(submissions) > 1 else outcomes
+            start = end
+            self._count(part)
+            self.counts.rejected += len(submission.rejections)
+            if not submission.outcomes.done():
+                submission.outcomes.set_result(part)
+
+    def _fail(self, submissions: Sequence[Submission], error: StorageError) -> None:
+        for submission in submissions:
+            self.counts.failed += submission.events
             if not submission.outcomes.done():
                 # An error of each caller's own: a traceback grows wherever it is raised.
                 submission.outcomes.set_exception(copy(error))
                 submission.outcomes.exception()  # a caller who has gone away leaves nobody to retrieve it
 
     def _count(self, outcomes: list[WriteOutcome]) -> None:
-        self.counts.stored += outcomes.count(WriteOutcome.STORED)
-        self.counts.duplicates += outcomes.count(WriteOutcome.DUPLICATE)
-        self.counts.refused += outcomes.count(WriteOutcome.REFUSED)
+        stored = outcomes.count(WriteOutcome.STORED)
+        self.counts.stored += stored
+        if stored < len(outcomes):
+            self.counts.duplicates += outcomes.count(WriteOutcome.DUPLICATE)
+            self.counts.rejected += outcomes.count(WriteOutcome.CONFLICT) + outcomes.count(WriteOutcome.REFUSED)

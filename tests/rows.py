@@ -2,10 +2,16 @@
 
 import random
 import uuid
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from storage.writer import COLUMNS
+from server.ingest.pipeline import reject_stored
+from storage.batch import COLUMNS, REJECTION_COLUMNS, Batch
+from storage.batch_store import BatchStore
+from storage.database import Database
+from storage.partitions import Partitions
+from storage.quarantine import Quarantine
 
 NOON = datetime(2026, 3, 10, 12, 0, tzinfo=UTC)
 """A moment that most tests build on."""
@@ -38,3 +44,37 @@ def make_row(**values: Any) -> tuple[Any, ...]:
     }
     row.setdefault("actor_id", row["user_id"] or row["session_id"] or row["event_id"])
     return tuple(row[name] for name in COLUMNS)
+
+
+def make_rejection(**values: Any) -> tuple[Any, ...]:
+    """Make a rejection; `values` replaces columns by name."""
+    rejection: dict[str, Any] = {
+        "rejection_id": make_id(),
+        "received_at": NOON,
+        "reason": "INVALID_EVENT",
+        "source": "Track",
+        "event_id": "not-a-uuid",
+        "event_type": "view",
+        "violations": '[{"field":"event_id","rule":"UUID"}]',
+        "payload": b"payload",
+        "payload_bytes": 7,
+        **values,
+    }
+    return tuple(rejection[name] for name in REJECTION_COLUMNS)
+
+
+def make_batch(rows: Sequence[Any], rejections: Sequence[Any] = (), **values: Any) -> Batch:
+    """Make a batch that claims its ids now."""
+    return Batch(rows, rejections, **{"claimed_at": datetime.now(UTC), **values})
+
+
+def make_store(
+    database: Database, partitions: Partitions | None = None, quarantine: Quarantine | None = None
+) -> BatchStore:
+    """Make a store with a quarantine that is never full."""
+    return BatchStore(
+        database,
+        partitions or Partitions(database),
+        quarantine or Quarantine(max_bytes=1 << 40),
+        reject_row=reject_stored,
+    )

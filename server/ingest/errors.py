@@ -17,6 +17,10 @@ class EventRejectedError(AnalyticsError):
         self.rejected = rejected
 
 
+class IdConflictError(EventRejectedError):
+    """The event's id belongs to another event that is stored."""
+
+
 class TooManyEventsError(AnalyticsError):
     """One message holds more events than are taken at once."""
 

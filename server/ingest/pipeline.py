@@ -4,42 +4,59 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from events import normalize
+from events import normalize, rejection
 from events.normalize import Normalizer, Rejected, Row
-from events.violations import Violation
-from server.ingest.errors import EventRejectedError, TooManyEventsError
+from events.rejection import ID_CONFLICT, REFUSED_BY_DATABASE, Rejection, reject_event, reject_row
+from server.ingest.errors import EventRejectedError, IdConflictError, TooManyEventsError
 from server.ingest.tally import Tally
 from sociallive.analytics.v1.event_pb2 import Event
 from sociallive.analytics.v1.track_pb2 import TrackBatchRequest, TrackEventsRequest
-from storage import writer
+from storage import batch
 from storage.writer import WriteOutcome, Writer
 
 MAX_EVENTS_PER_MESSAGE = 5_000
 """Bounds what one message can hold up: this many events take about 50 ms to prepare."""
 EVENTS_PER_TURN = 500
 """After so many events of a large message the loop serves other callers."""
-MAX_WRITES_PER_STREAM = 4
-"""Messages of one stream that may wait for their commit; past it the stream is not read, so its sender slows down."""
+MAX_WRITES_PER_STREAM = 8
+"""Messages of one stream that may wait for their commit; past it the stream is not read, so its sender slows down. With
+messages of 500 events this keeps two writers busy (4 were a seventh slower, 12 no faster)."""
 
-REFUSED_BY_DATABASE = Rejected(
-    event_id="",
-    reason="REFUSED_BY_DATABASE",
-    violations=(Violation("event", "event", "STORABLE", "the database refuses a value of this event"),),
-)
-"""What a row gets that passed every rule and that Postgres still refuses: a gap in our rules."""
+REJECTED_BY_STORAGE: dict[WriteOutcome, Rejected] = {
+    WriteOutcome.CONFLICT: ID_CONFLICT,
+    WriteOutcome.REFUSED: REFUSED_BY_DATABASE,
+}
+"""Why a row is rejected that passed every rule."""
 
-if normalize.COLUMNS != writer.COLUMNS:
-    raise AssertionError("events and storage disagree about the columns of a row")
+
+def reject_stored(row: Sequence[Any], outcome: WriteOutcome) -> Rejection:
+    """Make the rejection of a row that storage turned down; `storage.batch_store` asks for it."""
+    return reject_row(tuple(row), REJECTED_BY_STORAGE[outcome], "storage")
+
+
+if (normalize.COLUMNS, rejection.COLUMNS) != (batch.COLUMNS, batch.REJECTION_COLUMNS):
+    raise AssertionError("events and storage disagree about the columns of a row or of a rejection")
 
 
 @dataclass(frozen=True, slots=True)
 class Tracked:
-    """What became of one event; `outcome` is STORED or DUPLICATE."""
+    """What became of one event; `outcome` is STORED, DUPLICATE or SPOOLED."""
 
     event_id: str
     outcome: WriteOutcome
     warnings: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What one message holds: rows with their places in the stream, and rejections."""
+
+    rows: list[Row]
+    indices: list[int]
+    rejections: list[Rejection]
+    size_bytes: int
 
 
 class Pipeline:
@@ -55,16 +72,22 @@ class Pipeline:
         """Store one event.
 
         Raises:
-            EventRejectedError: it breaks a rule, or Postgres refuses it.
+            EventRejectedError: it breaks a rule, or Postgres refuses it; it is in quarantine.
+            IdConflictError: its id belongs to another event; it is in quarantine.
             WriterFullError: too many events wait already.
-            StorageUnavailableError: the database is away.
+            StorageUnavailableError: the database is away, and the event could not be spooled.
         """
-        prepared = self._normalizer.prepare(event, self._now(), backfill=False)
+        received_at = self._now()
+        prepared = self._normalizer.prepare(event, received_at, backfill=False)
         if isinstance(prepared, Rejected):
+            kept = (reject_event(event, prepared, received_at, "Track"),)
+            await self._writer.write((), kept, size_bytes=event.ByteSize(), wait=False)
             raise EventRejectedError(prepared)
         (outcome,) = await self._writer.write((prepared,), size_bytes=event.ByteSize(), wait=False)
-        if outcome is WriteOutcome.REFUSED:
-            raise EventRejectedError(REFUSED_BY_DATABASE)
+        if outcome in REJECTED_BY_STORAGE:
+            raise (IdConflictError if outcome is WriteOutcome.CONFLICT else EventRejectedError)(
+                REJECTED_BY_STORAGE[outcome]
+            )
         return Tracked(prepared[0], outcome, normalize.warnings_of(prepared))
 
     async def track_events(self, request: TrackEventsRequest) -> Tally:
@@ -73,11 +96,11 @@ class Pipeline:
         Raises:
             TooManyEventsError: the message holds more than MAX_EVENTS_PER_MESSAGE.
             WriterFullError: too many events wait already.
-            StorageUnavailableError: the database is away.
+            StorageUnavailableError: the database is away, and the events could not be spooled.
         """
         tally = Tally()
-        rows, indices = await self._prepare(request, tally)
-        await self._write(rows, indices, tally, size_bytes=request.ByteSize(), wait=False)
+        prepared = await self._prepare(request, tally, "TrackEvents")
+        await self._write(prepared, tally, wait=False)
         return tally
 
     async def track_stream(self, requests: AsyncIterator[TrackBatchRequest]) -> Tally:
@@ -87,60 +110,60 @@ class Pipeline:
 
         Raises:
             TooManyEventsError: a message holds more than MAX_EVENTS_PER_MESSAGE; those before it are stored.
-            StorageUnavailableError: the database is away.
+            StorageUnavailableError: the database is away, and events could not be spooled.
         """
         tally = Tally()
         places = asyncio.Semaphore(MAX_WRITES_PER_STREAM)
 
-        async def write(rows: list[Row], indices: list[int], size_bytes: int) -> None:
+        async def write(prepared: Prepared) -> None:
             try:
-                await self._write(rows, indices, tally, size_bytes=size_bytes, wait=True)
+                await self._write(prepared, tally, wait=True)
             finally:
                 places.release()
 
         try:
             async with asyncio.TaskGroup() as writes:
                 async for request in requests:
-                    rows, indices = await self._prepare(request, tally)
+                    prepared = await self._prepare(request, tally, "TrackBatch")
                     await places.acquire()
-                    writes.create_task(write(rows, indices, request.ByteSize()))
+                    writes.create_task(write(prepared))
         except* Exception as group:  # noqa: BLE001 - whatever it was, the caller is told the first fault
             raise group.exceptions[0] from None
-        tally.rejections.sort(key=lambda rejection: rejection.index)
+        tally.rejections.sort(key=lambda rejected: rejected.index)
         return tally
 
-    async def _prepare(
-        self, request: TrackBatchRequest | TrackEventsRequest, tally: Tally
-    ) -> tuple[list[Row], list[int]]:
-        """Make rows of the valid events, with their places in the stream; count the others as rejected."""
+    async def _prepare(self, request: TrackBatchRequest | TrackEventsRequest, tally: Tally, source: str) -> Prepared:
+        """Make rows of the valid events, with their places in the stream, and rejections of the others."""
         if len(request.events) > MAX_EVENTS_PER_MESSAGE:
             raise TooManyEventsError(len(request.events), MAX_EVENTS_PER_MESSAGE)
         received_at, backfill, prepare = self._now(), request.backfill, self._normalizer.prepare
-        rows: list[Row] = []
-        indices: list[int] = []
+        made = Prepared([], [], [], request.ByteSize())
+        add_row, add_index = made.rows.append, made.indices.append
         for index, event in enumerate(request.events, tally.received):
             prepared = prepare(event, received_at, backfill=backfill)
             if isinstance(prepared, Rejected):
                 tally.reject(index, event.event_id, prepared.reason, prepared.violations)
+                made.rejections.append(reject_event(event, prepared, received_at, source))
             else:
-                rows.append(prepared)
-                indices.append(index)
+                add_row(prepared)
+                add_index(index)
             if index % EVENTS_PER_TURN == EVENTS_PER_TURN - 1:
                 await asyncio.sleep(0)
         tally.received += len(request.events)
-        return rows, indices
+        return made
 
-    async def _write(self, rows: list[Row], indices: list[int], tally: Tally, *, size_bytes: int, wait: bool) -> None:
-        if not rows:
-            return
-        outcomes = await self._writer.write(rows, size_bytes=size_bytes, wait=wait)
+    async def _write(self, prepared: Prepared, tally: Tally, *, wait: bool) -> None:
+        """Write what one message holds, and count what becomes of it."""
+        outcomes = await self._writer.write(
+            prepared.rows, prepared.rejections, size_bytes=prepared.size_bytes, wait=wait
+        )
         stored = outcomes.count(WriteOutcome.STORED)
         tally.stored += stored
         if stored == len(outcomes):
             return
-        for row, index, outcome in zip(rows, indices, outcomes, strict=True):
-            if outcome is WriteOutcome.DUPLICATE:
-                tally.duplicates += 1
-            elif outcome is WriteOutcome.REFUSED:
-                refused = REFUSED_BY_DATABASE
-                tally.reject(index, row[0], refused.reason, refused.violations)
+        tally.duplicates += outcomes.count(WriteOutcome.DUPLICATE)
+        tally.spooled += outcomes.count(WriteOutcome.SPOOLED)
+        for row, index, outcome in zip(prepared.rows, prepared.indices, outcomes, strict=True):
+            rejected = REJECTED_BY_STORAGE.get(outcome)
+            if rejected is not None:
+                tally.reject(index, row[0], rejected.reason, rejected.violations)

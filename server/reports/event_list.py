@@ -3,18 +3,15 @@
 Example: two rows of one microsecond with the sequences 1 and 2 come out as 2, then 1.
 """
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import datetime
 
-from google.protobuf import json_format
-
 from events.catalogue import load_catalogue
-from events.payload_json import from_json
+from events.stored_event import write_event
 from server.reports.errors import QuestionError
 from server.reports.page_token import PageToken
-from server.reports.scope import Scope, read_scope, to_timestamp
+from server.reports.scope import Scope, read_scope
 from sociallive.analytics.v1.event_list_pb2 import ListEventsRequest, ListEventsResponse
-from sociallive.analytics.v1.event_pb2 import Event, TimestampSource
 from storage.reader import EventCursor, EventFilter, EventRecord, Snapshot
 
 CATALOGUE = load_catalogue()
@@ -27,13 +24,6 @@ DEFINITION = (
     "Stored events whose timestamp lies in [start_time, end_time) and that match every given filter, newest first; "
     "events of one microsecond by sequence and id, highest first."
 )
-
-SOURCES = {
-    None: TimestampSource.TIMESTAMP_SOURCE_CLIENT,
-    "corrected": TimestampSource.TIMESTAMP_SOURCE_CORRECTED,
-    "missing": TimestampSource.TIMESTAMP_SOURCE_MISSING,
-    "future": TimestampSource.TIMESTAMP_SOURCE_FUTURE,
-}
 
 
 async def answer(snapshot: Snapshot, question: ListEventsRequest, now: datetime) -> ListEventsResponse:
@@ -60,7 +50,7 @@ async def answer(snapshot: Snapshot, question: ListEventsRequest, now: datetime)
     page = records[:page_size]
     return ListEventsResponse(
         info=scope.describe(max((record.received_at for record in page), default=None), DEFINITION),
-        events=[_write_event(record) for record in page],
+        events=[write_event(asdict(record)) for record in page],
         next_page_token=_token_after(page[-1], scope).encode(identity) if len(records) > page_size else "",
     )
 
@@ -96,28 +86,3 @@ def _identity(question: ListEventsRequest) -> str:
 
 def _token_after(record: EventRecord, scope: Scope) -> PageToken:
     return PageToken(scope.start, scope.end, record.timestamp, record.sequence, record.event_id)
-
-
-def _write_event(record: EventRecord) -> Event:
-    event = Event(
-        event_id=record.event_id,
-        event_type=record.event_type,
-        schema_version=record.schema_version,
-        user_id=record.user_id or "",
-        session_id=record.session_id or "",
-        timestamp=to_timestamp(record.timestamp),
-        sequence=record.sequence,
-        platform=record.platform or "",
-        user_agent=record.user_agent or "",
-        received_at=to_timestamp(record.received_at),
-        timestamp_source=SOURCES[record.timestamp_source],
-    )
-    if record.event_type in CATALOGUE.types:
-        payload = getattr(event, record.event_type)
-        payload.SetInParent()
-        from_json(record.event_data, payload)
-    else:  # stored by a newer program
-        json_format.Parse(record.event_data, event.data)
-    if record.device is not None:
-        from_json(record.device, event.device)
-    return event

@@ -34,6 +34,7 @@ Context = grpc.aio.ServicerContext[Any, Any]
 STATUSES: dict[WriteOutcome, EventStatus] = {
     WriteOutcome.STORED: EventStatus.EVENT_STATUS_STORED,
     WriteOutcome.DUPLICATE: EventStatus.EVENT_STATUS_DUPLICATE,
+    WriteOutcome.SPOOLED: EventStatus.EVENT_STATUS_SPOOLED,
 }
 
 

@@ -10,7 +10,7 @@ from google.rpc import error_details_pb2, status_pb2
 
 from events.violations import Violation
 from runtime.errors import AnalyticsError
-from server.ingest.errors import EventRejectedError, TooManyEventsError
+from server.ingest.errors import EventRejectedError, IdConflictError, TooManyEventsError
 from server.reports.errors import QuestionError
 from server.rpc.refusals import DrainingError, MalformedMessageError, NotInThisReleaseError
 from storage.errors import StorageRefusedError, StorageTimeoutError, StorageUnavailableError, WriterFullError
@@ -22,6 +22,7 @@ STATUS_DETAILS = "grpc-status-details-bin"
 
 CODES: dict[type[AnalyticsError], grpc.StatusCode] = {
     EventRejectedError: grpc.StatusCode.INVALID_ARGUMENT,
+    IdConflictError: grpc.StatusCode.ALREADY_EXISTS,
     TooManyEventsError: grpc.StatusCode.INVALID_ARGUMENT,
     MalformedMessageError: grpc.StatusCode.INVALID_ARGUMENT,
     QuestionError: grpc.StatusCode.INVALID_ARGUMENT,
@@ -40,7 +41,7 @@ def status_of(exc: Exception) -> tuple[grpc.StatusCode, status_pb2.Status]:
 
     An error that is not in the table is a fault of ours: its text stays here, the caller learns INTERNAL.
     """
-    code = CODES.get(type(exc), grpc.StatusCode.INTERNAL)  # type: ignore[arg-type]
+    code = next((CODES[kind] for kind in type(exc).__mro__ if kind in CODES), grpc.StatusCode.INTERNAL)
     if code is grpc.StatusCode.INTERNAL or not isinstance(exc, AnalyticsError):
         return _status(
             grpc.StatusCode.INTERNAL,

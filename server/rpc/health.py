@@ -1,7 +1,7 @@
 """The standard health service, told the truth by a monitor."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import structlog
 from grpc_health.v1 import health_pb2
@@ -17,25 +17,33 @@ PING_INTERVAL_S = 0.5
 PING_TIMEOUT_S = 2.0
 STORAGE = "storage"
 """The name that operators ask about the database."""
+INGEST = "ingest"
+"""The name that a balancer of Track calls asks: an outage of the database need not turn events away."""
 
 Status = health_pb2.HealthCheckResponse
 
 
 class Health:
-    """Keeps the health of every name: the empty one, each service's full name, and `storage`."""
+    """Keeps the health of every name.
 
-    def __init__(self, services: Sequence[str]) -> None:
+    The empty name, each service's full name and `storage` serve while the database answers; `ingest` serves as long as
+    events are taken, from the spool's room too.
+    """
+
+    def __init__(self, services: Sequence[str], *, takes_events: Callable[[bool], bool]) -> None:
+        """Name the services; `takes_events` tells whether events are taken, given whether the database answers."""
         self.servicer = aio.HealthServicer()
         self._names = ("", *services, STORAGE)
-        self._serving: bool | None = None
+        self._takes_events = takes_events
+        self._told: dict[str, bool] = {}
 
-    async def set(self, *, serving: bool) -> None:
-        """Set every name at once; after `drain` this changes nothing."""
-        if serving == self._serving:
-            return
-        self._serving = serving
-        for name in self._names:
-            await self.servicer.set(name, Status.SERVING if serving else Status.NOT_SERVING)
+    async def tell(self, *, database_answers: bool) -> None:
+        """Set every name; after `drain` this changes nothing."""
+        serving = dict.fromkeys(self._names, database_answers) | {INGEST: self._takes_events(database_answers)}
+        for name, serves in serving.items():
+            if self._told.get(name) is not serves:
+                await self.servicer.set(name, Status.SERVING if serves else Status.NOT_SERVING)
+        self._told = serving
 
     async def drain(self) -> None:
         """Answer NOT_SERVING from now on, to new and to watching callers."""
@@ -43,15 +51,17 @@ class Health:
 
     async def monitor(self, database: Database, stop: asyncio.Event) -> None:
         """Ask the database how it is until `stop`, and tell callers."""
+        answers = True
         while not stop.is_set():
             try:
                 await database.ping(PING_TIMEOUT_S)
             except StorageError as exc:
-                if self._serving is not False:
+                if answers:
                     log.error("storage_gone", reason=exc.reason)  # noqa: TRY400 - the reason is the whole story
-                await self.set(serving=False)
+                answers = False
             else:
-                if self._serving is False:
+                if not answers:
                     log.info("storage_back")
-                await self.set(serving=True)
+                answers = True
+            await self.tell(database_answers=answers)
             await wait_for_event(stop, PING_INTERVAL_S)

@@ -79,6 +79,7 @@ class Service:
             **inherited,
             "ANALYTICS_DATA_DIR": str(data_dir),
             "GRPC_PORT": str(self.port),
+            "ANALYTICS_METRICS_PORT": "0",
             "ANALYTICS_LOG_LEVEL": "info",
             **environment,
         }

@@ -15,13 +15,12 @@ from zoneinfo import ZoneInfo
 import asyncpg
 import pytest
 
-from storage.batch_store import BatchStore
 from storage.database import Database
 from storage.errors import StorageTimeoutError
 from storage.partitions import Partitions
 from storage.reader import EventCursor, EventFilter, Reader, Snapshot
 from storage.writer import COLUMNS
-from tests.rows import make_row
+from tests.rows import make_batch, make_row, make_store
 
 FIRST = datetime(2026, 3, 27, tzinfo=UTC)
 """Two days before clocks go forward in Europe."""
@@ -84,8 +83,8 @@ ORACLE = [Stored(dict(zip(COLUMNS, row, strict=True))) for row in HISTORY]
 async def reader(module_database_url: str) -> AsyncIterator[Reader]:
     """A reader of a database that holds HISTORY."""
     database = await Database.open(module_database_url)
-    store = BatchStore(database, Partitions(database))
-    await store.store(HISTORY)
+    store = make_store(database)
+    await store.store(make_batch(HISTORY))
     await store.close()
     yield Reader(database)
     await database.close()
@@ -175,8 +174,8 @@ async def test_local_days_have_their_true_length(database_url: str, zone: str, f
     start = datetime.fromisoformat(first)
     hours = sum(lengths)
     database = await Database.open(database_url)
-    store = BatchStore(database, Partitions(database, now=lambda: start))
-    await store.store([make_row(timestamp=start + timedelta(hours=hour)) for hour in range(hours)])
+    store = make_store(database, Partitions(database, now=lambda: start))
+    await store.store(make_batch([make_row(timestamp=start + timedelta(hours=hour)) for hour in range(hours)]))
     await store.close()
     async with Reader(database).snapshot(30) as snapshot:
         rows = await snapshot.dashboard(start=start, end=start + timedelta(hours=hours), bucket="day", time_zone=zone)
@@ -189,12 +188,14 @@ async def test_revenue_is_exact_where_binary_fractions_are_not(database_url: str
     """Ten times 0.1 is 1.0, a cent on top of a trillion is kept, and small amounts are not written with an exponent."""
     amounts = ["0.1"] * 10 + ["1000000000000", "0.01", "1e-9"]
     database = await Database.open(database_url)
-    store = BatchStore(database, Partitions(database))
+    store = make_store(database)
     await store.store(
-        [
-            make_row(event_type="purchase", event_data=f'{{"amount":{amount},"currency":"USD"}}', timestamp=FIRST)
-            for amount in amounts
-        ]
+        make_batch(
+            [
+                make_row(event_type="purchase", event_data=f'{{"amount":{amount},"currency":"USD"}}', timestamp=FIRST)
+                for amount in amounts
+            ]
+        )
     )
     await store.close()
     async with Reader(database).snapshot(30) as snapshot:
@@ -253,12 +254,12 @@ async def test_a_page_over_centuries_ends(snapshot: Snapshot) -> None:
 async def test_what_is_stored_meanwhile_does_not_change_a_snapshot(database_url: str) -> None:
     """All numbers of a report are of one moment."""
     database = await Database.open(database_url)
-    store = BatchStore(database, Partitions(database))
+    store = make_store(database)
     span = {"start": FIRST, "end": FIRST + timedelta(days=1)}
-    await store.store([make_row(timestamp=FIRST)])
+    await store.store(make_batch([make_row(timestamp=FIRST)]))
     async with Reader(database).snapshot(30) as snapshot:
         before = await snapshot.dashboard(**span, bucket="day", time_zone="UTC")
-        await store.store([make_row(timestamp=FIRST), make_row(timestamp=FIRST - timedelta(days=1))])
+        await store.store(make_batch([make_row(timestamp=FIRST), make_row(timestamp=FIRST - timedelta(days=1))]))
         assert await snapshot.dashboard(**span, bucket="day", time_zone="UTC") == before
         page = await snapshot.event_page(**span, only=EventFilter(), after=None, limit=10)
         assert len(page) == 1

@@ -7,7 +7,7 @@ import pytest
 
 from storage import write_queue
 from storage.errors import StorageUnavailableError, WriterFullError
-from storage.write_queue import MAX_ROWS_PER_WRITE, Submission, WriteQueue
+from storage.write_queue import MAX_EVENTS_PER_WRITE, Submission, WriteQueue
 from tests.rows import make_row
 
 FOR_EVER_MS = 3_600_000
@@ -120,8 +120,8 @@ async def test_a_queue_full_of_bytes_does_not_wait_for_more_events() -> None:
 
 async def test_batches_keep_the_order_and_the_bound_of_rows() -> None:
     """What does not fit stays for the next one; a submission is never torn apart."""
-    queue = make_queue(max_events=10 * MAX_ROWS_PER_WRITE)
-    submissions = [submit(rows=MAX_ROWS_PER_WRITE // 2 - 1) for _ in range(5)]
+    queue = make_queue(max_events=10 * MAX_EVENTS_PER_WRITE)
+    submissions = [submit(rows=MAX_EVENTS_PER_WRITE // 2 - 1) for _ in range(5)]
     for submission in submissions:
         await queue.put(submission, wait=False)
     taken = [await queue.take() for _ in range(3)]
@@ -219,3 +219,28 @@ async def test_a_closed_queue_takes_nothing_and_runs_dry() -> None:
     assert await queue.take() == [submission]
     assert await queue.take() == []
     assert await queue.take() == []
+
+
+async def test_a_call_goes_before_the_streams_that_came_earlier() -> None:
+    """One event must not stand behind thousands that a busy stream has waiting."""
+    queue = make_queue(batch_size=1, batch_interval_ms=0)
+    streams = [submit(rows=MAX_EVENTS_PER_WRITE) for _ in range(3)]
+    for stream in streams:
+        await queue.put(stream, wait=True)
+    call = submit()
+    await queue.put(call, wait=False)
+    assert await queue.take() == [call, streams[0]]
+    assert await queue.take() == [streams[1]]
+
+
+async def test_calls_leave_room_for_streams() -> None:
+    """Calls that never end take half of each transaction; a stream gets its turn in every one."""
+    queue = make_queue(batch_size=1, batch_interval_ms=0)
+    calls = [submit(rows=MAX_EVENTS_PER_WRITE // 4) for _ in range(4)]
+    for call in calls:
+        await queue.put(call, wait=False)
+    small, large = submit(rows=MAX_EVENTS_PER_WRITE // 4), submit(rows=2 * MAX_EVENTS_PER_WRITE)
+    await queue.put(small, wait=True)
+    await queue.put(large, wait=True)
+    assert await queue.take() == [*calls[:2], small, calls[2]]
+    assert await queue.take() == [calls[3], large]

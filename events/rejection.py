@@ -1,0 +1,107 @@
+"""Rejections: what the quarantine keeps of an event that is refused."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import orjson
+from google.protobuf import json_format
+
+from events.ids import uuid7
+from events.normalize import COLUMNS as STORED_COLUMNS
+from events.normalize import Rejected, Row
+from events.stored_event import write_event
+from events.violations import Violation
+from sociallive.analytics.v1.event_pb2 import Event
+
+COLUMNS = (
+    "rejection_id",
+    "received_at",
+    "reason",
+    "source",
+    "event_id",
+    "event_type",
+    "violations",
+    "payload",
+    "payload_bytes",
+)
+"""The names of a Rejection's values, in order: columns of analytics_rejected_events."""
+
+Rejection = tuple[str, datetime, str, str, str | None, str | None, str, bytes | None, int]
+"""A rejected event as it is kept: the values of `COLUMNS`; violations are JSON text, the payload a serialized Event."""
+
+MAX_PAYLOAD_BYTES = 64 * 1024
+"""Larger events are kept without their payload: every honest one is far smaller, and nobody reads such a one."""
+MAX_NAME_CHARACTERS = 64
+"""As much of an id or type that may be anything as is worth searching for."""
+
+ID_CONFLICT = Rejected(
+    event_id="",
+    reason="ID_CONFLICT",
+    violations=(
+        Violation(
+            "event_id",
+            "eventId",
+            "ID_CONFLICT",
+            "belongs to another event that is stored already; give every event an id of its own",
+        ),
+    ),
+)
+"""An event under the id of another one."""
+REFUSED_BY_DATABASE = Rejected(
+    event_id="",
+    reason="REFUSED_BY_DATABASE",
+    violations=(Violation("event", "event", "STORABLE", "the database refuses a value of this event"),),
+)
+"""An event that passed every rule and that Postgres still refuses: a gap in our rules."""
+
+
+def reject_event(event: Event, rejected: Rejected, received_at: datetime, source: str) -> Rejection:
+    """Make the rejection of an event; its address is left out, since addresses are never stored raw.
+
+    Args:
+        event: as it was sent; it is not changed.
+        rejected: why it is refused.
+        received_at: when it came, aware UTC.
+        source: the method it came by, for example "TrackBatch".
+    """
+    if event.ip_address:
+        event, sent = Event(), event
+        event.CopyFrom(sent)
+        event.ClearField("ip_address")
+    event_type = event.event_type or event.WhichOneof("payload") or ""
+    return _make(event.SerializeToString(), event.event_id, event_type, rejected, received_at, source)
+
+
+def reject_row(row: Row, rejected: Rejected, source: str) -> Rejection:
+    """Make the rejection of an event that was about to be stored; its payload is empty where it cannot be written."""
+    stored: dict[str, Any] = dict(zip(STORED_COLUMNS, row, strict=True))
+    try:
+        payload = write_event(stored).SerializeToString()
+    except (ValueError, TypeError, json_format.ParseError):
+        payload = b""
+    return _make(payload, stored["event_id"], stored["event_type"], rejected, stored["received_at"], source)
+
+
+def _make(
+    payload: bytes, event_id: str, event_type: str, rejected: Rejected, received_at: datetime, source: str
+) -> Rejection:
+    return (
+        uuid7(),
+        received_at,
+        rejected.reason,
+        source,
+        _name(event_id),
+        _name(event_type),
+        _violations_json(rejected.violations),
+        payload if 0 < len(payload) <= MAX_PAYLOAD_BYTES else None,
+        len(payload),
+    )
+
+
+def _name(text: str) -> str | None:
+    return text[:MAX_NAME_CHARACTERS].replace("\0", "\ufffd") or None  # no text of Postgres' holds NUL
+
+
+def _violations_json(violations: Sequence[Violation]) -> str:
+    return orjson.dumps([violation._asdict() for violation in violations]).decode()

@@ -1,0 +1,18 @@
+"""`analytics ingest`: what came in, and what became of it."""
+
+from typing import ClassVar
+
+import click
+
+from server.cli.main import LazyGroup
+
+
+class IngestGroup(LazyGroup):
+    """The commands; each module has one click command called `command`."""
+
+    modules: ClassVar[dict[str, str]] = {"stats": "server.cli.ingest_stats"}
+
+
+@click.group("ingest", cls=IngestGroup)
+def command() -> None:
+    """Tell what came in, and what became of it."""

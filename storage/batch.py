@@ -1,0 +1,93 @@
+"""A batch: what one transaction writes, and the identity that makes writing it again harmless."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+from typing import Any
+
+Row = Sequence[Any]
+"""An event, in the order of `COLUMNS`."""
+Rejection = Sequence[Any]
+"""A rejected event, in the order of `REJECTION_COLUMNS`."""
+
+COLUMNS = (
+    "event_id",
+    "event_type",
+    "schema_version",
+    "timestamp",
+    "received_at",
+    "timestamp_source",
+    "sequence",
+    "actor_id",
+    "user_id",
+    "session_id",
+    "platform",
+    "user_agent",
+    "ip_address",
+    "device",
+    "event_data",
+)
+"""The order of a row; `events.normalize` makes rows in it."""
+EVENT_ID, EVENT_TYPE, TIMESTAMP, RECEIVED_AT = 0, 1, 3, 4
+
+REJECTION_COLUMNS = (
+    "rejection_id",
+    "received_at",
+    "reason",
+    "source",
+    "event_id",
+    "event_type",
+    "violations",
+    "payload",
+    "payload_bytes",
+)
+"""The order of a rejection; `events.rejection` makes rejections in it."""
+REJECTION_RECEIVED_AT, REASON, SOURCE, VIOLATIONS, PAYLOAD, PAYLOAD_BYTES = 1, 2, 3, 6, 7, 8
+
+
+class WriteOutcome(Enum):
+    """What became of a row. All but the last two are durable and need not be sent again."""
+
+    STORED = "stored"
+    DUPLICATE = "duplicate"
+    """The same event is stored already."""
+    SPOOLED = "spooled"
+    """Synced to the local spool; stored when the database is back."""
+    CONFLICT = "conflict"
+    """Its id belongs to another event; it is in quarantine."""
+    REFUSED = "refused"
+    """Postgres refuses what it holds; it is in quarantine."""
+
+
+@dataclass(frozen=True, slots=True)
+class BatchIdentity:
+    """Names one batch for ever: its writer's id (UUID text) and a number that rises with each batch of that writer.
+
+    The batch's transaction leaves it in the ingest ledger, where whoever does not know how the transaction ended, this
+    process or another, can look.
+    """
+
+    writer_id: str
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Events and rejections that one transaction writes.
+
+    Attributes:
+        rows: events; ids may repeat.
+        rejections: events that were refused, for the quarantine.
+        claimed_at: the moment of the claim, the same for all attempts to write this batch.
+        identity: where an earlier attempt may have been committed, the one it used; else None.
+    """
+
+    rows: Sequence[Row]
+    rejections: Sequence[Rejection]
+    claimed_at: datetime
+    identity: BatchIdentity | None = None
+
+    def __len__(self) -> int:
+        """Count what it holds."""
+        return len(self.rows) + len(self.rejections)

@@ -1,0 +1,31 @@
+"""An outage: whether Postgres counts as gone, known to all writers of a process."""
+
+import time
+
+import structlog
+
+log = structlog.get_logger(__name__)
+
+
+class Outage:
+    """Begins when a write has waited in vain, and ends when Postgres answers again."""
+
+    def __init__(self) -> None:
+        self._since_s: float | None = None
+
+    @property
+    def is_on(self) -> bool:
+        """Whether events go to the spool without asking Postgres first."""
+        return self._since_s is not None
+
+    def begin(self, why: str) -> None:
+        """Note that Postgres is gone."""
+        if self._since_s is None:
+            self._since_s = time.monotonic()
+            log.error("spooling_started", why=why)
+
+    def end(self) -> None:
+        """Note that Postgres answers."""
+        if self._since_s is not None:
+            log.info("spooling_ended", after_s=round(time.monotonic() - self._since_s, 1))
+            self._since_s = None

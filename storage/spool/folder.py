@@ -1,0 +1,274 @@
+"""The spool's folder: our own segment, those adopted from the dead, and how much room there is.
+
+All of it blocks and belongs to one thread.
+"""
+
+import os
+import sqlite3
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+from storage.batch import Batch
+from storage.spool.codec import BODY, Record, encode
+from storage.spool.errors import SpoolFullError, SpoolUnwritableError, is_damage
+from storage.spool.files import list_segments, sync_folder
+from storage.spool.room import Room
+from storage.spool.segment import Portion, Segment
+
+log = structlog.get_logger(__name__)
+
+PROBE_NAME = "probe"
+PROBE_BYTES = 64 * 1024
+"""A file that is written and removed to see whether a disk that failed takes something again."""
+LITTLE_ROOM_BYTES = 16 * 1024 * 1024
+"""The largest batch that a writer makes, twice: with less room than that it is worth counting exactly."""
+
+FULL = "the database is away and the spool is full: send the same events again later"
+UNWRITABLE = "the database is away and the disk under the spool takes nothing: send the same events again later"
+
+
+@dataclass(frozen=True, slots=True)
+class SpoolFigures:
+    """How the spool stands, as of its last use.
+
+    Attributes:
+        pending_events, pending_bytes: what waits in our own and in adopted segments; bytes are those of the bodies.
+        has_room: whether an append is likely to succeed.
+        damaged_groups: how many appended batches were found lost since the start.
+    """
+
+    pending_events: int = 0
+    pending_bytes: int = 0
+    has_room: bool = False
+    damaged_groups: int = 0
+
+
+class SpoolFolder:
+    """What one process does in a spool's folder."""
+
+    def __init__(self, path: Path, max_bytes: int) -> None:
+        self._path = path
+        self._max_bytes = max_bytes
+        self._own: Segment | None = None
+        self._adopted: list[Segment] = []
+        self._damaged_groups = 0
+        self._missing_bytes = 0
+        self._is_unwritable = False
+        self._unadoptable: set[str] = set()
+
+    def refresh(self) -> None:
+        """Adopt what dead owners have left, and see whether a disk that failed takes something again; never fails."""
+        try:
+            self._make()
+            if self._is_unwritable:
+                self._probe()
+            self._is_unwritable = False
+            self._adopt()
+        except OSError as exc:
+            self._note_unwritable(exc)
+
+    def append(self, batches: Sequence[Batch]) -> list[Exception | None]:
+        """Write batches in one transaction.
+
+        Returns:
+            For each batch None when it is durable, or why it is not; what is not durable is not there either.
+        """
+        try:
+            return self._append(batches)
+        except (OSError, sqlite3.Error) as exc:
+            if not self._retire_own(exc):
+                return self._refuse(batches, exc)
+        try:
+            return self._append(batches)
+        except (OSError, sqlite3.Error) as exc:
+            return self._refuse(batches, exc)
+
+    def next_portion(self, max_events: int) -> tuple[Segment, Portion] | None:
+        """Read what is to be drained next: oldest adopted segments first, our own last.
+
+        Raises:
+            OSError, sqlite3.Error: a file cannot be read now.
+        """
+        self._adopt()
+        while segment := self._first_to_drain():
+            try:
+                portion = segment.next_portion(max_events)
+            finally:
+                self._settle(segment)
+            if portion is not None:
+                return segment, portion
+        return None
+
+    def remove(self, segment: Segment, portion: Portion) -> None:
+        """Forget a portion that is stored, and its segment when that was all.
+
+        Raises:
+            SpoolUnwritableError: the disk takes no changes; try again.
+        """
+        segment.remove(portion)
+        self._settle(segment)
+
+    def figures(self) -> SpoolFigures:
+        """Sum up how the folder stands."""
+        segments = self._segments()
+        return SpoolFigures(
+            pending_events=sum(segment.pending_events for segment in segments),
+            pending_bytes=sum(segment.pending_bytes for segment in segments),
+            has_room=not self._is_unwritable and self._has_room(),
+            damaged_groups=self._damaged_groups,
+        )
+
+    def close(self) -> None:
+        """Leave what is not drained to whoever adopts it, and remove what is."""
+        for segment in self._segments():
+            with suppress(OSError, sqlite3.Error):
+                if segment.is_drained:
+                    segment.finish()
+                else:
+                    segment.close()
+        self._own = None
+        self._adopted.clear()
+
+    def _append(self, batches: Sequence[Batch]) -> list[Exception | None]:
+        if self._own is None:
+            self._make()
+        room = self._look_for_room()
+        last = self._own.last if self._own else 0
+        results: list[Exception | None] = []
+        records: list[Record] = []
+        missing_bytes: list[int] = []
+        for batch in batches:
+            try:
+                record = encode(batch, last + len(records) + 1)
+            except Exception as exc:  # noqa: BLE001 - one caller's mistake is not its neighbour's
+                results.append(exc)
+                continue
+            if room.take(len(record[BODY])):
+                records.append(record)
+                results.append(None)
+            else:
+                missing_bytes.append(room.needs(len(record[BODY])))
+                results.append(SpoolFullError(FULL))
+        self._missing_bytes = min(missing_bytes, default=0)
+        if records:
+            if self._own is None:
+                self._own = Segment.create(self._path, self._count_damage)
+            self._own.append(records)
+            self._is_unwritable = False
+        return results
+
+    def _look_for_room(self) -> Room:
+        table = self._own.table if self._own else None
+        room = Room.look(self._path, self._max_bytes, table)
+        if table is None or room.left_bytes > LITTLE_ROOM_BYTES:
+            return room
+        table.checkpoint()  # what the WAL holds is then counted once
+        return Room.look(self._path, self._max_bytes, table)
+
+    def _has_room(self) -> bool:
+        try:
+            room = Room.look(self._path, self._max_bytes, self._own.table if self._own else None)
+        except (OSError, sqlite3.Error):
+            return False
+        return room.left_bytes + room.wal_bytes >= max(self._missing_bytes, room.needs(0))
+
+    def _adopt(self) -> None:
+        """Claim the segments of dead owners; one that cannot be opened now is left, said so once, and tried again."""
+        held = {segment.segment_id for segment in self._segments()}
+        for files in list_segments(self._path):
+            if files.segment_id in held:
+                continue
+            try:
+                segment = Segment.adopt(files, self._count_damage)
+            except (OSError, sqlite3.Error) as exc:
+                if files.segment_id not in self._unadoptable:
+                    self._unadoptable.add(files.segment_id)
+                    log.warning("spool_not_adopted", segment=files.segment_id, error=_name(exc))
+                continue
+            self._unadoptable.discard(files.segment_id)
+            if segment is not None:
+                log.info("spool_adopted", segment=segment.segment_id, events=segment.pending_events)
+                self._adopted.append(segment)
+
+    def _first_to_drain(self) -> Segment | None:
+        segments = [segment for segment in self._segments() if not segment.is_drained]
+        return segments[0] if segments else None
+
+    def _segments(self) -> list[Segment]:
+        """List what we hold, in the order in which it is drained."""
+        adopted = sorted(self._adopted, key=lambda segment: segment.segment_id)
+        return [*adopted, self._own] if self._own else adopted
+
+    def _settle(self, segment: Segment) -> None:
+        """Let go of a segment that is drained; one of our own that turned out to be damaged takes no more appends."""
+        if segment is self._own and segment.is_damaged:
+            self._own = None
+            self._adopted.append(segment)
+        if not segment.is_drained:
+            return
+        if segment is self._own:
+            self._own = None
+        else:
+            self._adopted.remove(segment)
+        try:
+            segment.finish()
+        except OSError as exc:
+            log.warning("spool_not_cleaned", segment=segment.segment_id, error=_name(exc))
+
+    def _retire_own(self, exc: OSError | sqlite3.Error) -> bool:
+        """Where a failed write shows that our own segment is damaged, have it salvaged and drained beside a new one."""
+        if self._own is None or not isinstance(exc, sqlite3.Error) or not is_damage(exc):
+            return False
+        own = self._own
+        try:
+            own.salvage()
+        except OSError as failure:
+            log.warning("spool_not_salvaged", segment=own.segment_id, error=_name(failure))
+            return False
+        self._settle(own)
+        return True
+
+    def _refuse(self, batches: Sequence[Batch], exc: OSError | sqlite3.Error) -> list[Exception | None]:
+        self._note_unwritable(exc)
+        errors: list[Exception | None] = []
+        for _ in batches:
+            error = SpoolUnwritableError(UNWRITABLE)
+            error.__cause__ = exc
+            errors.append(error)
+        return errors
+
+    def _note_unwritable(self, exc: OSError | sqlite3.Error) -> None:
+        if not self._is_unwritable:
+            log.warning("spool_unwritable", error=_name(exc))
+        self._is_unwritable = True
+
+    def _make(self) -> None:
+        if not self._path.exists():
+            self._path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            sync_folder(self._path.parent)
+        if self._path.stat().st_mode & 0o077:
+            self._path.chmod(0o700)
+
+    def _probe(self) -> None:
+        path = self._path / PROBE_NAME
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        try:
+            content = memoryview(bytes(PROBE_BYTES))
+            while content:
+                content = content[os.write(descriptor, content) :]
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+            path.unlink(missing_ok=True)
+
+    def _count_damage(self, groups: int) -> None:
+        self._damaged_groups += groups
+
+
+def _name(exc: BaseException) -> str:
+    """Name an error without its text, which may hold a path."""
+    return getattr(exc, "sqlite_errorname", None) or type(exc).__name__

@@ -1,0 +1,83 @@
+"""What lies in a spool, seen from outside: for the command line, whether its owners are at work or dead."""
+
+import sqlite3
+from collections.abc import Mapping
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from storage.batch import BatchIdentity
+from storage.spool.claim import Note, read_note
+from storage.spool.codec import add_hours
+from storage.spool.files import SegmentFiles, list_segments
+from storage.spool.salvage import SalvagedGroups
+from storage.spool.table import GroupTable
+
+
+@dataclass(frozen=True, slots=True)
+class PendingGroup:
+    """An appended batch that is not removed yet.
+
+    Attributes:
+        identity: what tells whether it is stored all the same: it is when the ingest ledger has that number, or a
+            higher one, of that writer. A group that was never tried is known by its segment and position.
+        hours: how many of its events and rejections were received in each hour (UTC).
+    """
+
+    identity: BatchIdentity
+    hours: Mapping[datetime, int]
+
+
+def read_pending(folder: Path) -> dict[datetime, int]:
+    """Count what waits in a spool by hour of receipt (UTC), rejected events included, ascending.
+
+    Nobody is disturbed: files are opened to read, and no claim is taken.
+    """
+    return add_hours(group.hours for group in read_pending_groups(folder))
+
+
+def read_pending_groups(folder: Path) -> list[PendingGroup]:
+    """List what waits in a spool.
+
+    Read this first and the ledger after it, in one snapshot: what is drained in between is then counted once.
+    """
+    groups: list[PendingGroup] = []
+    for files in list_segments(folder):
+        groups += _read_segment(files)
+    return groups
+
+
+def _read_segment(files: SegmentFiles) -> list[PendingGroup]:
+    before = read_note(files.lock) or Note()
+    try:
+        found = _read_table(files)
+    except (sqlite3.Error, ValueError):
+        found = {}
+    # Again after the groups: what was removed meanwhile is stored.
+    after = read_note(files.lock) or before
+    if not found.keys() >= set(range(after.removed + 1, before.acknowledged + 1)):
+        with suppress(OSError):
+            found |= _read_pages(files)
+    return [group for position, group in sorted(found.items()) if position > after.removed]
+
+
+def _read_table(files: SegmentFiles) -> dict[int, PendingGroup]:
+    with closing(GroupTable.open_to_read(files)) as table:
+        return {
+            position: _pending(files, position, None if writer_id is None else BatchIdentity(writer_id, number), hours)
+            for position, writer_id, number, hours in table.read_hours()
+        }
+
+
+def _read_pages(files: SegmentFiles) -> dict[int, PendingGroup]:
+    with closing(SalvagedGroups(files)) as salvaged:
+        return {
+            group.position: _pending(files, group.position, group.identity, group.hours) for group in salvaged.groups()
+        }
+
+
+def _pending(
+    files: SegmentFiles, position: int, identity: BatchIdentity | None, hours: Mapping[datetime, int]
+) -> PendingGroup:
+    return PendingGroup(identity or BatchIdentity(files.segment_id, position), hours)
