@@ -5,7 +5,7 @@ import math
 import random
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Self, TypeAlias
 from urllib.parse import parse_qs, urlsplit
@@ -35,6 +35,8 @@ WRITE_TIMEOUT_S = 30.0
 """No write takes so long but over a network that has silently gone."""
 IDLE_IN_TRANSACTION_S = 60
 """A stopped process must not keep its locks for ever."""
+RELEASE_TIMEOUT_S = 1.0
+"""A connection that is not ready again by then is not worth waiting for."""
 READER_IDLE_S = 60.0
 """Readers that nobody needs give their memory back to Postgres."""
 FIRST_DELAY_S = 0.25
@@ -147,7 +149,9 @@ class Database:
                 await connection.execute("SELECT set_config('statement_timeout', $1, false)", str(left_ms))
                 yield connection
             finally:
-                await self._readers.release(connection)
+                # A server that is frozen does not answer the reset either; the pool then throws the connection away.
+                with suppress(TimeoutError):
+                    await self._readers.release(connection, timeout=RELEASE_TIMEOUT_S)
 
     async def connect_writer(self) -> Connection:
         """Open a connection for one writer task, which owns and closes it.

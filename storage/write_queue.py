@@ -21,9 +21,13 @@ RETRY_AFTER_S = 0.5
 """By then a full queue has been written, where the database keeps up at all."""
 STOPPED = "this server is stopping: send the same events again"
 COMPANY_EVENTS = 2_000
+"""So many events are worth a transaction of their own at any time. Fewer, where the operator sets no triggers, wait for
+the write that is under way, since many small transactions cost more than the wait."""
 COMPANY_WAIT_MS = 3
-"""Where the operator sets no triggers, a write waits this long for this many events, unless its caller is alone: small
-batches cost more than the wait."""
+"""And then this long for those who were answered by it to come back, unless their caller is alone."""
+COMPANY_MEMORY = 0.8
+"""How much of the company that a write had is expected of the next one at the least: a write that happened to catch few
+does not make the next ones small."""
 
 
 class Submission:
@@ -71,7 +75,8 @@ class WriteQueue:
         self._enough_events = batch_size or COMPANY_EVENTS
         self._wait_s = (COMPANY_WAIT_MS if batch_interval_ms is None else batch_interval_ms) / 1000
         self._tuned = batch_size is None and batch_interval_ms is None
-        self._last_taken = 0
+        self._writing = 0
+        self._company = 0.0
         self._closed = False
         self._arrived = asyncio.Event()
         self._enough = asyncio.Event()
@@ -117,7 +122,10 @@ class WriteQueue:
                 self._discount(submission)
 
     async def take(self) -> list[Submission]:
-        """Take the next batch, within bounds; empty once the queue is closed and has run dry."""
+        """Take the next batch, within bounds; empty once the queue is closed and has run dry.
+
+        Whoever took a batch says `done` when it is written.
+        """
         async with self._taking:
             while True:
                 while not self._waiting():
@@ -127,7 +135,13 @@ class WriteQueue:
                     await self._arrived.wait()
                 await self._wait_for_company()
                 if self._waiting():  # all that was there may have been withdrawn meanwhile
+                    self._writing += 1
                     return self._pop()
+
+    def done(self) -> None:
+        """Say that a batch is written, or has failed."""
+        self._writing -= 1
+        self._enough.set()
 
     def take_rest(self) -> list[Submission]:
         """Take all that still waits, whatever the bounds: for the end of a writer that cannot write it."""
@@ -159,7 +173,7 @@ class WriteQueue:
         self._events += submission.events
         self._bytes += submission.size_bytes
         self._arrived.set()
-        if self._is_enough():
+        if self._is_enough() or self._company_is_here():
             self._enough.set()
 
     def _full(self, share: float = 1.0) -> bool:
@@ -171,17 +185,30 @@ class WriteQueue:
         return self._events >= self._enough_events or self._full(SHARE_OF_STREAMS)
 
     async def _wait_for_company(self) -> None:
-        """Wait for the triggers. A lone caller, who would only wait for himself, is spared the tuned ones."""
-        if self._tuned and self._waiting() == 1 and self._last_taken <= 1:
-            return
-        since_s = asyncio.get_running_loop().time() if self._tuned else self._oldest_s()
-        while self._waiting() and not self._is_enough() and not self._closed:
-            self._enough.clear()
-            try:
-                async with asyncio.timeout_at(since_s + self._wait_s):
+        """Wait for the triggers."""
+        if self._tuned:
+            while self._writing and self._is_worth_waiting():
+                self._enough.clear()
+                await self._enough.wait()
+            if self._waiting() == 1 >= self._company:
+                return  # a lone caller would only wait for himself
+            until_s = asyncio.get_running_loop().time() + self._wait_s
+        else:
+            until_s = self._oldest_s() + self._wait_s
+        try:
+            async with asyncio.timeout_at(until_s):
+                while self._is_worth_waiting() and not (self._tuned and self._company_is_here()):
+                    self._enough.clear()
                     await self._enough.wait()
-            except TimeoutError:
-                return
+        except TimeoutError:
+            return
+
+    def _company_is_here(self) -> bool:
+        """Tell whether as many wait as came together before: nobody else is expected."""
+        return 1 < self._company <= self._waiting()
+
+    def _is_worth_waiting(self) -> bool:
+        return bool(self._waiting()) and not self._is_enough() and not self._closed
 
     def _pop(self) -> list[Submission]:
         """Take calls for their share of a transaction, then streams, then more calls where room is left.
@@ -206,7 +233,7 @@ class WriteQueue:
                 events += submission.events
                 size_bytes += submission.size_bytes
                 batch.append(submission)
-        self._last_taken = len(batch)
+        self._company = max(float(len(batch)), COMPANY_MEMORY * self._company)
         return batch
 
     def _discount(self, submission: Submission) -> None:

@@ -159,7 +159,10 @@ class Writer:
     async def _write_batches(self, store: BatchStore) -> None:
         try:
             while submissions := await self._queue.take():
-                await self._write_batch(store, submissions)
+                try:
+                    await self._write_batch(store, submissions)
+                finally:
+                    self._queue.done()
         finally:
             await store.close()
 

@@ -56,11 +56,12 @@ class SegmentFiles:
             OSError: the file system does not let us.
         """
         aside = self.folder / f"{self.segment_id}.damaged"
-        if self.wal.exists():
+        if size_of(self.wal):
             self.wal.rename(aside.with_name(f"{aside.name}-wal"))
         if self.database.exists():
             self.database.rename(aside)
-        self.shared_memory.unlink(missing_ok=True)
+        for path in (self.wal, self.shared_memory):
+            path.unlink(missing_ok=True)
         sync_folder(self.folder)
 
 

@@ -24,9 +24,6 @@ log = structlog.get_logger(__name__)
 PROBE_NAME = "probe"
 PROBE_BYTES = 64 * 1024
 """A file that is written and removed to see whether a disk that failed takes something again."""
-LITTLE_ROOM_BYTES = 16 * 1024 * 1024
-"""The largest batch that a writer makes, twice: with less room than that it is worth counting exactly."""
-
 FULL = "the database is away and the spool is full: send the same events again later"
 UNWRITABLE = "the database is away and the disk under the spool takes nothing: send the same events again later"
 
@@ -56,7 +53,7 @@ class SpoolFolder:
         self._own: Segment | None = None
         self._adopted: list[Segment] = []
         self._damaged_groups = 0
-        self._missing_bytes = 0
+        self._refused_body_bytes = 0
         self._is_unwritable = False
         self._unadoptable: set[str] = set()
 
@@ -111,6 +108,8 @@ class SpoolFolder:
         """
         segment.remove(portion)
         self._settle(segment)
+        if self._refused_body_bytes and self._own and self._own.table:
+            self._own.table.checkpoint()  # shows at once whether what was refused has room now
 
     def figures(self) -> SpoolFigures:
         """Sum up how the folder stands."""
@@ -137,10 +136,23 @@ class SpoolFolder:
         if self._own is None:
             self._make()
         room = self._look_for_room()
+        records, results = self._admit(batches, room)
+        if self._refused_body_bytes and self._own and self._own.table and room.wal_bytes:
+            self._own.table.checkpoint()  # what the WAL holds is then counted once, not twice
+            records, results = self._admit(batches, self._look_for_room())
+        if records:
+            if self._own is None:
+                self._own = Segment.create(self._path, self._count_damage)
+            self._own.append(records)
+            self._is_unwritable = False
+        return results
+
+    def _admit(self, batches: Sequence[Batch], room: Room) -> tuple[list[Record], list[Exception | None]]:
+        """Encode those batches that fit, with the positions that they will have; tell why the others do not pass."""
         last = self._own.last if self._own else 0
-        results: list[Exception | None] = []
         records: list[Record] = []
-        missing_bytes: list[int] = []
+        results: list[Exception | None] = []
+        refused_bytes: list[int] = []
         for batch in batches:
             try:
                 record = encode(batch, last + len(records) + 1)
@@ -151,30 +163,21 @@ class SpoolFolder:
                 records.append(record)
                 results.append(None)
             else:
-                missing_bytes.append(room.needs(len(record[BODY])))
+                refused_bytes.append(len(record[BODY]))
                 results.append(SpoolFullError(FULL))
-        self._missing_bytes = min(missing_bytes, default=0)
-        if records:
-            if self._own is None:
-                self._own = Segment.create(self._path, self._count_damage)
-            self._own.append(records)
-            self._is_unwritable = False
-        return results
+        self._refused_body_bytes = min(refused_bytes, default=0)
+        return records, results
 
     def _look_for_room(self) -> Room:
-        table = self._own.table if self._own else None
-        room = Room.look(self._path, self._max_bytes, table)
-        if table is None or room.left_bytes > LITTLE_ROOM_BYTES:
-            return room
-        table.checkpoint()  # what the WAL holds is then counted once
-        return Room.look(self._path, self._max_bytes, table)
+        return Room.look(self._path, self._max_bytes, self._own.table if self._own else None)
 
     def _has_room(self) -> bool:
+        """Tell whether what was refused last would be taken now, or where nothing was, a small batch."""
         try:
-            room = Room.look(self._path, self._max_bytes, self._own.table if self._own else None)
+            room = self._look_for_room()
         except (OSError, sqlite3.Error):
             return False
-        return room.left_bytes + room.wal_bytes >= max(self._missing_bytes, room.needs(0))
+        return room.left_bytes + room.wal_bytes >= room.needs(self._refused_body_bytes)
 
     def _adopt(self) -> None:
         """Claim the segments of dead owners; one that cannot be opened now is left, said so once, and tried again."""

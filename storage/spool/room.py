@@ -8,6 +8,10 @@ from storage.spool.table import PAGE_BYTES, GroupTable
 
 SEGMENT_BYTES = 64 * 1024
 """What an empty segment takes, generously: its lock, two pages, their WAL, and SQLite's 32 KiB of shared memory."""
+MOST_WORKSPACE_BYTES = 16 * 1024 * 1024
+WORKSPACE_SHARE = 16
+"""A part of the bound, and at most twice a writer's largest batch, is kept for the WAL alone. So a spool that has been
+full takes events again as soon as some are removed: they fill their place, but must pass through the WAL."""
 _PAGES_BESIDE_BODY = 6
 """How many pages a group changes beside those its body fills: its leaf, those above it, the list of free pages."""
 _FRAME_HEADER_BYTES = 24
@@ -24,32 +28,46 @@ class Room:
 
     Attributes:
         left_bytes: how much the files may still grow.
+        workspace_bytes: how much of that is for the WAL alone.
         free_bytes: room inside our own database that removed groups have left.
         wal_bytes: how much a checkpoint would add to `left_bytes`.
     """
 
     left_bytes: int
-    free_bytes: int
-    wal_bytes: int
+    workspace_bytes: int
+    free_bytes: int = 0
+    wal_bytes: int = 0
 
     @classmethod
     def look(cls, folder: Path, max_bytes: int, own: GroupTable | None) -> "Room":
         """Measure the room for appends to `own`, or to a segment that is yet to be made."""
         left_bytes = max_bytes - measure(folder)
+        workspace_bytes = min(MOST_WORKSPACE_BYTES, max_bytes // WORKSPACE_SHARE)
         if own is None:
-            return cls(left_bytes - SEGMENT_BYTES, 0, 0)
-        return cls(left_bytes - own.wal_bytes(), own.free_bytes(), own.wal_bytes())
+            return cls(left_bytes - SEGMENT_BYTES, workspace_bytes)
+        wal_bytes = own.wal_bytes()
+        return cls(left_bytes - wal_bytes, workspace_bytes, own.free_bytes(), wal_bytes)
 
     def needs(self, body_bytes: int) -> int:
-        """Tell by how much the files grow, at most, by a group with such a body."""
-        pages = body_bytes // (PAGE_BYTES - _LINK_BYTES) + 1 + _PAGES_BESIDE_BODY
-        return pages * (PAGE_BYTES + _FRAME_HEADER_BYTES) + max(0, pages * PAGE_BYTES - self.free_bytes)
+        """Tell how many bytes must be left for a group with such a body."""
+        database_bytes = self._database_growth(body_bytes)
+        return _wal_growth(body_bytes) + database_bytes + (self.workspace_bytes if database_bytes else 0)
 
     def take(self, body_bytes: int) -> bool:
         """Reserve room for a group; say whether there was enough."""
-        needed_bytes = self.needs(body_bytes)
-        if needed_bytes > self.left_bytes:
+        if self.needs(body_bytes) > self.left_bytes:
             return False
-        self.left_bytes -= needed_bytes
-        self.free_bytes = max(0, self.free_bytes - body_bytes - _PAGES_BESIDE_BODY * PAGE_BYTES)
+        self.left_bytes -= _wal_growth(body_bytes) + self._database_growth(body_bytes)
+        self.free_bytes = max(0, self.free_bytes - _pages(body_bytes) * PAGE_BYTES)
         return True
+
+    def _database_growth(self, body_bytes: int) -> int:
+        return max(0, _pages(body_bytes) * PAGE_BYTES - self.free_bytes)
+
+
+def _wal_growth(body_bytes: int) -> int:
+    return _pages(body_bytes) * (PAGE_BYTES + _FRAME_HEADER_BYTES)
+
+
+def _pages(body_bytes: int) -> int:
+    return body_bytes // (PAGE_BYTES - _LINK_BYTES) + 1 + _PAGES_BESIDE_BODY

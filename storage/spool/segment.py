@@ -147,9 +147,9 @@ class Segment:
         rows: list[Row] = []
         rejections: list[Rejection] = []
         position = self._claim.note.removed
-        while position < self.last and not (groups and groups[0].identity):
+        while position < self._end_of_portion(groups):
             group = self._read(position + 1)
-            if group and groups and not self._joins(group, groups[0], max_events - len(rows) - len(rejections)):
+            if group and groups and not self._joins(group, groups, len(rows) + len(rejections), max_events):
                 break
             position += 1
             if group and (content := self._unpack(group)):
@@ -197,6 +197,8 @@ class Segment:
             # Nothing tells how many groups there were before the first that is found, or after the last.
             self._assume(min(kept, default=1), max(kept, default=0))
             self._report(None, kept=len(kept))
+        if not kept:
+            self._claim.note = replace(self._claim.note, removed=self.last)
 
     def finish(self) -> None:
         """Remove the segment, which is drained; where groups were lost, set its files aside for people instead.
@@ -272,13 +274,19 @@ class Segment:
             self._report(1)
             return None
 
-    def _joins(self, group: Group, first: Group, max_events: int) -> bool:
-        """Tell whether a group is drained together with those before it, `max_events` being left to them."""
+    def _end_of_portion(self, groups: Sequence[Group]) -> int:
+        """Tell up to where groups may follow those that a portion has."""
+        if not groups:
+            return self.last
+        if groups[0].identity is not None:
+            return groups[0].position
+        return self._claim.note.handed if groups[0].position <= self._claim.note.handed else self.last
+
+    def _joins(self, group: Group, groups: Sequence[Group], events: int, max_events: int) -> bool:
+        """Tell whether a group is drained together with those before it, which hold so many events."""
         if group.identity is not None:
             return False
-        if first.position <= self._claim.note.handed:
-            return group.position <= self._claim.note.handed
-        return group.events <= max_events
+        return groups[0].position <= self._claim.note.handed or events + group.events <= max_events
 
     def _note_handed(self, position: int) -> int:
         """Note the end of a merged batch; an earlier note that lies further holds."""

@@ -15,6 +15,7 @@ from typing import Any
 import grpc
 from google.protobuf.struct_pb2 import Struct
 
+from sociallive.analytics.v1.dashboard_pb2 import GetDashboardRequest
 from sociallive.analytics.v1.event_pb2 import Event
 from sociallive.analytics.v1.track_pb2 import EventStatus, TrackBatchRequest, TrackRequest
 from sociallive.analytics.v1.view_event_pb2 import ViewEvent
@@ -65,6 +66,8 @@ def test_events_of_an_outage_are_spooled_and_stored_afterwards(data_dir: Path) -
             assert service.stub.Track(track(user_id=user), timeout=15).status == SPOOLED
             eventually("storage is told gone", lambda: service.health("storage") == "NOT_SERVING")
             assert service.health("ingest") == "SERVING"
+            with fails_with(grpc.StatusCode.DEADLINE_EXCEEDED):
+                service.stub.GetDashboard(GetDashboardRequest(), timeout=2)
             assert service.health() == "NOT_SERVING"
             events = [view(user_id=user) for _ in range(50)] + [Event(view=ViewEvent()), before.event]
             answer = service.stub.TrackBatch(iter([TrackBatchRequest(events=events)]), timeout=5)

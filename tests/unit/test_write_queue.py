@@ -40,6 +40,14 @@ async def endless_wait(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]:
         yield
 
 
+async def take(queue: WriteQueue) -> list[Submission]:
+    """Take a batch, and write it in no time."""
+    async with asyncio.timeout(SOON_S):
+        batch = await queue.take()
+    queue.done()
+    return batch
+
+
 async def settle() -> None:
     """Let every task run until it waits."""
     for _ in range(5):
@@ -53,7 +61,7 @@ async def test_a_lone_caller_does_not_wait_for_company() -> None:
     for _ in range(3):
         submission = submit()
         await queue.put(submission, wait=False)
-        assert await queue.take() == [submission]
+        assert await take(queue) == [submission]
 
 
 @pytest.mark.usefixtures("endless_wait")
@@ -62,13 +70,13 @@ async def test_after_a_write_in_company_the_next_one_waits_for_more() -> None:
     queue = make_queue()
     for _ in range(2):
         await queue.put(submit(), wait=False)
-    taking = asyncio.create_task(queue.take())
+    taking = asyncio.create_task(take(queue))
     await settle()
     assert not taking.done()
     await queue.put(submit(rows=write_queue.COMPANY_EVENTS), wait=False)
     assert len(await taking) == 3
     await queue.put(submit(), wait=False)
-    taking = asyncio.create_task(queue.take())
+    taking = asyncio.create_task(take(queue))
     await settle()
     assert not taking.done()
     queue.close()
@@ -80,9 +88,9 @@ async def test_the_wait_for_company_ends_with_one_submission_where_nobody_comes(
     queue = make_queue()
     for _ in range(2):
         await queue.put(submit(), wait=False)
-    assert len(await queue.take()) == 2
+    assert len(await take(queue)) == 2
     await queue.put(submit(), wait=False)
-    assert len(await queue.take()) == 1
+    assert len(await take(queue)) == 1
 
 
 async def test_the_size_trigger_hands_out_when_so_many_events_wait() -> None:
@@ -90,7 +98,7 @@ async def test_the_size_trigger_hands_out_when_so_many_events_wait() -> None:
     queue = make_queue(batch_size=10, batch_interval_ms=FOR_EVER_MS)
     for _ in range(9):
         await queue.put(submit(), wait=False)
-    taking = asyncio.create_task(queue.take())
+    taking = asyncio.create_task(take(queue))
     await settle()
     assert not taking.done()
     await queue.put(submit(), wait=False)
@@ -102,7 +110,7 @@ async def test_the_interval_trigger_counts_from_the_oldest_event() -> None:
     queue = make_queue(batch_size=10, batch_interval_ms=30)
     submission = submit()
     await queue.put(submission, wait=False)
-    assert await queue.take() == [submission]
+    assert await take(queue) == [submission]
     assert asyncio.get_running_loop().time() - submission.queued_at_s >= 0.03
 
 
@@ -110,7 +118,7 @@ async def test_a_queue_full_of_bytes_does_not_wait_for_more_events() -> None:
     """With triggers that it cannot reach it would refuse everybody until the interval is over."""
     queue = make_queue(batch_size=1000, batch_interval_ms=FOR_EVER_MS, max_bytes=1000)
     await queue.put(submit(size_bytes=400), wait=False)
-    taking = asyncio.create_task(queue.take())
+    taking = asyncio.create_task(take(queue))
     await settle()
     assert not taking.done()
     await queue.put(submit(size_bytes=400), wait=False)
@@ -124,7 +132,7 @@ async def test_batches_keep_the_order_and_the_bound_of_rows() -> None:
     submissions = [submit(rows=MAX_EVENTS_PER_WRITE // 2 - 1) for _ in range(5)]
     for submission in submissions:
         await queue.put(submission, wait=False)
-    taken = [await queue.take() for _ in range(3)]
+    taken = [await take(queue) for _ in range(3)]
     assert [len(batch) for batch in taken] == [2, 2, 1]
     assert [submission for batch in taken for submission in batch] == submissions
 
@@ -149,12 +157,12 @@ async def test_a_full_queue_makes_streams_wait_in_their_order() -> None:
     waiting = [asyncio.create_task(queue.put(submission, wait=True)) for submission in (second, third)]
     await settle()
     assert not any(task.done() for task in waiting)
-    await queue.take()
+    await take(queue)
     await settle()
     assert [task.done() for task in waiting] == [True, False]
-    assert await queue.take() == [second]
+    assert await take(queue) == [second]
     await settle()
-    assert await queue.take() == [third]
+    assert await take(queue) == [third]
 
 
 async def test_streams_that_wait_leave_room_for_callers_who_cannot() -> None:
@@ -173,7 +181,7 @@ async def test_an_empty_queue_takes_a_submission_larger_than_its_bounds() -> Non
     """It would otherwise wait for ever."""
     queue = make_queue(max_events=10, max_bytes=10)
     await queue.put(submit(rows=20, size_bytes=20), wait=True)
-    assert len(await queue.take()) == 1
+    assert len(await take(queue)) == 1
 
 
 async def test_withdrawn_rows_are_not_written_and_free_their_room() -> None:
@@ -184,7 +192,7 @@ async def test_withdrawn_rows_are_not_written_and_free_their_room() -> None:
     await queue.put(second, wait=False)
     queue.withdraw(first)
     assert len(queue) == 5
-    assert await queue.take() == [second]
+    assert await take(queue) == [second]
     queue.withdraw(second)
     assert len(queue) == 0
 
@@ -194,7 +202,7 @@ async def test_a_queue_that_was_withdrawn_empty_waits_for_the_next_submission() 
     queue = make_queue(batch_size=10, batch_interval_ms=20)
     gone, following = submit(), submit()
     await queue.put(gone, wait=False)
-    taking = asyncio.create_task(queue.take())
+    taking = asyncio.create_task(take(queue))
     await settle()
     queue.withdraw(gone)
     await asyncio.sleep(0.05)
@@ -216,9 +224,9 @@ async def test_a_closed_queue_takes_nothing_and_runs_dry() -> None:
         await waiting
     with pytest.raises(StorageUnavailableError):
         await queue.put(submit(), wait=False)
-    assert await queue.take() == [submission]
-    assert await queue.take() == []
-    assert await queue.take() == []
+    assert await take(queue) == [submission]
+    assert await take(queue) == []
+    assert await take(queue) == []
 
 
 async def test_a_call_goes_before_the_streams_that_came_earlier() -> None:
@@ -229,8 +237,8 @@ async def test_a_call_goes_before_the_streams_that_came_earlier() -> None:
         await queue.put(stream, wait=True)
     call = submit()
     await queue.put(call, wait=False)
-    assert await queue.take() == [call, streams[0]]
-    assert await queue.take() == [streams[1]]
+    assert await take(queue) == [call, streams[0]]
+    assert await take(queue) == [streams[1]]
 
 
 async def test_calls_leave_room_for_streams() -> None:
@@ -242,5 +250,38 @@ async def test_calls_leave_room_for_streams() -> None:
     small, large = submit(rows=MAX_EVENTS_PER_WRITE // 4), submit(rows=2 * MAX_EVENTS_PER_WRITE)
     await queue.put(small, wait=True)
     await queue.put(large, wait=True)
-    assert await queue.take() == [*calls[:2], small, calls[2]]
-    assert await queue.take() == [calls[3], large]
+    assert await take(queue) == [*calls[:2], small, calls[2]]
+    assert await take(queue) == [calls[3], large]
+
+
+@pytest.mark.usefixtures("endless_wait")
+async def test_a_small_batch_waits_for_the_write_under_way_and_a_large_one_does_not() -> None:
+    """Two small transactions at once cost more than one after the other."""
+    queue = make_queue()
+    await queue.put(submit(), wait=False)
+    assert len(await queue.take()) == 1
+    await queue.put(submit(), wait=False)
+    second = asyncio.create_task(take(queue))
+    await settle()
+    assert not second.done()
+    queue.done()
+    assert len(await second) == 1
+    await queue.put(submit(), wait=False)
+    assert len(await queue.take()) == 1
+    await queue.put(submit(rows=write_queue.COMPANY_EVENTS), wait=False)
+    assert len(await take(queue)) == 1
+
+
+@pytest.mark.usefixtures("endless_wait")
+async def test_a_write_goes_off_when_as_many_have_come_as_before() -> None:
+    """Those whom the last write answered are back: nobody else is expected."""
+    queue = make_queue()
+    await queue.put(submit(rows=write_queue.COMPANY_EVENTS), wait=False)
+    await queue.put(submit(), wait=False)
+    assert len(await take(queue)) == 2
+    await queue.put(submit(), wait=False)
+    taking = asyncio.create_task(take(queue))
+    await settle()
+    assert not taking.done()
+    await queue.put(submit(), wait=False)
+    assert len(await taking) == 2
