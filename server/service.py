@@ -1,10 +1,12 @@
 """The service as a whole: database, migrations, workers and jobs, started and stopped in order by one parent."""
 
 import asyncio
+import logging
+import os
 import socket
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager
 
 import structlog
 
@@ -16,9 +18,11 @@ from runtime.supervision import (
     python_module,
     stop_on_signals,
 )
+from server.addresses import callable_address
 from server.metrics import serve_metrics
-from server.worker import PortTakenError
-from storage.database import Database, wait_until_ready
+from server.port import reserve_port
+from server.program import program_command
+from storage.database import MAX_DELAY_S, Address, Database, wait_until_ready
 from storage.embedded import EmbeddedPostgres
 from storage.errors import EmbeddedPostgresError, StorageUnavailableError
 from storage.migrate import migrate
@@ -26,6 +30,14 @@ from storage.migrate import migrate
 log = structlog.get_logger(__name__)
 
 POSTGRES_POLL_S = 0.2
+BORROWED_POLL_S = 1.0
+"""How soon a service notices that the one whose Postgres it uses has stopped; looking takes two small files."""
+RESTART_WAIT_S = 5.0
+"""What keeps Postgres from starting, as a full disk does, seldom passes sooner."""
+LONGEST_RETRY_S = 1.25 * MAX_DELAY_S
+"""The longest pause between two attempts at a database that is away: jitter adds a quarter."""
+READ_WAIT_S = 5.0
+"""How long a command that somebody watches waits for a database that is away."""
 JOBS_GRACE_S = 2.0
 """A job's transaction rolls back when it is cut off, and the next run repeats it: there is little to wait for."""
 
@@ -35,6 +47,7 @@ async def run_service(settings: Settings, *, with_jobs: bool) -> None:
 
     Raises:
         PortTakenError: the gRPC port is in use.
+        SettingsError: the host is unknown or not this machine's.
         StorageRefusedError: the database refuses us, or is too new or too old.
         EmbeddedPostgresError: the embedded Postgres does not start.
         ChildFailedError: a worker ended before it served.
@@ -42,51 +55,49 @@ async def run_service(settings: Settings, *, with_jobs: bool) -> None:
     stop = asyncio.Event()
     stop_on_signals(stop)
     with reserve_port(settings.host, settings.grpc_port) as port:
-        async with provide_database(settings, stop) as database_url:
+        async with _run_database(settings, stop, wait_s=None) as (database_url, shared):
             if not stop.is_set():
                 await migrate(database_url)
-                await _serve(settings, port, database_url, stop, with_jobs=with_jobs)
+                database = describe_database(settings) + (", shared with another service" if shared else "")
+                await _serve(settings, port, database_url, stop, database=database, with_jobs=with_jobs)
     log.info("service_stopped")
 
 
-@contextmanager
-def reserve_port(host: str, port: int) -> Iterator[int]:
-    """Hold the port for the workers, which share it, and yield its number.
+@asynccontextmanager
+async def provide_database(
+    settings: Settings, stop: asyncio.Event, *, wait_s: float | None = READ_WAIT_S
+) -> AsyncIterator[str]:
+    """Yield the URL of a database that answers: the given one, or the embedded one, which runs as long as this.
+
+    Args:
+        settings: which database.
+        stop: ends the waiting early.
+        wait_s: how long to wait for a database that is away; None for as long as it takes.
 
     Raises:
-        PortTakenError: somebody listens there already; another instance of this service counts, although its
-            workers would share the port with ours without a complaint.
+        StorageUnavailableError: it stayed away for `wait_s`.
+        StorageRefusedError: the database refuses us, for which no waiting would help.
+        EmbeddedPostgresError: the embedded Postgres does not start.
     """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family) as probe, socket.socket(family) as reserved:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-            probe.listen()
-            chosen: int = probe.getsockname()[1]
-            probe.close()
-            reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-            reserved.bind((host, chosen))
-        except OSError as exc:
-            raise PortTakenError(
-                f"cannot listen on {host}:{port}: {exc.strerror}; stop what listens there, or set GRPC_PORT"
-            ) from exc
-        yield chosen
+    async with _run_database(settings, stop, wait_s=wait_s) as (url, _):
+        yield url
+
+
+def describe_database(settings: Settings) -> str:
+    """Name the database for people, without credentials: "the embedded Postgres in /srv/analytics/.analytics"."""
+    if settings.database_url is None:
+        return f"the embedded Postgres in {settings.data_dir.resolve()}"
+    return f"the database {Address(settings.database_url).where}"
 
 
 @asynccontextmanager
-async def provide_database(settings: Settings, stop: asyncio.Event) -> AsyncIterator[str]:
-    """Yield the URL of a database that answers: the given one, or the embedded one, which runs as long as this.
-
-    A database that is not there yet is waited for until `stop` is set; one that refuses us is not.
-
-    Raises:
-        StorageRefusedError: the database refuses us.
-        EmbeddedPostgresError: the embedded Postgres does not start.
-    """
+async def _run_database(
+    settings: Settings, stop: asyncio.Event, *, wait_s: float | None
+) -> AsyncIterator[tuple[str, bool]]:
+    """Do as `provide_database` says, and yield beside the URL whether another service runs the embedded Postgres."""
     if settings.database_url is not None:
-        await _wait_for_database(settings.database_url, stop)
-        yield settings.database_url
+        await _wait_for_database(settings.database_url, stop, wait_s)
+        yield settings.database_url, False
         return
     postgres = EmbeddedPostgres(settings.data_dir)
     # One thread for its whole life: Postgres is told to stop when the thread that started it ends.
@@ -97,7 +108,7 @@ async def provide_database(settings: Settings, stop: asyncio.Event) -> AsyncIter
             log.info("postgres_started", data_dir=str(settings.data_dir), owned=postgres.owned)
             watch = asyncio.create_task(_keep_postgres(postgres, keeper))
             try:
-                yield url
+                yield url, not postgres.owned
             finally:
                 watch.cancel()
                 await asyncio.gather(watch, return_exceptions=True)
@@ -105,54 +116,93 @@ async def provide_database(settings: Settings, stop: asyncio.Event) -> AsyncIter
             await loop.run_in_executor(keeper, postgres.stop)
 
 
-async def _wait_for_database(url: str, stop: asyncio.Event) -> None:
-    """Wait until the database answers or `stop` is set."""
+async def _wait_for_database(url: str, stop: asyncio.Event, wait_s: float | None) -> None:
+    """Wait until the database answers or `stop` is set.
 
-    def warn(exc: StorageUnavailableError) -> None:
-        log.warning("database_away", error=str(exc))
+    Raises:
+        StorageUnavailableError: it did not answer for `wait_s`.
+    """
+    where = Address(url).where
+    why = "it does not answer"
 
-    waiting = asyncio.create_task(wait_until_ready(url, on_retry=warn))
+    def tell(exc: StorageUnavailableError) -> None:
+        nonlocal why
+        why = _why_away(exc)
+        # Whoever waits for ever should be seen to; a command that does not ends with a message of its own.
+        level = logging.WARNING if wait_s is None else logging.INFO
+        log.log(level, "database_away", database=where, error=why, trying_again_within_s=LONGEST_RETRY_S)
+
+    waiting = asyncio.create_task(wait_until_ready(url, on_retry=tell))
     stopping = asyncio.create_task(stop.wait())
-    await asyncio.wait((waiting, stopping), return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait((waiting, stopping), timeout=wait_s, return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()
-    if not waiting.done():
+    gave_up = not waiting.done()
+    if gave_up:
         waiting.cancel()
     await asyncio.gather(stopping, return_exceptions=True)
     try:
         await waiting
     except asyncio.CancelledError:
-        if not stop.is_set():
+        if not gave_up:
             raise
+        if not stop.is_set():
+            raise StorageUnavailableError(f"the database {where} has been away for {wait_s:g} s: {why}") from None
+
+
+def _why_away(exc: StorageUnavailableError) -> str:
+    """Say why a database is away as the system says it, without numbers and without advice for a person."""
+    cause = exc.__cause__
+    if isinstance(cause, socket.gaierror):
+        return str(cause.strerror)
+    if isinstance(cause, OSError) and cause.errno:
+        return os.strerror(cause.errno)
+    return str(cause) or type(cause).__name__
 
 
 async def _keep_postgres(postgres: EmbeddedPostgres, keeper: ThreadPoolExecutor) -> None:
-    """Start Postgres again whenever it dies."""
+    """Start Postgres again whenever it dies, and take it over when the service that ran it has stopped."""
     loop = asyncio.get_running_loop()
+    ours, url = postgres.owned, postgres.url
     while True:
-        await asyncio.sleep(POSTGRES_POLL_S)
-        if not postgres.owned or postgres.poll() is None:
+        await asyncio.sleep(POSTGRES_POLL_S if ours else BORROWED_POLL_S)
+        code = postgres.poll()
+        if postgres.owned and code is None:
             continue
-        log.error("postgres_died", code=postgres.poll())
+        if postgres.owned:
+            log.error("postgres_died", code=code)
         try:
+            # Of a server that another service runs, this finds out whether it still does.
             await loop.run_in_executor(keeper, postgres.start)
-            log.info("postgres_restarted")
         except EmbeddedPostgresError as exc:
-            log.error("postgres_not_restarted", error=str(exc))  # noqa: TRY400 - the message is the whole story
+            log.error("postgres_not_restarted", error=str(exc), trying_again_in_s=RESTART_WAIT_S)  # noqa: TRY400 - the message is the whole story
+            await asyncio.sleep(RESTART_WAIT_S)
+            continue
+        if ours:
+            log.info("postgres_restarted", owned=postgres.owned)
+        elif postgres.owned:
+            log.warning("postgres_taken_over", because="the service that ran it has stopped")
+        if postgres.url != url:
+            url = postgres.url
+            log.error("postgres_moved", remedy="start this service again: its workers look in the old place")
+        ours = postgres.owned
 
 
-async def _serve(settings: Settings, port: int, database_url: str, stop: asyncio.Event, *, with_jobs: bool) -> None:
+async def _serve(
+    settings: Settings, port: int, database_url: str, stop: asyncio.Event, *, database: str, with_jobs: bool
+) -> None:
     """Run the metrics and the children until `stop`."""
-    database = await Database.open(database_url, readers=1)
+    connections = await Database.open(database_url, readers=1)
     try:
         with serve_metrics(
-            database, settings.spool_folder, host=settings.host, port=settings.metrics_port
+            connections, settings.spool_folder, host=settings.host, port=settings.metrics_port
         ) as metrics_port:
-            addresses = {"gRPC": f"{settings.host}:{port}"}
+            places = {"gRPC": callable_address(settings.host, port)}
             if metrics_port:
-                addresses["metrics"] = f"http://{settings.host}:{metrics_port}/metrics"
-            await _run_children(settings, port, database_url, stop, addresses, with_jobs=with_jobs)
+                places["metrics"] = f"http://{callable_address(settings.host, metrics_port)}/metrics"
+            places["database"] = database
+            await _run_children(settings, port, database_url, stop, places, with_jobs=with_jobs)
     finally:
-        await database.close()
+        await connections.close()
 
 
 async def _run_children(
@@ -160,7 +210,7 @@ async def _run_children(
     port: int,
     database_url: str,
     stop: asyncio.Event,
-    addresses: Mapping[str, str],
+    places: Mapping[str, str],
     *,
     with_jobs: bool,
 ) -> None:
@@ -191,7 +241,7 @@ async def _run_children(
             stop.set()
 
     async with asyncio.TaskGroup() as tasks:
-        announcing = tasks.create_task(_announce(settings, addresses, ready))
+        announcing = tasks.create_task(_announce(settings, places, ready))
         running = [
             tasks.create_task(keep(child, grace_s, child_ready))
             for (child, grace_s), child_ready in zip(children, ready, strict=True)
@@ -202,17 +252,15 @@ async def _run_children(
         raise failures[0]
 
 
-async def _announce(settings: Settings, addresses: Mapping[str, str], ready: list[asyncio.Event]) -> None:
-    """Print the addresses once every child is ready."""
+async def _announce(settings: Settings, places: Mapping[str, str], ready: list[asyncio.Event]) -> None:
+    """Print where everything is once every child is ready; each line can be used as it is printed."""
     for event in ready:
         await event.wait()
-    log.info("service_serving", grpc=addresses["gRPC"], workers=settings.workers)
-    database = "your Postgres (DATABASE_URL)" if settings.database_url else f"embedded Postgres in {settings.data_dir}"
+    log.info("service_serving", grpc=places["gRPC"], host=settings.host, workers=settings.workers)
     lines = (
         "Social Live Analytics is serving",
-        *(f"  {name:9} {address}" for name, address in addresses.items()),
-        f"  database  {database}",
-        f"  health    analytics health --address {addresses['gRPC']}",
+        *(f"  {name:9} {place}" for name, place in places.items()),
+        f"  health    {program_command()} health --address {places['gRPC']}",
         "  stop      Ctrl-C",
     )
     print("\n".join(lines), flush=True)  # noqa: T201 - this is what the operator waits for

@@ -123,7 +123,8 @@ def _build_server(settings: Settings, calls: Calls, health: Health, reader: Read
     server.add_generic_rpc_handlers((handlers(ANALYTICS, servicer, calls), handlers(SCHEMAS, object(), calls)))
     add_HealthServicer_to_server(health.servicer, server)
     reflection.enable_server_reflection((*SERVICES, HEALTH_SERVICE, reflection.SERVICE_NAME), server)
-    address = f"{settings.host}:{settings.grpc_port}"
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    address = f"{host}:{settings.grpc_port}"
     try:
         bound = server.add_insecure_port(address)
     except RuntimeError as exc:

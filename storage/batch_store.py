@@ -124,8 +124,9 @@ class BatchStore:
         refreshed = isolating = False
         while True:
             try:
+                # Many missing days take their time, which is no sign of an outage.
+                await self._ensure_partitions(batch.rows, isolating=isolating)
                 async with asyncio.timeout(ATTEMPT_TIMEOUT_S):
-                    await self._ensure_partitions(batch.rows, isolating=isolating)
                     connection = await self._connected()
                     if in_doubt and await self._is_committed(connection, identity):
                         return await self._recall(connection, batch)

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from server.cli.command_error import CommandError
-from server.cli.records import EventFiller, Form, RecordError, Records
+from server.cli.main import EXIT_USAGE
+from server.cli.records import EventFiller, Form, HopelessRecordError, RecordError, Records
 from server.cli.sources import ImportFile
 from sociallive.analytics.v1.track_pb2 import TrackBatchRequest
 
@@ -46,7 +47,8 @@ def build_chunks(
     """Fill events from records and gather them in chunks.
 
     Raises:
-        CommandError: the file cannot be read further; what was read before is yielded first.
+        CommandError: the file cannot be read further, or not with this command line; what was read before is yielded
+            first.
     """
     chunk, chunk_bytes, message, message_bytes = Chunk(), 0, TrackBatchRequest(backfill=True), 0
     position = 0
@@ -57,6 +59,8 @@ def build_chunks(
                 chunk.lines.append(line)
             except RecordError as exc:
                 chunk.failures.append((line, str(exc)))
+            except HopelessRecordError as exc:
+                raise CommandError(f"{file.name}:{line}: {exc}", exit_code=EXIT_USAGE) from exc
             if len(message.events) >= MESSAGE_EVENTS or message_bytes >= MESSAGE_BYTES:
                 chunk.messages.append(message)
                 chunk_bytes += message_bytes
@@ -75,6 +79,7 @@ def _add(message: TrackBatchRequest, record: Form | RecordError, filler: EventFi
 
     Raises:
         RecordError: the record cannot become an event.
+        HopelessRecordError: no record can, as the command line is.
     """
     if isinstance(record, RecordError):
         raise record
@@ -82,7 +87,7 @@ def _add(message: TrackBatchRequest, record: Form | RecordError, filler: EventFi
     try:
         filler.fill(event, record, position)
         return _checked_size(event.ByteSize())
-    except RecordError:
+    except (RecordError, HopelessRecordError):
         del message.events[-1]
         raise
 

@@ -11,8 +11,10 @@ from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
 from runtime.settings import Settings
+from server.addresses import callable_address
 from server.cli.command_error import CommandError
 from server.cli.main import EXIT_FAILED, EXIT_UNAVAILABLE, EXIT_USAGE
+from server.program import program_command
 from sociallive.analytics.v1.analytics_service_pb2_grpc import AnalyticsServiceStub
 
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
@@ -68,21 +70,21 @@ def address_option(command: Command) -> Command:
         envvar="ANALYTICS_ADDRESS",
         show_envvar=True,
         callback=lambda _context, _parameter, value: check_address(value) if value else default_address(),
-        help="Where the service listens.  [default: 127.0.0.1:$GRPC_PORT]",
+        help="Where the service listens.  [default: as ANALYTICS_HOST and GRPC_PORT say]",
     )(command)
 
 
 def default_address() -> str:
-    """Name the service on this machine, by GRPC_PORT.
+    """Name the service on this machine, by the variables that tell it where to listen.
 
     Raises:
         SettingsError: a variable of the environment is of no use.
         click.UsageError: GRPC_PORT is 0, which tells a server to pick a port and a client nothing.
     """
-    port = Settings.from_environment().grpc_port
-    if port == 0:
+    settings = Settings.from_environment()
+    if settings.grpc_port == 0:
         raise click.UsageError("GRPC_PORT is 0, which names no port to call; say where with --address HOST:PORT")
-    return f"127.0.0.1:{port}"
+    return callable_address(settings.host, settings.grpc_port)
 
 
 def check_address(text: str) -> str:
@@ -138,7 +140,7 @@ def _explain(error: grpc.RpcError) -> Explanation:
 def _lines(code: grpc.StatusCode, message: str, explanation: Explanation, address: str) -> Iterator[str]:
     if code is grpc.StatusCode.UNAVAILABLE and not explanation.reason:
         yield f"cannot reach the service at {address}: {message.rpartition(': ')[2]}"
-        yield "  Is it running? `analytics up` starts it; --address says where else to look."
+        yield f"  Is it running? `{program_command()} up` starts it; --address says where else to look."
         return
     if code is grpc.StatusCode.DEADLINE_EXCEEDED and not explanation.reason:
         yield f"the service at {address} did not answer in time"

@@ -78,7 +78,7 @@ def command(
 
     Without --mapping each line is one event as JSON: {"eventType": "view", "userId": ..., "timestamp": ..., "data":
     {...}}, or with a typed payload, "view": {...}. With --mapping the files are CSV, and the mapping says which column
-    goes where.
+    goes where. `report events --ndjson` prints events in the first form.
 
     An event without an id gets one that is made from dataset, row number and content, so an import that broke is
     finished by running it again, and running it twice stores nothing twice.

@@ -24,22 +24,24 @@ class PlannedFile:
     """A file to import, with the name that makes the ids of its events."""
 
     path: str
-    dataset: str
+    dataset: str | None
+    """None for events as JSON from the standard input, which has no name: each must have an id of its own."""
     mapping: Mapping | None
     """For CSV; None for events as JSON, one a line."""
 
     @contextmanager
     def open_chunks(self, chunk_events: int) -> Iterator[tuple[ImportFile, Iterator[Chunk]]]:
-        """Open the file and its chunks; the header of a CSV is read and checked at once.
+        """Open the file and its chunks; the header of a CSV and the first line of JSON are read and checked at once.
 
         Raises:
-            CommandError: the file cannot be read, or its columns do not fit the mapping.
+            CommandError: the file cannot be read, or is of another kind, or its columns do not fit the mapping.
         """
         with open_file(self.path) as file:
             if self.mapping is None:
                 yield file, build_chunks(file, json_records(file), JsonEventFiller(self.dataset), chunk_events)
                 return
             header = csv_header(file, self.mapping.delimiter)
+            assert self.dataset is not None  # noqa: S101 - rows have no ids: plan_import demands a name for them
             filler = RowFiller(self.mapping, header, self.dataset)
             yield file, build_chunks(file, csv_records(file, self.mapping.delimiter), filler, chunk_events)
 
@@ -51,15 +53,15 @@ def plan_import(paths: Sequence[str], mapping_path: Path | None, dataset: str | 
         paths: the files; `-` is the standard input.
         mapping_path: the mapping file for CSV; None for events as JSON.
         dataset: the name that makes the ids, with `{file}` in place of the file's own; None for the mapping's, or
-            else the file's name.
+            else the file's name, which the standard input does not have.
 
     Raises:
-        CommandError: a file cannot be read or does not fit the mapping, a CSV has no mapping, or two files would
-            share a dataset, so that rows which are equal in both would count once.
+        CommandError: a file cannot be read or does not fit the mapping, a CSV has no mapping or no name, or two files
+            would share a dataset, so that rows which are equal in both would count once.
     """
     mapping = None if mapping_path is None else read_mapping(mapping_path)
     template = dataset or (mapping.dataset if mapping is not None else None) or FILE_PLACE
-    files = [PlannedFile(path, template.replace(FILE_PLACE, dataset_of(path)), mapping) for path in paths]
+    files = [PlannedFile(path, _dataset(template, path), mapping) for path in paths]
     name, count = Counter(file.dataset for file in files).most_common(1)[0]
     if count > 1:
         raise _usage(
@@ -68,7 +70,7 @@ def plan_import(paths: Sequence[str], mapping_path: Path | None, dataset: str | 
         )
     for file in files:
         if file.path == STDIN:
-            if FILE_PLACE in template:
+            if file.dataset is None and mapping is not None:
                 raise _usage("the standard input has no name to make event ids from; give it one with --dataset NAME")
             continue
         if mapping is None and file.path.lower().endswith(CSV_SUFFIXES):
@@ -76,6 +78,12 @@ def plan_import(paths: Sequence[str], mapping_path: Path | None, dataset: str | 
         with file.open_chunks(1):
             pass
     return files
+
+
+def _dataset(template: str, path: str) -> str | None:
+    if path == STDIN and FILE_PLACE in template:
+        return None
+    return template.replace(FILE_PLACE, dataset_of(path))
 
 
 def _usage(message: str) -> CommandError:

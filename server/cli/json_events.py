@@ -1,11 +1,12 @@
-"""Events written as protobuf JSON, one a line; the seed's `{"eventType": ..., "data": {...}}` is one of its forms."""
+"""Events written as protobuf JSON, one a line: with a typed payload, or as `{"eventType": ..., "data": {...}}`."""
 
+import json
 from datetime import UTC, datetime
 
 from google.protobuf import json_format
 
 from events.ids import deterministic_id
-from server.cli.records import RecordError
+from server.cli.records import HopelessRecordError, RecordError
 from sociallive.analytics.v1.event_pb2 import Event
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -15,13 +16,15 @@ MOST_DEPTH = 60
 side, and would take all events of its message with it. Rules allow far less; the server tells which."""
 MOST_REASON = 300
 """Characters of a reason that are shown: enough for any of protobuf's own, not for a whole event."""
+OUTPUT_ONLY = {"received_at": "receivedAt", "timestamp_source": "timestampSource"}
+"""Fields that the service sets on reads and ignores on input, by their names in the .proto file and in JSON."""
 
 
 class JsonEventFiller:
     """Turns lines of protobuf JSON into events; one without an id gets a deterministic one."""
 
-    def __init__(self, dataset: str) -> None:
-        """Take the name that, with line and content, makes the ids."""
+    def __init__(self, dataset: str | None) -> None:
+        """Take the name that, with line and content, makes the ids; None where every event must have its own."""
         self._dataset = dataset
 
     def fill(self, event: Event, record: bytes, position: int) -> None:
@@ -29,17 +32,52 @@ class JsonEventFiller:
 
         Raises:
             RecordError: it is not the JSON form of an event.
+            HopelessRecordError: it has no id, and there is no dataset to make one from.
         """
         try:
-            json_format.Parse(record, event, max_recursion_depth=MOST_DEPTH)
+            _parse(record, event)
         except (json_format.ParseError, UnicodeDecodeError) as exc:
-            raise RecordError(f"is not an event: {str(exc)[:MOST_REASON]}") from exc
+            raise RecordError(f"is not an event: {_shortened(str(exc))}") from exc
         except RecursionError as exc:
             raise RecordError("is not an event: nested too deep") from exc
         if event.event_id:
             return
+        if self._dataset is None:
+            raise HopelessRecordError(
+                "the event has no eventId, and the standard input no name to make one from; give it one with "
+                "--dataset NAME"
+            )
         try:
             moment = event.timestamp.ToDatetime(UTC) if event.HasField("timestamp") else EPOCH
         except (ValueError, OverflowError) as exc:
             raise RecordError(f"timestamp: {exc}") from exc
         event.event_id = deterministic_id(self._dataset, position, record, moment)
+
+
+def _parse(record: bytes, event: Event) -> None:
+    """Parse the line, but for what is set on reads: a newer service may write values there that this one cannot read.
+
+    Raises:
+        ParseError, UnicodeDecodeError, RecursionError: it is not the JSON form of an event.
+    """
+    try:
+        json_format.Parse(record, event, max_recursion_depth=MOST_DEPTH)
+    except json_format.ParseError as exc:
+        try:
+            fields = json.loads(record)
+        except ValueError:
+            raise exc from None
+        ignored = {*OUTPUT_ONLY, *OUTPUT_ONLY.values()}
+        if not isinstance(fields, dict) or ignored.isdisjoint(fields):
+            raise
+        event.Clear()
+        kept = {name: value for name, value in fields.items() if name not in ignored}
+        json_format.ParseDict(kept, event, max_recursion_depth=MOST_DEPTH)
+    for name in OUTPUT_ONLY:
+        event.ClearField(name)
+
+
+def _shortened(reason: str) -> str:
+    """Keep the first line, which says what is wrong; those below list every field of the message."""
+    line = next(iter(reason.splitlines()), "")
+    return line if len(line) <= MOST_REASON else f"{line[:MOST_REASON].rpartition(' ')[0] or line[:MOST_REASON]} ..."

@@ -149,7 +149,10 @@ class _Compiler:
         read = self.read(key, value)
         if (constant := Template(value).constant) is None:
             return [step_of(field, read)]
-        setattr(prototype, field.name, CONVERTERS[field.kind](constant))
+        try:
+            setattr(prototype, field.name, CONVERTERS[field.kind](constant))
+        except ValueError as exc:
+            raise ValueMistakeError(f"{constant!r} cannot be used: {exc}") from exc
         return []
 
     def _time_step(self, name: str, value: Any) -> Step:

@@ -116,7 +116,7 @@ class TimeParser:
     def __init__(self, zone: tzinfo, time_format: str | None) -> None:
         """Take the zone, and the strptime format; ISO 8601 where it is None."""
         self._zone = zone
-        self._parse = partial(_strptime, time_format) if time_format else datetime.fromisoformat
+        self._parse = partial(_strptime, time_format) if time_format else _iso_time
         self._cache: dict[str, tuple[datetime, Timestamp]] = {}
 
     def __call__(self, text: str) -> tuple[datetime, Timestamp]:
@@ -168,11 +168,25 @@ def _strptime(time_format: str, text: str) -> datetime:
     return datetime.strptime(text, time_format)  # noqa: DTZ007 - the caller gives it the mapping's zone
 
 
+def _iso_time(text: str) -> datetime:
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError("not a date or time of ISO 8601, as in 2024-01-31 or 2024-01-31T12:00:00Z") from None
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise ValueError("not a number, as in 1234.5") from None
+
+
 def _whole_number(text: str) -> int:
     try:
         return int(text)
     except ValueError:
-        number = float(text)
+        number = _number(text)
     if not number.is_integer():
         raise ValueError("not a whole number")
     return int(number)
@@ -195,7 +209,7 @@ def refusal(name: str, text: str, exc: ValueError) -> RecordError:
 
 CONVERTERS: Mapping[Kind, Callable[[str], Any]] = {
     Kind.TEXT: str,
-    Kind.NUMBER: float,
+    Kind.NUMBER: _number,
     Kind.INTEGER: _whole_number,
     Kind.FLAG: _truth_value,
 }

@@ -7,25 +7,37 @@ import orjson
 
 from runtime.logging import configure_logging
 from runtime.settings import Settings
-from server.service import provide_database
-from storage.migrate import migrate
+from server.service import describe_database, provide_database
+from storage.migrate import Migration, migrate
+
+WAIT_S = 30.0
+"""A database that starts beside this command, as in a deployment, is there by then; then a person should look."""
 
 
 @click.command(name="migrate")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(*, as_json: bool) -> None:
-    """Bring the database's schema up to date; harmless to repeat, and safe beside a running service."""
+    """Bring the database's schema up to date; harmless to repeat, and safe beside a running service.
+
+    A database that is away is waited for, 30 seconds at most. Without DATABASE_URL it is the embedded Postgres in
+    ANALYTICS_DATA_DIR, which is made where there is none.
+    """
     settings = Settings.from_environment()
     configure_logging(level=settings.log_level, form=settings.log_format, process="migrate")
     before, after = asyncio.run(_run(settings))
+    database = describe_database(settings)
     if as_json:
-        click.echo(orjson.dumps({"from": before, "to": after}).decode())
+        click.echo(orjson.dumps({"from": before, "to": after, "database": database}))
     elif before == after:
-        click.echo(f"The database is up to date at {after}.")
+        click.echo(f"{_capitalized(database)} is up to date at {after}.")
     else:
-        click.echo(f"The database went from {before or 'empty'} to {after}.")
+        click.echo(f"{_capitalized(database)} went from {before or 'empty'} to {after}.")
 
 
-async def _run(settings: Settings) -> tuple[str | None, str]:
-    async with provide_database(settings, asyncio.Event()) as database_url:
+async def _run(settings: Settings) -> Migration:
+    async with provide_database(settings, asyncio.Event(), wait_s=WAIT_S) as database_url:
         return await migrate(database_url)
+
+
+def _capitalized(text: str) -> str:
+    return text[:1].upper() + text[1:]

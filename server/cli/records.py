@@ -10,6 +10,10 @@ class RecordError(Exception):
     """One record cannot become an event; the message says why. The import goes on without it."""
 
 
+class HopelessRecordError(Exception):
+    """A record shows that the command line cannot be right; the message says why. The import ends with it."""
+
+
 Form = TypeVar("Form")
 Form_contra = TypeVar("Form_contra", contravariant=True)
 
@@ -30,4 +34,5 @@ class EventFiller(Protocol[Form_contra]):
 
         Raises:
             RecordError: the record cannot become an event.
+            HopelessRecordError: no record can, as the command line is.
         """

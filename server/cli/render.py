@@ -20,6 +20,8 @@ from sociallive.analytics.v1.report_scope_pb2 import ReportInfo
 MOST_COLUMN = 36
 """Characters of a column that a terminal shows, but for the last one: the length of a UUID."""
 LEAST_COLUMN = 10
+LEAST_LAST = 32
+"""Characters of the last column that others which can be cut give way to: enough for two or three fields."""
 COLUMN_GAP = 3
 """What rich puts between two columns of a table of this kind."""
 MARKS = " ▁▂▃▄▅▆▇█"
@@ -39,14 +41,20 @@ def print_json(answer: Message) -> None:
 
 
 def print_heading(console: Console, title: str, info: ReportInfo) -> None:
-    """Print a report's title, range and meaning."""
+    """Print a report's title and range."""
     zone = ZoneInfo(info.time_zone or "UTC")
     span = f"{local_time(info.start_time, zone):%Y-%m-%d %H:%M} to {local_time(info.end_time, zone):%Y-%m-%d %H:%M}"
     print_line(console, f"{title}  {span} {zone.key}", "bold")
-    if info.definition:
-        print_line(console, printable(info.definition), "dim")
+
+
+def print_footing(console: Console, info: ReportInfo) -> None:
+    """Print below a report's numbers what they mean and how fresh they are."""
+    lines = [printable(info.definition)] if info.definition else []
     if info.HasField("as_of"):
-        print_line(console, f"As of {local_time(info.as_of, zone):%Y-%m-%d %H:%M:%S} {zone.key}.", "dim")
+        zone = ZoneInfo(info.time_zone or "UTC")
+        lines.append(f"As of {local_time(info.as_of, zone):%Y-%m-%d %H:%M:%S} {zone.key}.")
+    for line in ("", *lines) if lines else ():
+        print_line(console, line, "dim")
 
 
 def print_table(
@@ -56,6 +64,7 @@ def print_table(
     rows: Sequence[Sequence[str]],
     *,
     numbers: frozenset[str] = frozenset(),
+    elastic: frozenset[str] = frozenset(),
 ) -> None:
     """Print a table below a blank line; nothing where it has no rows.
 
@@ -65,6 +74,7 @@ def print_table(
         columns: the headings.
         rows: one text a column.
         numbers: the columns to align on the right.
+        elastic: the columns that a narrow terminal may cut for the sake of the last one.
     """
     if not rows:
         return
@@ -81,9 +91,7 @@ def print_table(
             ]
             print_line(console, "  ".join(aligned).rstrip())
         return
-    widths = [min(width, MOST_COLUMN) for width in widths[:-1]] + widths[-1:]
-    left = console.width - sum(widths[:-1]) - COLUMN_GAP * (len(columns) - 1)
-    widths[-1] = max(LEAST_COLUMN, min(widths[-1], left))  # the last column gives way to the others
+    widths = _fitted(columns, widths, console.width, elastic)
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="bold")
     for name, width in zip(columns, widths, strict=True):
         justify: JustifyMethod = "right" if name in numbers else "left"
@@ -91,6 +99,21 @@ def print_table(
     for row in cells:
         table.add_row(*(Text(cell, overflow="ellipsis") for cell in row))
     console.print(table)
+
+
+def _fitted(columns: Sequence[str], widths: Sequence[int], room: int, elastic: frozenset[str]) -> list[int]:
+    """Fit a table into `room`: first the elastic columns give way, widest first, then the last one."""
+    fitted = [min(width, MOST_COLUMN) for width in widths[:-1]]
+    room -= COLUMN_GAP * len(fitted)
+    last = min(widths[-1], LEAST_LAST)
+    while sum(fitted) + last > room:
+        widest = max(
+            (index for index, name in enumerate(columns[:-1]) if name in elastic), key=fitted.__getitem__, default=None
+        )
+        if widest is None or fitted[widest] <= LEAST_COLUMN:
+            break
+        fitted[widest] -= 1
+    return [*fitted, max(LEAST_COLUMN, min(widths[-1], room - sum(fitted)))]
 
 
 def print_line(console: Console, line: str, style: str = "") -> None:

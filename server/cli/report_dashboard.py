@@ -14,6 +14,7 @@ from server.cli.render import (
     change_text,
     count_text,
     open_console,
+    print_footing,
     print_heading,
     print_json,
     print_line,
@@ -89,6 +90,7 @@ def print_dashboard(console: Console, answer: GetDashboardResponse) -> None:
         [[count_text(c.views), c.content_type, c.content_id] for c in answer.top_content],
         numbers=frozenset({"Views"}),
     )
+    print_footing(console, answer.info)
 
 
 def _print_types(console: Console, answer: GetDashboardResponse) -> None:

@@ -1,5 +1,6 @@
 """`analytics report events`: stored events, newest first."""
 
+from collections.abc import Iterator
 from zoneinfo import ZoneInfo
 
 import click
@@ -8,7 +9,16 @@ from google.protobuf import json_format
 from rich.console import Console
 
 from server.cli.client import address_option, analytics_stub, open_channel, translated_errors
-from server.cli.render import NOTHING, local_time, open_console, print_heading, print_json, print_line, print_table
+from server.cli.render import (
+    NOTHING,
+    local_time,
+    open_console,
+    print_footing,
+    print_heading,
+    print_json,
+    print_line,
+    print_table,
+)
 from server.cli.report_scope import REPORT_TIMEOUT_S, ScopeOptions, scope_options
 from sociallive.analytics.v1.event_list_pb2 import ListEventsRequest, ListEventsResponse
 from sociallive.analytics.v1.event_pb2 import Event
@@ -18,7 +28,9 @@ PAGE_SIZE = 1000
 DEFAULT_LIMIT = 20
 """What fits a terminal."""
 MOST_EVENTS = 1_000_000
-"""The answer is held in memory; a full export is another job."""
+"""One document is held in memory; larger exports are written as --ndjson, page by page."""
+SESSION_COLUMNS = 110
+"""A terminal narrower than this shows no sessions: payloads would have no room beside them."""
 
 
 @click.command("events")
@@ -28,21 +40,38 @@ MOST_EVENTS = 1_000_000
 @click.option("--session", "session_id", default="", metavar="ID", help="Only events of this session.")
 @click.option(
     "--limit",
-    type=click.IntRange(1, MOST_EVENTS),
-    default=DEFAULT_LIMIT,
-    show_default=True,
-    help="How many at most, over as many pages as it takes.",
+    type=click.IntRange(1),
+    metavar="N",
+    help=f"How many at most, over as many pages as it takes.  [default: {DEFAULT_LIMIT}; with --ndjson all]",
+)
+@click.option(
+    "--ndjson", "as_lines", is_flag=True, help="Print the events alone, as JSON one a line, as `import` takes them."
 )
 @address_option
 def command(
-    *, scope: ScopeOptions, event_type: str, user_id: str, session_id: str, limit: int, address: str, as_json: bool
+    *,
+    scope: ScopeOptions,
+    event_type: str,
+    user_id: str,
+    session_id: str,
+    limit: int | None,
+    address: str,
+    as_json: bool,
+    as_lines: bool,
 ) -> None:
     """Print stored events, newest first.
 
     Without a range it shows the last 24 hours.
     """
     request = ListEventsRequest(**scope.fields(), event_type=event_type, user_id=user_id, session_id=session_id)
-    answer = list_events(address, request, limit)
+    if as_lines:
+        if as_json:
+            raise click.UsageError("--json prints one document, --ndjson one event a line; give one of them")
+        print_lines(address, request, limit)
+        return
+    if limit is not None and limit > MOST_EVENTS:
+        raise click.BadParameter(f"may be {MOST_EVENTS:,} at most, but with --ndjson", param_hint="--limit")
+    answer = list_events(address, request, limit or DEFAULT_LIMIT)
     if as_json:
         print_json(answer)
     else:
@@ -59,42 +88,69 @@ def list_events(address: str, request: ListEventsRequest, limit: int) -> ListEve
         CallError: the service cannot be reached, or refuses the question.
     """
     answer = ListEventsResponse()
+    for page in _pages(address, request, limit):
+        if not answer.HasField("info"):
+            answer.info.CopyFrom(page.info)
+        answer.events.extend(page.events)
+        answer.next_page_token = page.next_page_token
+    return answer
+
+
+def print_lines(address: str, request: ListEventsRequest, limit: int | None) -> None:
+    """Print up to `limit` events as protobuf JSON, one a line; all where it is None. Holds one page at a time.
+
+    Raises:
+        CallError: the service cannot be reached, or refuses the question.
+    """
+    for page in _pages(address, request, limit):
+        lines = [json_format.MessageToJson(event, indent=None, ensure_ascii=False) for event in page.events]
+        click.echo("".join(f"{line}\n" for line in lines), nl=False)
+
+
+def _pages(address: str, request: ListEventsRequest, limit: int | None) -> Iterator[ListEventsResponse]:
+    """Ask page by page until there are `limit` events or no more."""
     question = ListEventsRequest()
     question.CopyFrom(request)
-    with translated_errors(address), open_channel(address) as channel:
+    left = limit
+    with open_channel(address) as channel:
         stub = analytics_stub(channel)
         while True:
-            question.page_size = min(PAGE_SIZE, limit - len(answer.events))
-            question.page_token = answer.next_page_token
-            page = stub.ListEvents(question, timeout=REPORT_TIMEOUT_S)
-            if not answer.HasField("info"):
-                answer.info.CopyFrom(page.info)
-            answer.events.extend(page.events)
-            answer.next_page_token = page.next_page_token
-            if not page.next_page_token or len(answer.events) >= limit:
-                return answer
+            question.page_size = PAGE_SIZE if left is None else min(PAGE_SIZE, left)
+            with translated_errors(address):
+                page = stub.ListEvents(question, timeout=REPORT_TIMEOUT_S)
+            yield page
+            question.page_token = page.next_page_token
+            if left is not None:
+                left -= len(page.events)
+            if not page.next_page_token or left == 0:
+                return
 
 
 def print_events(console: Console, answer: ListEventsResponse) -> None:
-    """Print the events as a table, one a line."""
+    """Print the events as a table, one a line; on a narrow terminal without their sessions."""
     print_heading(console, "Events", answer.info)
     zone = ZoneInfo(answer.info.time_zone or "UTC")
     rows = [
-        [
-            f"{local_time(event.timestamp, zone):%Y-%m-%d %H:%M:%S}",
-            event.event_type,
-            event.user_id or NOTHING,
-            event.session_id or NOTHING,
-            payload_text(event),
-        ]
+        {
+            "Time": f"{local_time(event.timestamp, zone):%Y-%m-%d %H:%M:%S}",
+            "Type": event.event_type,
+            "User": event.user_id or NOTHING,
+            "Session": event.session_id or NOTHING,
+            "Payload": payload_text(event),
+        }
         for event in answer.events
     ]
     if not rows:
         print_line(console, "No events.")
         return
-    print_table(console, "", ["Time", "Type", "User", "Session", "Payload"], rows)
+    columns = [
+        name for name in rows[0] if name != "Session" or not console.is_terminal or console.width >= SESSION_COLUMNS
+    ]
+    cells = [[row[name] for name in columns] for row in rows]
+    print_table(console, "", columns, cells, elastic=frozenset({"User", "Session"}))
     if answer.next_page_token:
         print_line(console, f"These are the newest {len(rows):,}; --limit shows more.", "dim")
+    print_footing(console, answer.info)
 
 
 def payload_text(event: Event) -> str:

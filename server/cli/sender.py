@@ -4,18 +4,21 @@ import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
 
 import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from server.cli.chunks import Chunk
 from server.cli.client import CallError, analytics_stub
 from server.cli.command_error import CommandError
-from server.cli.main import EXIT_UNAVAILABLE
 from sociallive.analytics.v1.track_pb2 import TrackBatchResponse
 
 IN_FLIGHT = 4
 """Streams at a time: enough to keep the service's writers busy while the next chunk is read."""
 CONNECT_TIMEOUT_S = 5.0
+REASON_TIMEOUT_S = 1.0
+"""A channel that has just failed to connect says at once why."""
 CHUNK_TIMEOUT_S = 120.0
 """A chunk takes well under a second; after this the answer is lost, and asking again is safe."""
 MOST_ATTEMPTS = 16
@@ -55,16 +58,17 @@ class ChunkSender:
         """Wait until the service is reached, so that a wrong address is told at once and not after all attempts.
 
         Raises:
-            CommandError: it is not reached within CONNECT_TIMEOUT_S.
+            CallError: it is not reached within CONNECT_TIMEOUT_S.
         """
         try:
             grpc.channel_ready_future(self._channel).result(timeout=CONNECT_TIMEOUT_S)
-        except grpc.FutureTimeoutError as exc:
-            raise CommandError(
-                f"cannot reach the service at {self._address}\n"
-                "  Is it running? `analytics up` starts it; --address says where else to look.",
-                exit_code=EXIT_UNAVAILABLE,
-            ) from exc
+        except grpc.FutureTimeoutError:
+            # Only a call tells why; one that is answered after all is as good as a connection.
+            stub: Any = health_pb2_grpc.HealthStub(self._channel)
+            try:
+                stub.Check(health_pb2.HealthCheckRequest(), timeout=REASON_TIMEOUT_S)
+            except grpc.RpcError as exc:
+                raise CallError(exc, self._address) from exc
 
     def send_all(self, chunks: Iterator[Chunk]) -> Generator[tuple[Chunk, TrackBatchResponse], None, None]:
         """Send chunks, IN_FLIGHT at a time, and yield each with its answer, in order.

@@ -8,12 +8,14 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import IO, cast
 
 from server.cli.command_error import CommandError
 from server.cli.main import EXIT_USAGE
 from server.cli.records import RecordError, Records
+from server.program import program_command
 
 STDIN = "-"
 GZIP_MAGIC = b"\x1f\x8b"
@@ -65,7 +67,8 @@ class ImportFile:
                     continue
                 yield line
         except (EOFError, zlib.error, OSError) as exc:
-            raise CommandError(f"{self.name}: cannot be read beyond line {self.line}: {exc}") from exc
+            how_far = f"beyond line {self.line}" if self.line else "at all, not even its first line"
+            raise CommandError(f"{self.name}: cannot be read {how_far}: {_damage(exc)}") from exc
 
 
 @contextmanager
@@ -97,8 +100,24 @@ def dataset_of(path: str) -> str:
 
 
 def json_records(file: ImportFile) -> Records[bytes]:
-    """Yield each line that is not blank, without the white space around it."""
-    for line in file:
+    """Return each line that is not blank, without the white space around it; the first is looked at at once.
+
+    Raises:
+        CommandError: the file is a document, which holds its events over many lines or many of them on one.
+    """
+    lines = iter(file)
+    first = next((line for line in lines if line.strip()), b"")
+    if first.strip() == b"{" or first.lstrip().startswith(b"["):
+        raise CommandError(
+            f"{file.name}: line {file.line} begins a document of JSON, where each line must hold one event; "
+            f"`{program_command()} report events --ndjson` writes them so",
+            exit_code=EXIT_USAGE,
+        )
+    return _stripped(file, chain((first,), lines))
+
+
+def _stripped(file: ImportFile, lines: Iterator[bytes]) -> Records[bytes]:
+    for line in lines:
         yield from _too_long(file)
         if record := line.strip():
             yield file.line, record
@@ -109,22 +128,29 @@ def csv_header(file: ImportFile, delimiter: str) -> list[str]:
     """Read the names of the columns from the first line.
 
     Raises:
-        CommandError: there is none, it is not UTF-8, or it names a column twice.
+        CommandError: there is none, it is not UTF-8, it names a column twice, or it looks like JSON.
     """
     header: list[str] = []
     for line in file:
+        if line.lstrip().startswith((b"{", b"[")):
+            # The line may be an event: its content does not belong on a terminal.
+            raise _header_error(file, "looks like JSON, not like the names of columns; leave --mapping out for JSON")
         try:
             header = next(csv.reader([line.decode("utf-8-sig")], delimiter=delimiter), [])
         except (UnicodeDecodeError, csv.Error) as exc:
-            raise CommandError(f"{file.name}: line 1 is not a CSV header in UTF-8: {exc}") from exc
+            raise _header_error(file, f"is not a CSV header in UTF-8: {exc}") from exc
         break
     names = [name.strip() for name in header]
     if not names:
-        raise CommandError(f"{file.name}: must begin with a line that names the columns")
+        raise CommandError(f"{file.name}: must begin with a line that names the columns", exit_code=EXIT_USAGE)
     twice = {name for name in names if names.count(name) > 1}
     if twice:
-        raise CommandError(f"{file.name}: line 1 names these columns twice: {', '.join(sorted(twice))}")
+        raise _header_error(file, f"names these columns twice: {', '.join(sorted(twice))}")
     return names
+
+
+def _header_error(file: ImportFile, why: str) -> CommandError:
+    return CommandError(f"{file.name}: line {file.line} {why}", exit_code=EXIT_USAGE)
 
 
 def csv_records(file: ImportFile, delimiter: str) -> Records[list[str]]:
@@ -152,6 +178,15 @@ def _too_long(file: ImportFile) -> Iterator[tuple[int, RecordError]]:
     for line in file.too_long:
         yield line, RecordError(f"is longer than {MAX_LINE_BYTES:,} bytes")
     file.too_long.clear()
+
+
+def _damage(exc: Exception) -> str:
+    """Say what is wrong with a file that cannot be read further."""
+    if isinstance(exc, EOFError):
+        return "it is compressed, and its end is missing"
+    if isinstance(exc, zlib.error | gzip.BadGzipFile):
+        return "it is compressed, and damaged"
+    return (exc.strerror if isinstance(exc, OSError) else None) or str(exc)
 
 
 @contextmanager

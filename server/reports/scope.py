@@ -17,7 +17,7 @@ LATEST = datetime(2200, 1, 1, tzinfo=UTC)
 """No event lies outside; a range that does is a mistake in units or in the sign."""
 MOST_OF_UNIT = {"h": 24 * 366, "d": 3660, "w": 530, "m": 120}
 """Ten years of each unit, and one of hours: longer ones are asked with start_time."""
-TIMEFRAME = re.compile(r"([1-9]\d{0,4})([hdwm])")
+TIMEFRAME = re.compile(r"([0-9]{1,18})([hdwm])")
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -119,9 +119,10 @@ def _before(end: datetime, timeframe: str, zone: ZoneInfo) -> datetime:
             "timeframe", f'must be a number and h, d, w or m (months), as in "24h" or "7d", not {timeframe[:40]!r}'
         )
     amount, unit = int(match[1]), match[2]
-    if amount > MOST_OF_UNIT[unit]:
+    if not 1 <= amount <= MOST_OF_UNIT[unit]:
         raise QuestionError(
-            "timeframe", f"may be {MOST_OF_UNIT[unit]}{unit} at most; ask longer ranges with start_time"
+            "timeframe",
+            f"is out of range: may be 1{unit} to {MOST_OF_UNIT[unit]}{unit}; ask longer ranges with start_time",
         )
     if unit == "h":
         return max(EARLIEST, end - timedelta(hours=amount))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from server.service import READ_WAIT_S
 from sociallive.analytics.v1.track_pb2 import EventStatus
 from tests.acceptance.running import WORKER, Service, eventually, free_port, processes_of
 from tests.acceptance.samples import track
@@ -69,10 +70,30 @@ def test_says_that_the_port_is_taken(data_dir: Path) -> None:
 
 
 def test_refuses_to_share_the_port_with_another_instance(service: Service, data_dir: Path) -> None:
-    """A second service on the port of a running one is refused, although the kernel would allow it."""
+    """A second service on the port of a running one is refused, although the kernel would allow it, and told why."""
     second = Service(data_dir, port=service.port).spawn()
     assert second.wait(20) == 3
+    assert "another instance of this service runs there (SERVING)" in second.output()
     assert service.health() == "SERVING"
+
+
+@pytest.mark.parametrize("host", ["no-such-host.invalid", "192.0.2.1"])
+def test_says_that_the_host_is_not_ours(data_dir: Path, host: str) -> None:
+    """An unknown host and somebody else's address are the fault of one variable, and nothing is to be stopped."""
+    service = Service(data_dir, ANALYTICS_HOST=host).spawn()
+    assert service.wait(20) == 2
+    assert f"cannot listen on {host}: " in service.output()
+    assert "ANALYTICS_HOST" in service.output()
+    assert "stop what listens" not in service.output()
+
+
+def test_prints_what_can_be_used_as_it_is_printed(data_dir: Path) -> None:
+    """Where it listens everywhere, the banner tells an address that can be called, and the health command works."""
+    with Service(data_dir, ANALYTICS_HOST="0.0.0.0") as service:  # noqa: S104 - as in a container
+        (line,) = (line for line in service.output().splitlines() if line.startswith("  health "))
+        assert service.address in line
+        run = subprocess.run(line.split()[1:], capture_output=True, text=True, timeout=30, check=False)
+        assert (run.returncode, run.stdout) == (0, f"service at {service.address}: SERVING\n"), run.stderr
 
 
 def test_names_every_variable_that_it_cannot_use(data_dir: Path) -> None:
@@ -90,6 +111,7 @@ def test_waits_for_a_database_that_is_away_and_never_prints_its_password(data_di
     try:
         eventually("two attempts are logged", lambda: service.output().count("database_away") >= 2)
         assert f"127.0.0.1:{port}" in service.output()
+        assert '"error":"Connection refused","trying_again_within_s":' in service.output()
         assert service.process is not None
         assert service.process.poll() is None
     finally:
@@ -106,6 +128,69 @@ def test_two_services_start_at_once_on_one_database(data_dir: Path, database_url
     with first, second:
         first.stub.Track(track(), timeout=5)
         assert second.count_events() == 1
+
+
+def test_a_service_takes_the_embedded_postgres_over_from_one_that_stops(data_dir: Path) -> None:
+    """Two services share a data directory; when the one that runs Postgres stops, the other goes on with it."""
+    borrower_log = data_dir.parent / "borrower.log"
+    with Service(data_dir) as owner:
+        assert "shared with another service" not in owner.output()
+        owner.stub.Track(track(), timeout=5)
+        borrower = Service(data_dir)
+        borrower.log = borrower_log
+        with borrower:
+            assert "shared with another service" in borrower.output()
+            borrower.stub.Track(track(), timeout=5)
+            assert owner.stop() == 0
+            eventually("it says so", lambda: "postgres_taken_over" in borrower.output())
+            eventually("it reads all events", lambda: borrower.count_events() == 2)
+            eventually("health says so", lambda: borrower.health() == "SERVING")
+            assert borrower.stub.Track(track(), timeout=5).status == EventStatus.EVENT_STATUS_STORED
+            os.kill(borrower.postmaster, signal.SIGKILL)
+            eventually("it keeps it running", lambda: "postgres_restarted" in borrower.output())
+            eventually("it reads all events again", lambda: borrower.count_events() == 3)
+            assert borrower.stop() == 0
+    assert processes_of(data_dir) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "limit_s"), [(("migrate",), 2.0), (("ingest", "stats"), READ_WAIT_S)], ids=["migrate", "stats"]
+)
+def test_a_command_does_not_wait_for_ever_for_a_database(
+    tmp_path: Path, arguments: tuple[str, ...], limit_s: float
+) -> None:
+    """It ends with code 3 and says which database was away, how long, and why."""
+    where = f"127.0.0.1:{free_port()}/db"
+    program = f"from server.cli import main, migrate; migrate.WAIT_S = {limit_s}; main.main()"
+    run = subprocess.run(
+        [sys.executable, "-c", program, *arguments],
+        env={
+            **os.environ,
+            "DATABASE_URL": f"postgresql://user:secret-word@{where}",
+            "ANALYTICS_DATA_DIR": str(tmp_path),
+        },
+        capture_output=True,
+        text=True,
+        timeout=limit_s + 20,
+        check=False,
+    )
+    assert run.returncode == 3
+    last = run.stderr.splitlines()[-1]
+    assert last == f"analytics: the database {where} has been away for {limit_s:g} s: Connection refused"
+    assert "secret-word" not in run.stdout + run.stderr
+
+
+def test_migrate_names_the_database_that_it_made(data_dir: Path) -> None:
+    """Whoever ran it in the wrong folder sees where the new one lies."""
+    run = subprocess.run(
+        [sys.executable, "-m", "server", "migrate"],
+        env={**os.environ, "ANALYTICS_DATA_DIR": str(data_dir)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert run.stdout.startswith(f"The embedded Postgres in {data_dir.resolve()} went from empty to ")
 
 
 def test_migrate_reports_and_is_harmless_beside_a_running_service(service: Service) -> None:

@@ -125,6 +125,69 @@ def test_json_lines_typed_or_as_data_gzip_or_not_get_ids(tmp_path: Path) -> None
     assert all(len(event_id) == 36 for event_id in service.events)
 
 
+def test_the_standard_input_needs_no_name_while_events_have_ids() -> None:
+    """What the service sets on reads is not sent, also where a newer one has set what this program cannot read."""
+    events = [
+        {"eventId": "01890a5d-ac96-774b-bcce-b302099a8057", "receivedAt": "2024-01-01T00:00:00Z"},
+        {"eventId": "01890a5d-ac96-774b-bcce-b302099a8058", "timestampSource": "TIMESTAMP_SOURCE_MISSING"},
+        {"eventId": "01890a5d-ac96-774b-bcce-b302099a8059", "timestampSource": "NEWER", "received_at": "?"},
+    ]
+    lines = "\n".join(json.dumps({**event, "eventType": "view", "data": {}}) for event in events)
+    with serving(service := FakeService()) as address:
+        result = run(address, "-", stdin=lines.encode())
+    assert (result.exit_code, counts(result)) == (0, (3, 3, 0, 0, 0))
+    assert [event.event_id for event in service.events.values()] == [event["eventId"] for event in events]
+    assert not any(event.HasField("received_at") or event.timestamp_source for event in service.events.values())
+
+
+def test_the_standard_input_without_a_name_is_told_at_the_first_event_without_an_id() -> None:
+    """What came before is stored; nothing after it is rejected one by one."""
+    given = {"eventId": "01890a5d-ac96-774b-bcce-b302099a8057", "eventType": "view", "data": {}}
+    lines = [json.dumps(given), *['{"eventType": "view", "data": {}}'] * 50]
+    with serving(service := FakeService()) as address:
+        result = run(address, "-", stdin="\n".join(lines).encode())
+    assert (result.exit_code, list(service.events)) == (2, [given["eventId"]])
+    assert "stdin:2: the event has no eventId" in result.stderr
+    assert "--dataset NAME" in result.stderr
+    assert len(result.stderr.splitlines()) == 2
+
+
+@pytest.mark.parametrize("name", ["-", "report.json"])
+def test_a_document_by_mistake_is_told_in_one_line(tmp_path: Path, name: str) -> None:
+    """A report with --json is no file of events, and its lines are not told one by one."""
+    content = json.dumps({"info": {}, "events": [{"eventId": "x"}] * 50}, indent=2).encode()
+    path = tmp_path / name
+    if name != "-":
+        path.write_bytes(content)
+    with serving(service := FakeService()) as address:
+        result = run(address, name if name == "-" else str(path), stdin=content)
+    assert (result.exit_code, service.calls) == (2, 0)
+    (line,) = result.stderr.splitlines()
+    assert "line 1 begins a document of JSON" in line
+
+
+def test_a_reason_is_its_first_line(tmp_path: Path) -> None:
+    """An unknown field is told without the list of all others."""
+    path = tmp_path / "events.ndjson"
+    path.write_text('{"userID": "x"}\n{"view": {"viewDuration": "' + "word " * 200 + '"}}\n')
+    with serving(FakeService()) as address:
+        result = run(address, str(path))
+    unknown, long = result.stderr.splitlines()
+    assert unknown.endswith('has no field named "userID" at "Event".')
+    assert long.endswith("word ...")
+
+
+def test_json_with_a_mapping_does_not_show_its_content(tmp_path: Path, mapping: str) -> None:
+    """An event is no header, and does not belong on a terminal."""
+    path = tmp_path / "events.ndjson"
+    path.write_text('{"userId": "secret"}\n')
+    with serving(service := FakeService()) as address:
+        result = run(address, str(path), "--mapping", mapping)
+    assert (result.exit_code, service.calls) == (2, 0)
+    assert "looks like JSON" in result.stderr
+    assert "secret" not in result.stderr
+
+
 def test_bad_records_are_told_and_the_rest_goes_on(tmp_path: Path, mapping: str) -> None:
     """What the service rejects and what never was an event count alike, with line and reason, and the exit is 1."""
     file = csv_file(
@@ -241,7 +304,7 @@ def test_an_unreachable_service_is_told_before_anything_is_read(
     monkeypatch.setattr(sender, "CONNECT_TIMEOUT_S", 0.2)
     result = run("127.0.0.1:1", csv_file(tmp_path, ["a,2024-01-01,1"]), "--mapping", mapping)
     assert result.exit_code == 3
-    assert "cannot reach the service at 127.0.0.1:1" in result.stderr
+    assert "cannot reach the service at 127.0.0.1:1: Connection refused" in result.stderr
 
 
 def test_damage_ends_the_import_after_what_was_readable(tmp_path: Path) -> None:
@@ -271,7 +334,7 @@ def test_several_files_need_datasets_of_their_own(tmp_path: Path, mapping: str) 
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["-"], "the standard input has no name"),
+        (["-", "--mapping", "m.toml"], "the standard input has no name"),
         (["none.ndjson"], "none.ndjson: No such file"),
         (["sales.csv"], "a CSV file needs --mapping"),
         (["sales.csv", "--mapping", "none.toml"], "none.toml: No such file"),
@@ -284,6 +347,7 @@ def test_mistakes_of_the_command_line_are_told_first(
 ) -> None:
     """Nothing is sent, and the exit is 2."""
     csv_file(tmp_path, ["a,2024-01-01,1"])
+    (tmp_path / "m.toml").write_text(MAPPING)
     monkeypatch.chdir(tmp_path)
     with serving(service := FakeService()) as address:
         result = run(address, *arguments)

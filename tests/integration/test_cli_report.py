@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 from google.rpc import error_details_pb2
 from grpc_health.v1 import health_pb2
 
-from server.cli import health, report, version
+from server.cli import health, import_events, report, version
 from sociallive.analytics.v1.dashboard_pb2 import GetDashboardRequest
 from sociallive.analytics.v1.event_pb2 import Event
 from tests.fake_service import FakeService, error_info, retry_info, serving, status
@@ -106,6 +106,35 @@ def test_events_are_one_line_each() -> None:
     assert "No events." in nothing.stdout
 
 
+def test_events_as_lines_are_all_there_are_and_can_be_imported_again() -> None:
+    """--ndjson has no limit but its own, and `import -` takes what it prints."""
+    with serving(service := FakeService()) as address:
+        store_views(service, 2500)
+        result = run(address, "events", "--ndjson")
+        few = run(address, "events", "--ndjson", "--limit", "3")
+        again = CliRunner().invoke(import_events.command, ["-", "--address", address, "--json"], input=result.stdout)
+    lines = [json.loads(line) for line in result.stdout.splitlines()]
+    assert len({line["eventId"] for line in lines}) == 2500
+    assert len(few.stdout.splitlines()) == 3
+    assert again.exit_code == 0, again.stderr
+    assert json.loads(again.stdout)["duplicates"] == 2500
+
+
+def test_events_are_either_lines_or_a_document() -> None:
+    """Both at once is a mistake of the command line."""
+    result = run("127.0.0.1:1", "events", "--ndjson", "--json")
+    assert result.exit_code == 2
+    assert "give one of them" in result.stderr
+
+
+def test_the_meaning_stands_below_the_numbers() -> None:
+    """Whoever looks at a report sees its figures first."""
+    with serving(service_with_dashboard()) as address:
+        lines = run(address, "dashboard").stdout.splitlines()
+    assert lines[0].startswith("Dashboard  1997-01-01 00:00 to 1998-07-01 00:00 UTC")
+    assert lines[-1] == "What happened."
+
+
 def violation(field: str, description: str) -> error_details_pb2.BadRequest:
     """Make the BadRequest of one violation."""
     found = error_details_pb2.BadRequest.FieldViolation(field=field, description=description)
@@ -161,11 +190,18 @@ def test_an_address_is_host_and_port(address: str) -> None:
     assert "must be HOST:PORT" in result.stderr
 
 
-def test_the_default_address_follows_grpc_port(monkeypatch: pytest.MonkeyPatch) -> None:
-    """GRPC_PORT tells server and client alike; ANALYTICS_ADDRESS goes before it."""
+def test_the_default_address_is_where_the_server_listens(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Host and port tell server and client alike; ANALYTICS_ADDRESS goes before them."""
     monkeypatch.delenv("ANALYTICS_ADDRESS", raising=False)
     monkeypatch.setenv("GRPC_PORT", "1")
-    assert "127.0.0.1:1:" in CliRunner().invoke(health.command, []).stderr
+    for host, told in (
+        ("", "127.0.0.1:1:"),
+        ("0.0.0.0", "127.0.0.1:1:"),  # noqa: S104 - only called
+        ("::", "[::1]:1:"),
+        ("127.0.0.9", "127.0.0.9:1:"),
+    ):
+        monkeypatch.setenv("ANALYTICS_HOST", host)
+        assert told in CliRunner().invoke(health.command, []).stderr
     monkeypatch.setenv("GRPC_PORT", "0")
     assert CliRunner().invoke(health.command, []).exit_code == 2
     with serving(FakeService()) as address:

@@ -334,7 +334,7 @@ async def test_a_full_queue_refuses_single_events_and_makes_streams_wait(databas
 
 
 async def test_stop_flushes_what_waits_and_takes_nothing_more(database_url: str, sql: Connection) -> None:
-    """The seed's triggers would keep nine events for half a minute; a stop writes them at once."""
+    """Triggers of ten events or half a minute would keep nine events for half a minute; a stop writes them at once."""
     rows = [make_row() for _ in range(9)]
     async with open_writer(database_url, batch_size=10, batch_interval_ms=30_000) as writer:
         waiting = [asyncio.create_task(write(writer, [row])) for row in rows]

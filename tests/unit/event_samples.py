@@ -15,7 +15,7 @@ EVENT_ID = "01890a5d-ac96-774b-bcce-b302099a8057"
 NEW_ID = "01890a5d-ac96-774b-bcce-000000000000"
 """What `NORMALIZER` gives to every event without an id."""
 NOW = datetime(2024, 1, 1, 12, 0, 30, 123456, tzinfo=UTC)
-"""When events are received: half a minute after the seed's example happened."""
+"""When events are received: half a minute after the sample happened."""
 
 CATALOGUE = load_catalogue()
 VALIDATOR = Validator(CATALOGUE)

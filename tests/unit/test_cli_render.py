@@ -70,6 +70,17 @@ def test_a_terminal_cuts_the_last_column(width: int) -> None:
     assert max(map(len, lines)) == width
 
 
+def test_a_narrow_terminal_cuts_elastic_columns_for_the_last_one() -> None:
+    """What may be cut gives way to the payload, down to a bound; the time stays whole."""
+    out = io.StringIO()
+    console = Console(file=out, width=80, force_terminal=True, color_system=None, markup=False, highlight=False)
+    row = ["2024-01-01 12:00:00", "engagement", "u" * 36, "contentType=post contentId=post-123 viewDuration=45"]
+    print_table(console, "", ["Time", "Type", "User", "Payload"], [row], elastic=frozenset({"User"}))
+    line = out.getvalue().splitlines()[-1]
+    assert line == "2024-01-01 12:00:00   engagement   uuuuuuuuu…   contentType=post contentId=post…"
+    assert len(line) == 80
+
+
 def test_a_pipe_gets_whole_plain_lines() -> None:
     """Nothing is cut, framed or coloured for a program that reads the lines."""
     lines = table(80, terminal=False)

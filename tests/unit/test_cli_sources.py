@@ -62,6 +62,26 @@ def test_a_damaged_file_is_told_with_the_line_before(tmp_path: Path) -> None:
             pass
 
 
+def test_a_file_that_is_cut_off_in_its_first_line_is_told_so(tmp_path: Path) -> None:
+    """There is no line 0 to speak of."""
+    path = tmp_path / "cut.gz"
+    path.write_bytes(gzip.compress(b"x" * 1000)[:15])
+    told = r"cut\.gz: cannot be read at all, not even its first line: it is compressed, and its end is missing"
+    with pytest.raises(CommandError, match=told):
+        read_json(path)
+
+
+@pytest.mark.parametrize("content", [b'{\n  "events": []\n}\n', b"\n[\n]\n", b'[{"a": 1}, {"a": 2}]'])
+def test_a_document_is_told_once(tmp_path: Path, content: bytes) -> None:
+    """Its lines are no events, so none is looked at."""
+    path = tmp_path / "events.json"
+    path.write_bytes(content)
+    with pytest.raises(CommandError, match=r"events\.json: line \d begins a document of JSON") as caught:
+        read_json(path)
+    assert "report events --ndjson" in caught.value.message
+    assert caught.value.exit_code == 2
+
+
 def test_lines_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A line that is too long is rejected, whatever its length, and those behind it are read."""
     monkeypatch.setattr(sources, "MAX_LINE_BYTES", 8)
@@ -97,14 +117,17 @@ def test_csv_that_cannot_be_read_is_rejected_row_by_row(tmp_path: Path, monkeypa
         (b"\n1\n", "must begin with a line that names the columns"),
         (b"a,b,a\n", "names these columns twice: a"),
         (b"\xff\xfea\x00\n", "is not a CSV header in UTF-8"),
+        (b'{"userId": "secret"}\n', "line 1 looks like JSON, not like the names of columns"),
     ],
 )
 def test_a_header_must_name_the_columns(tmp_path: Path, content: bytes, told: str) -> None:
     """A file without usable names cannot be mapped."""
     path = tmp_path / "a.csv"
     path.write_bytes(content)
-    with pytest.raises(CommandError, match=told):
+    with pytest.raises(CommandError, match=told) as caught:
         read_csv(path)
+    assert caught.value.exit_code == 2
+    assert "secret" not in caught.value.message
 
 
 def test_a_missing_file_is_told(tmp_path: Path) -> None:

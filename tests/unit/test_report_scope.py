@@ -55,6 +55,7 @@ def test_the_previous_range_has_the_same_length() -> None:
         ({"timeframe": "-1d"}, "timeframe"),
         ({"timeframe": "7 d"}, "timeframe"),
         ({"timeframe": "99999d"}, "timeframe"),
+        ({"timeframe": "\u0661d"}, "timeframe"),
         ({"timeframe": "7d", "start_time": to_timestamp(datetime(2026, 1, 1, tzinfo=UTC))}, "timeframe"),
         ({"start_time": to_timestamp(NOW)}, "start_time"),
         ({"start_time": to_timestamp(datetime(1969, 1, 1, tzinfo=UTC))}, "start_time"),
@@ -68,6 +69,13 @@ def test_a_wrong_scope_names_its_field(fields: dict[str, object], field: str) ->
     with pytest.raises(QuestionError) as caught:
         read(**fields)
     assert caught.value.field == field
+
+
+@pytest.mark.parametrize("timeframe", ["0d", "000d", "99999d", "999999999999d"])
+def test_a_length_out_of_range_is_told_as_one(timeframe: str) -> None:
+    """Its form is right, so the message tells the bounds and not the form."""
+    with pytest.raises(QuestionError, match="is out of range: may be 1d to 3660d"):
+        read(timeframe=timeframe)
 
 
 def test_timestamps_keep_their_microseconds() -> None:

@@ -13,7 +13,7 @@ def test_an_empty_environment_gives_the_defaults() -> None:
     assert Settings.from_environment({"PORT": " "}).port == 3006
 
 
-def test_the_seeds_variables_are_understood() -> None:
+def test_the_variables_of_a_deployment_are_understood() -> None:
     """The variables of the original request, with its values."""
     settings = Settings.from_environment(
         {

@@ -94,7 +94,7 @@ async def test_the_wait_for_company_ends_with_one_submission_where_nobody_comes(
 
 
 async def test_the_size_trigger_hands_out_when_so_many_events_wait() -> None:
-    """The seed's ten events: nine wait, the tenth takes them along."""
+    """Of ten events nine wait, the tenth takes them along."""
     queue = make_queue(batch_size=10, batch_interval_ms=FOR_EVER_MS)
     for _ in range(9):
         await queue.put(submit(), wait=False)

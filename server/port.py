@@ -1,0 +1,69 @@
+"""The gRPC port: held by the parent process, and shared by its workers."""
+
+import errno
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from runtime.settings import SettingsError
+from server.addresses import callable_address
+from server.worker import ANALYTICS, PortTakenError
+
+ASK_TIMEOUT_S = 1.0
+"""Whoever listens there and is of our kind answers in milliseconds."""
+FOREIGN_HOST = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
+"""The host is known, but none of this machine's addresses."""
+
+
+@contextmanager
+def reserve_port(host: str, port: int) -> Iterator[int]:
+    """Hold the port for the workers, which share it, and yield its number.
+
+    Raises:
+        PortTakenError: somebody listens there already; another instance of this service counts, although its
+            workers would share the port with ours without a complaint.
+        SettingsError: the host is unknown or not this machine's.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe, socket.socket(family) as reserved:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+            probe.listen()
+            chosen: int = probe.getsockname()[1]
+            probe.close()
+            reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            reserved.bind((host, chosen))
+        except OSError as exc:
+            if isinstance(exc, socket.gaierror) or exc.errno in FOREIGN_HOST:
+                raise SettingsError(
+                    f"cannot listen on {host}: {exc.strerror}; set ANALYTICS_HOST to an address of this machine, "
+                    "or to 0.0.0.0 for all of them"
+                ) from exc
+            raise PortTakenError(f"cannot listen on {host}:{port}: {_reason(exc, host, port)}") from exc
+        yield chosen
+
+
+def _reason(exc: OSError, host: str, port: int) -> str:
+    """Say why the port cannot be had, and what to do."""
+    if exc.errno != errno.EADDRINUSE:
+        return f"{exc.strerror}; set GRPC_PORT"
+    status = _instance_status(callable_address(host, port))
+    if status is None:
+        return f"{exc.strerror}; stop what listens there, or set GRPC_PORT"
+    return f"another instance of this service runs there ({status}); stop it with SIGTERM, or set GRPC_PORT"
+
+
+def _instance_status(address: str) -> str | None:
+    """Ask whoever listens there by the name of our service; None where it is not of our kind."""
+    with grpc.insecure_channel(address, options=[("grpc.enable_http_proxy", 0)]) as channel:
+        stub: Any = health_pb2_grpc.HealthStub(channel)
+        try:
+            answer = stub.Check(health_pb2.HealthCheckRequest(service=ANALYTICS.full_name), timeout=ASK_TIMEOUT_S)
+        except grpc.RpcError:
+            return None
+    return str(health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status))
