@@ -9,10 +9,10 @@ GRPC_HEALTH_PROBE_VERSION := v0.4.61
 GRPCURL_VERSION := v1.9.4
 
 .DEFAULT_GOAL := help
-.PHONY: help up demo test check bench gen tools lock fmt clean
+.PHONY: help up demo test check bench bench-ingest bench-soak bench-hostile chaos gen tools lock fmt clean
 
 help: ## Say what there is
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(VENV)/bin/python:
 	@echo "==> making $(VENV) with $$($(PYTHON) --version)"
@@ -57,8 +57,19 @@ check: $(VENV)/.dev .deps/googleapis ## Everything CI checks: format, lint, type
 	@tools/check_generated
 	@$(MAKE) --no-print-directory test
 
-bench: $(VENV)/.dev ## Measure ingestion end to end, beside its ceiling
-	@$(BIN)/python -m bench.ingest
+bench: bench-ingest ## Measure ingestion end to end, beside its ceilings
+
+bench-ingest: $(VENV)/.dev ## The same
+	@PATH="$(CURDIR)/$(TOOLS):$$PATH" $(BIN)/python -m bench.ingest
+
+bench-soak: $(VENV)/.dev ## Stream 5,000,000 events in, and watch rate and memory
+	@$(BIN)/python -m bench.soak
+
+bench-hostile: $(VENV)/.dev ## Measure valid events beside 1,000,000 invalid ones, and connections that come to nothing
+	@$(BIN)/python -m bench.hostile
+
+chaos: $(VENV)/.dev ## Kill, freeze, cut and fill under load, and see that no acknowledged event is lost or doubled
+	@$(BIN)/python -m tests.chaos
 
 .deps/googleapis: | $(VENV)/.dev
 	@mkdir -p $@/google/api

@@ -24,10 +24,10 @@ COMPANY_EVENTS = 2_000
 """So many events are worth a transaction of their own at any time. Fewer, where the operator sets no triggers, wait for
 the write that is under way, since many small transactions cost more than the wait."""
 COMPANY_WAIT_MS = 3
-"""And then this long for those who were answered by it to come back, unless their caller is alone."""
-COMPANY_MEMORY = 0.8
-"""How much of the company that a write had is expected of the next one at the least: a write that happened to catch few
-does not make the next ones small."""
+COMPANY_WAIT_MS_EACH = 0.1
+COMPANY_WAIT_MS_MOST = 25
+"""And then for those whom it answered to come back, unless their caller is alone: so long, and a little longer for each,
+since a process takes at least that to answer a call and take the next; 200 callers wait for each other anyway."""
 
 
 class Submission:
@@ -76,7 +76,8 @@ class WriteQueue:
         self._wait_s = (COMPANY_WAIT_MS if batch_interval_ms is None else batch_interval_ms) / 1000
         self._tuned = batch_size is None and batch_interval_ms is None
         self._writing = 0
-        self._company = 0.0
+        self._last_taken = 0
+        self._company = 0
         self._closed = False
         self._arrived = asyncio.Event()
         self._enough = asyncio.Event()
@@ -141,6 +142,7 @@ class WriteQueue:
     def done(self) -> None:
         """Say that a batch is written, or has failed."""
         self._writing -= 1
+        self._company = self._last_taken + self._waiting()
         self._enough.set()
 
     def take_rest(self) -> list[Submission]:
@@ -192,7 +194,8 @@ class WriteQueue:
                 await self._enough.wait()
             if self._waiting() == 1 >= self._company:
                 return  # a lone caller would only wait for himself
-            until_s = asyncio.get_running_loop().time() + self._wait_s
+            wait_ms = min(COMPANY_WAIT_MS + COMPANY_WAIT_MS_EACH * self._company, COMPANY_WAIT_MS_MOST)
+            until_s = asyncio.get_running_loop().time() + wait_ms / 1000
         else:
             until_s = self._oldest_s() + self._wait_s
         try:
@@ -204,7 +207,7 @@ class WriteQueue:
             return
 
     def _company_is_here(self) -> bool:
-        """Tell whether as many wait as came together before: nobody else is expected."""
+        """Tell whether those whom the last write answered are back, beside those who waited then."""
         return 1 < self._company <= self._waiting()
 
     def _is_worth_waiting(self) -> bool:
@@ -233,7 +236,7 @@ class WriteQueue:
                 events += submission.events
                 size_bytes += submission.size_bytes
                 batch.append(submission)
-        self._company = max(float(len(batch)), COMPANY_MEMORY * self._company)
+        self._last_taken = len(batch)
         return batch
 
     def _discount(self, submission: Submission) -> None:

@@ -6,7 +6,8 @@ from base64 import b64decode, b64encode
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
+from itertools import chain
 from operator import itemgetter
 from typing import Any
 
@@ -22,6 +23,7 @@ from storage.batch import (
     Rejection,
     Row,
 )
+from storage.hours import count_by_hour
 from storage.spool.errors import DamagedGroupError
 
 FORMAT = 1
@@ -77,7 +79,7 @@ def encode(batch: Batch, position: int) -> Record:
         identity.number if identity else None,
         batch.claimed_at.isoformat(),
         len(batch),
-        orjson.dumps({hour.isoformat(): count for hour, count in _count_hours(batch).items()}).decode(),
+        orjson.dumps(_count_hours(batch)).decode(),
     )
     body = _dump({"rows": batch.rows, "rejections": [_plain(rejection) for rejection in batch.rejections]})
     return (*header, _checksum(header, body), body)
@@ -118,15 +120,10 @@ def add_hours(parts: Iterable[Mapping[datetime, int]]) -> dict[datetime, int]:
     return dict(sorted(total.items()))
 
 
-def _count_hours(batch: Batch) -> Mapping[datetime, int]:
-    # Moments first: a request's events share one, and hashing it again is cheaper than rounding it again.
-    moments = Counter(map(itemgetter(RECEIVED_AT), batch.rows))
-    moments.update(map(itemgetter(REJECTION_RECEIVED_AT), batch.rejections))
-    return add_hours({_hour(moment): count} for moment, count in moments.items())
-
-
-def _hour(moment: datetime) -> datetime:
-    return moment.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+def _count_hours(batch: Batch) -> dict[str, int]:
+    moments = chain(map(itemgetter(RECEIVED_AT), batch.rows), map(itemgetter(REJECTION_RECEIVED_AT), batch.rejections))
+    counts = count_by_hour((moment, "") for moment in moments)
+    return {hour.isoformat(): count for (hour, _), count in counts.items()}
 
 
 def _checksum(header: Sequence[Any], body: bytes) -> int:

@@ -16,8 +16,9 @@ from storage.batch import Batch
 from storage.spool.codec import BODY, Record, encode
 from storage.spool.errors import SpoolFullError, SpoolUnwritableError, is_damage
 from storage.spool.files import list_segments, sync_folder
+from storage.spool.portion import Portion
 from storage.spool.room import Room
-from storage.spool.segment import Portion, Segment
+from storage.spool.segment import Segment
 
 log = structlog.get_logger(__name__)
 

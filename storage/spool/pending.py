@@ -52,8 +52,8 @@ def _read_segment(files: SegmentFiles) -> list[PendingGroup]:
     before = read_note(files.lock) or Note()
     try:
         found = _read_table(files)
-    except (sqlite3.Error, ValueError):
-        found = {}
+    except (sqlite3.Error, ValueError, TypeError, AttributeError):
+        found = {}  # columns are read without the body, and so without its checksum: they may be anything
     # Again after the groups: what was removed meanwhile is stored.
     after = read_note(files.lock) or before
     if not found.keys() >= set(range(after.removed + 1, before.acknowledged + 1)):

@@ -13,7 +13,7 @@ from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from storage.spool.codec import Group, decode
@@ -43,8 +43,8 @@ _SERIAL_ZERO, _SERIAL_ONE, _SERIAL_BLOB, _SERIAL_TEXT = 8, 9, 12, 13
 class _Cell:
     """A record that may be a group: where it lies, and up to which frame its overflow pages are looked for.
 
-    They were written in one transaction with the leaf, so `until` is the end of that; all frames are searched once
-    more when this fails, in case the mark of the end is what is damaged.
+    They were written in one transaction with the leaf, so `until` is the end of that: a later frame whose number is
+    damaged may claim to be one of them.
     """
 
     frame: int
@@ -76,11 +76,9 @@ class SalvagedGroups:
         for cell in self._pages.cells():
             if cell.position in self.found:
                 continue  # another version of the same leaf
-            for attempt in (cell, replace(cell, until=self._pages.frame_count)):
-                with suppress(DamagedGroupError):
-                    group = self._decode(attempt)
-                    self.found[group.position] = Found(attempt, group.events, len(group.body))
-                    break
+            with suppress(DamagedGroupError):
+                group = self._decode(cell)
+                self.found[group.position] = Found(cell, group.events, len(group.body))
 
     def read(self, position: int) -> Group:
         """Read one group.
@@ -116,12 +114,12 @@ class _Pages:
         self._database = _open(files.database)
         self._wal = _open(files.wal)
         self._page_count = _size(self._database) // PAGE_BYTES
-        self.frame_count = max(0, _size(self._wal) - _WAL_HEADER_BYTES) // _FRAME_BYTES
-        self._most_bytes = PAGE_BYTES * (self._page_count + self.frame_count)
+        self._frame_count = max(0, _size(self._wal) - _WAL_HEADER_BYTES) // _FRAME_BYTES
+        self._most_bytes = PAGE_BYTES * (self._page_count + self._frame_count)
         self._page_of_frame: list[int] = []
         self._frames_of_page: dict[int, list[int]] = defaultdict(list)
         self._commits: list[int] = []
-        for frame in range(self.frame_count):
+        for frame in range(self._frame_count):
             header = _pread(self._wal, 8, _WAL_HEADER_BYTES + frame * _FRAME_BYTES)
             page, pages_after_commit = struct.unpack(">II", header.ljust(8, b"\0"))
             self._page_of_frame.append(page)
@@ -141,7 +139,9 @@ class _Pages:
             yield from self._cells_of(_IN_DATABASE, page, _IN_DATABASE)
         for frame, page in enumerate(self._page_of_frame):
             commit = bisect_left(self._commits, frame)
-            yield from self._cells_of(frame, page, self._commits[commit] if commit < len(self._commits) else frame)
+            yield from self._cells_of(
+                frame, page, self._commits[commit] if commit < len(self._commits) else self._frame_count
+            )
 
     def _cells_of(self, frame: int, page: int, until: int) -> Iterator[_Cell]:
         leaf = self._page(frame, page)

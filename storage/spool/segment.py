@@ -3,16 +3,17 @@
 import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import structlog
 
-from storage.batch import Batch, BatchIdentity, Rejection, Row
+from storage.batch import BatchIdentity, Rejection, Row
 from storage.spool.claim import Note, SegmentClaim
 from storage.spool.codec import BODY, EVENTS, Group, Record
 from storage.spool.errors import DamagedGroupError, SpoolUnwritableError, is_passing
 from storage.spool.files import SegmentFiles, new_segment_id, sync_folder
+from storage.spool.portion import Portion, gather
 from storage.spool.salvage import SalvagedGroups
 from storage.spool.table import GroupTable
 
@@ -20,21 +21,6 @@ log = structlog.get_logger(__name__)
 
 UNKNOWN = "unknown"
 """How many groups are lost where neither the note nor the files tell."""
-
-
-@dataclass(frozen=True, slots=True)
-class Portion:
-    """What is drained in one go.
-
-    Attributes:
-        batch: one group with an identity of its own, or merged ones without; always has an identity.
-        through: the position to remove through once it is stored.
-        body_bytes: what its groups took.
-    """
-
-    batch: Batch
-    through: int
-    body_bytes: int
 
 
 class Segment:
@@ -143,28 +129,15 @@ class Segment:
         Raises:
             sqlite3.Error: the file cannot be read at this moment.
         """
-        groups: list[Group] = []
-        rows: list[Row] = []
-        rejections: list[Rejection] = []
-        position = self._claim.note.removed
-        while position < self._end_of_portion(groups):
-            group = self._read(position + 1)
-            if group and groups and not self._joins(group, groups, len(rows) + len(rejections), max_events):
-                break
-            position += 1
-            if group and (content := self._unpack(group)):
-                groups.append(group)
-                rows += content[0]
-                rejections += content[1]
-        if not groups:
-            self._drop_through(position)
-            return None
-        identity = groups[0].identity
-        if identity is None:
-            position = self._note_handed(position)
-            identity = BatchIdentity(self.segment_id, position)
-        batch = Batch(rows, rejections, groups[-1].claimed_at, identity)
-        return Portion(batch, position, sum(len(group.body) for group in groups))
+        portion = gather(self.segment_id, self._claim.note, self.last, max_events, read=self._read, unpack=self._unpack)
+        if portion is None:
+            self._drop_through(self.last)
+        elif portion.batch.identity == BatchIdentity(self.segment_id, portion.through):
+            # Should the disk refuse, and this process die, and the commit have gone through without an answer, only
+            # then are the rows of this batch counted as duplicates.
+            with suppress(OSError):
+                self._claim.write(replace(self._claim.note, handed=portion.through), sync=True)
+        return portion
 
     def remove(self, portion: Portion) -> None:
         """Forget a portion that is stored. Works on a full disk too.
@@ -228,18 +201,19 @@ class Segment:
         try:
             self.table = GroupTable.open_to_read(self.files)
             summary = self.table.summarize(note.removed)
-        except (sqlite3.Error, OverflowError) as exc:
-            if isinstance(exc, sqlite3.Error) and is_passing(exc):
+        except sqlite3.Error as exc:
+            if is_passing(exc):
                 raise
             self.salvage()
             return
-        if not self._claim.has_note:
-            self._assume(summary.first, summary.last)
-        self.last = max(note.acknowledged, note.removed, summary.last)
-        expected = self.last - self._claim.note.removed
-        if summary.groups != expected or (summary.groups and summary.first != self._claim.note.removed + 1):
+        removed = note.removed if self._claim.has_note else max(0, summary.first - 1)
+        last = max(note.acknowledged, removed, summary.last)
+        if summary.groups != last - removed or (summary.groups and summary.first != removed + 1):
             self.salvage()
             return
+        if not self._claim.has_note:
+            self._assume(summary.first, last)
+        self.last = last
         self.pending_events = summary.events
         self.pending_bytes = summary.body_bytes
 
@@ -273,30 +247,6 @@ class Segment:
         except DamagedGroupError:
             self._report(1)
             return None
-
-    def _end_of_portion(self, groups: Sequence[Group]) -> int:
-        """Tell up to where groups may follow those that a portion has."""
-        if not groups:
-            return self.last
-        if groups[0].identity is not None:
-            return groups[0].position
-        return self._claim.note.handed if groups[0].position <= self._claim.note.handed else self.last
-
-    def _joins(self, group: Group, groups: Sequence[Group], events: int, max_events: int) -> bool:
-        """Tell whether a group is drained together with those before it, which hold so many events."""
-        if group.identity is not None:
-            return False
-        return groups[0].position <= self._claim.note.handed or events + group.events <= max_events
-
-    def _note_handed(self, position: int) -> int:
-        """Note the end of a merged batch; an earlier note that lies further holds."""
-        note = self._claim.note
-        if position > note.handed:
-            # Should the disk refuse, and this process die, and the commit have gone through without an answer, only
-            # then are the rows of this batch counted as duplicates.
-            with suppress(OSError):
-                self._claim.write(replace(note, handed=position), sync=True)
-        return self._claim.note.handed
 
     def _drop_through(self, position: int) -> None:
         note = replace(self._claim.note, removed=max(position, self._claim.note.removed))

@@ -13,7 +13,8 @@ from typing import TypeVar
 from storage.batch import Batch
 from storage.spool.errors import SpoolUnwritableError
 from storage.spool.folder import SpoolFigures, SpoolFolder
-from storage.spool.segment import Portion, Segment
+from storage.spool.portion import Portion
+from storage.spool.segment import Segment
 
 MAX_EVENTS_PER_DRAIN = 5_000
 """Events that are stored in one transaction while draining: the writer's own batches are about as large."""

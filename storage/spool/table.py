@@ -1,8 +1,8 @@
 """The groups of a segment in SQLite: written by its owner, read by whoever drains it."""
 
 import sqlite3
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -32,7 +32,8 @@ _INSERT = f"INSERT INTO spooled ({_COLUMNS}) VALUES ({', '.join('?' * len(GROUP_
 _READ = f"SELECT {_COLUMNS} FROM spooled WHERE position = ?"
 _DELETE = "DELETE FROM spooled WHERE position <= ?"
 _SUM = "SELECT count(*), min(position), max(position), sum(events), sum(length(body)) FROM spooled WHERE position > ?"
-_HOURS = "SELECT position, writer_id, number, hours FROM spooled ORDER BY position"
+# A damaged schema may take another column for the key.
+_HOURS = "SELECT position, writer_id, number, hours FROM spooled WHERE typeof(position) = 'integer' ORDER BY position"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,25 +93,27 @@ class GroupTable:
         Raises:
             DamagedGroupError: it is not there, or is not what was written.
         """
-        record = self._connection.execute(_READ, (position,)).fetchone()
-        if record is None:
+        records = self._fetch(_READ, position)
+        if not records:
             raise DamagedGroupError(f"group {position} is missing")
-        return decode(record)
+        return decode(records[0])
 
     def summarize(self, removed: int) -> TableSummary:
         """Sum up the groups past `removed` without reading their bodies."""
-        groups, first, last, events, body_bytes = self._connection.execute(_SUM, (removed,)).fetchone()
+        ((groups, first, last, events, body_bytes),) = self._fetch(_SUM, removed)
         return TableSummary(groups, first or 0, last or 0, events or 0, body_bytes or 0)
 
     def read_hours(self) -> list[tuple[int, str | None, int, dict[datetime, int]]]:
         """Read position, identity (writer or None, number) and counts by hour (UTC) of all groups."""
-        rows = self._connection.execute(_HOURS).fetchall()
-        return [(position, writer_id, number, parse_hours(hours)) for position, writer_id, number, hours in rows]
+        return [
+            (position, writer_id, number, parse_hours(hours))
+            for position, writer_id, number, hours in self._fetch(_HOURS)
+        ]
 
     def free_bytes(self) -> int:
         """Measure the room inside the database that removed groups have left."""
-        pages: int = self._connection.execute("PRAGMA freelist_count").fetchone()[0]
-        return pages * PAGE_BYTES
+        ((pages,),) = self._fetch("PRAGMA freelist_count")
+        return int(pages) * PAGE_BYTES
 
     def wal_bytes(self) -> int:
         """Measure what the next checkpoint copies, at most."""
@@ -124,7 +127,7 @@ class GroupTable:
     def checkpoint(self) -> None:
         """Copy the WAL into the database and empty it; where that fails nothing is lost, and later it is retried."""
         with suppress(sqlite3.Error):
-            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            self._fetch("PRAGMA wal_checkpoint(TRUNCATE)")
         self._checkpoint_at_bytes = self.wal_bytes() + CHECKPOINT_BYTES
 
     def close(self) -> None:
@@ -139,20 +142,36 @@ class GroupTable:
             "wal_autocheckpoint = 0",
             "cell_size_check = ON",
         ):
-            self._connection.execute(f"PRAGMA {pragma}").fetchall()
-        if self._connection.execute("PRAGMA journal_mode = WAL").fetchone() != ("wal",):
+            self._fetch(f"PRAGMA {pragma}")
+        if self._fetch("PRAGMA journal_mode = WAL") != [("wal",)]:
             raise OSError("this file system lacks what SQLite's WAL needs")
-        self._connection.execute(_CREATE)
+        self._fetch(_CREATE)
+
+    def _fetch(self, statement: str, *parameters: Any) -> list[Any]:
+        with _malformed_as_such():
+            return self._connection.execute(statement, parameters).fetchall()
 
     def _transact(self, statement: str, parameters: Sequence[Sequence[Any]]) -> None:
-        self._connection.execute("BEGIN IMMEDIATE")
+        self._fetch("BEGIN IMMEDIATE")
         try:
-            self._connection.executemany(statement, parameters)
-            self._connection.execute("COMMIT")
+            with _malformed_as_such():
+                self._connection.executemany(statement, parameters)
+            self._fetch("COMMIT")
         except BaseException:
             if self._connection.in_transaction:  # SQLite has rolled back already after some errors
                 self._connection.execute("ROLLBACK")
             raise
+
+
+@contextmanager
+def _malformed_as_such() -> Iterator[None]:
+    """Translate what Python raises where SQLite's message quotes a damaged schema, which need not be text any more."""
+    try:
+        yield
+    except (UnicodeDecodeError, OverflowError) as exc:
+        error = sqlite3.DatabaseError("the database is malformed")
+        error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+        raise error from exc
 
 
 def _connect(path: Path, mode: str, patience_s: float) -> sqlite3.Connection:

@@ -1,0 +1,254 @@
+"""The spool at its limits: its own bound, a full disk, a disk that refuses."""
+
+import asyncio
+import os
+import sqlite3
+import subprocess
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+
+from storage.spool import Spool, SpoolFullError, SpoolUnwritableError, read_pending
+from storage.spool.codec import encode
+from storage.spool.files import SegmentFiles
+from storage.spool.folder import SpoolFolder
+from storage.spool.table import GroupTable
+from tests.unit.spool_samples import drain, drain_one, ids, make_batch, opened
+
+WRITER = "018f0000-0000-7000-8000-000000000001"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A spool's folder, not made yet."""
+    return tmp_path / "data" / "spool"
+
+
+@pytest.fixture
+def tmpfs(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 1 MiB of the test's own, where the system lets us mount one."""
+    mounted = tmp_path / "tmpfs"
+    mounted.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(mounted)]
+    if subprocess.run(mount, check=False, capture_output=True).returncode:
+        pytest.skip("this system does not let the test mount a tmpfs")
+    try:
+        yield mounted
+    finally:
+        subprocess.run(["umount", mounted], check=True)
+
+
+def size_of(folder: Path) -> int:
+    """Sum the sizes of all files in a folder."""
+    return sum(path.stat().st_size for path in folder.iterdir())
+
+
+def has_room(spool: Spool) -> bool:
+    """Ask, where mypy would believe that nothing has changed since it was asked before."""
+    return spool.has_room
+
+
+async def test_a_full_spool_refuses_and_stays_within_its_bound(folder: Path) -> None:
+    """What was acknowledged is there, what was refused is not, and draining makes room."""
+    max_bytes = 2 * 1024 * 1024
+    stored = []
+    async with opened(folder, max_bytes) as spool:
+        assert has_room(spool)
+        while True:
+            batch = make_batch(100, text="x" * 500)
+            try:
+                await spool.append(batch)
+            except SpoolFullError:
+                break
+            stored.append(batch)
+            assert size_of(folder) <= max_bytes
+        assert not has_room(spool)
+        assert len(stored) > 10
+        small = make_batch()
+        await spool.append(small)
+        assert ids(await drain(spool)) == ids([*stored, small])
+        assert has_room(spool)
+        await spool.append(make_batch(100, text="x" * 500))
+    assert size_of(folder) <= max_bytes
+
+
+async def test_one_batch_that_does_not_fit_fails_alone(folder: Path) -> None:
+    """In one commit, large ones are refused and small ones are taken."""
+    batches = [make_batch(), make_batch(2000, text="x" * 500), make_batch()]
+    async with opened(folder, 512 * 1024) as spool:
+        results = await asyncio.gather(*map(spool.append, batches), return_exceptions=True)
+        assert [type(result) for result in results] == [type(None), SpoolFullError, type(None)]
+        assert ids(await drain(spool)) == ids([batches[0], batches[2]])
+
+
+async def test_the_room_of_removed_groups_is_used_again(folder: Path) -> None:
+    """A full spool takes as much as is drained, for ever, within its bound, and needs not be empty in between."""
+    max_bytes = 2 * 1024 * 1024
+    async with opened(folder, max_bytes) as spool:
+        while has_room(spool):
+            with suppress(SpoolFullError):
+                await spool.append(make_batch(100, text="x" * 500))
+        for _ in range(3):
+            await drain_one(spool)
+        for _ in range(60):
+            assert has_room(spool)
+            await spool.append(make_batch(100, text="x" * 500))
+            await drain_one(spool)
+            assert size_of(folder) <= max_bytes
+        assert len(await drain(spool, max_events=1)) > 5
+
+
+async def test_files_of_others_count_towards_the_bound(folder: Path) -> None:
+    """The bound is the folder's, whoever filled it."""
+    folder.mkdir(parents=True)
+    (folder / "018f0000-0000-7000-8000-000000000000.damaged").write_bytes(bytes(1024 * 1024))
+    async with opened(folder, 1024 * 1024) as spool:
+        assert not has_room(spool)
+        with pytest.raises(SpoolFullError):
+            await spool.append(make_batch())
+
+
+async def test_a_failed_append_leaves_nothing_and_the_next_one_succeeds(folder: Path) -> None:
+    """SQLite's own error for a full disk in the midst of a batch, injected by a limit on its pages."""
+    kept, failed, later = make_batch(), make_batch(1000, text="x" * 100), make_batch()
+    async with opened(folder) as spool:
+        await spool.append(kept)
+        await spool._do(lambda: _limit_pages(spool._folder, 8))
+        with capture_logs() as logs, pytest.raises(SpoolUnwritableError) as caught:
+            await spool.append(failed)
+        assert caught.value.reason == "SPOOL_UNWRITABLE"
+        assert [(line["event"], line["error"]) for line in logs] == [("spool_unwritable", "SQLITE_FULL")]
+        assert not has_room(spool)
+        await spool.append(later)
+        assert has_room(spool)
+        assert spool.pending.events == 2
+        assert list(read_pending(folder).values()) == [2]
+    async with opened(folder) as spool:
+        assert ids(await drain(spool)) == ids([kept, later])
+
+
+def _limit_pages(folder: SpoolFolder, pages: int) -> None:
+    assert folder._own is not None
+    assert folder._own.table is not None
+    folder._own.table._connection.execute(f"PRAGMA max_page_count = {pages}")
+
+
+async def test_a_full_disk_refuses_appends_and_is_drained_all_the_same(tmpfs: Path) -> None:
+    """Not a byte is free: removal must not need one. Room is found again by refresh."""
+    stored = []
+    filler = tmpfs / "filler"
+    async with opened(tmpfs / "spool") as spool:
+        for _ in range(5):
+            stored.append(make_batch(50, text="x" * 300))
+            await spool.append(stored[-1])
+        _fill(filler)
+        while True:
+            batch = make_batch(50, text="x" * 300)
+            try:
+                await spool.append(batch)
+            except SpoolUnwritableError:
+                break
+            stored.append(batch)
+        await spool.refresh()
+        assert not has_room(spool)
+        first = await spool.next_batch(max_events=1)
+        assert first is not None
+        await spool.remove(first)
+    _fill(filler)
+    async with opened(tmpfs / "spool") as spool:
+        assert ids([first, *await drain(spool)]) == ids(stored)
+        assert list((tmpfs / "spool").iterdir()) == []
+        filler.unlink()
+        await spool.refresh()
+        assert has_room(spool)
+        await spool.append(make_batch())
+
+
+async def test_a_disk_without_room_for_a_segment_refuses_and_keeps_no_litter(tmpfs: Path) -> None:
+    """The first append is the one that makes the files."""
+    filler = tmpfs / "filler"
+    async with opened(tmpfs / "spool") as spool:
+        _fill(filler)
+        for _ in range(2):
+            with pytest.raises(SpoolUnwritableError):
+                await spool.append(make_batch())
+        assert list((tmpfs / "spool").iterdir()) == []
+        filler.unlink()
+        await spool.append(make_batch())
+        assert has_room(spool)
+
+
+def _fill(path: Path) -> None:
+    """Take all room of a file system."""
+    with path.open("ab", buffering=0) as file:
+        while True:
+            try:
+                file.write(bytes(4096))
+            except OSError:
+                return
+
+
+def test_half_a_transaction_is_undone(tmp_path: Path) -> None:
+    """Also after an error that SQLite does not undo by itself."""
+    table = GroupTable.create(SegmentFiles(tmp_path, "018f0000-0000-7000-8000-000000000000"))
+    record = encode(make_batch(), 1)
+    with pytest.raises(sqlite3.Error):
+        table.append([record, (object(),) * len(record)])
+    table.append([record])
+    assert table.summarize(0).groups == 1
+    table.close()
+
+
+async def test_a_folder_that_cannot_be_made_is_unwritable(tmp_path: Path) -> None:
+    """As a read-only file system would be; nothing raises but append."""
+    (tmp_path / "data").write_text("a file where the folder should be")
+    async with opened(tmp_path / "data" / "spool") as spool:
+        assert not has_room(spool)
+        assert await spool.next_batch() is None
+        with pytest.raises(SpoolUnwritableError):
+            await spool.append(make_batch())
+
+
+async def test_removal_that_only_the_note_could_record_counts(folder: Path) -> None:
+    """On a full disk SQLite cannot delete; what was removed must not come again, nor be counted."""
+    async with opened(folder) as spool:
+        await spool.append(make_batch())
+        await spool.append(make_batch(2))
+        first = await spool.next_batch(max_events=1)
+        assert first is not None
+        await spool._do(lambda: _forbid_writes(spool._folder))
+        await spool.remove(first)
+        assert list(read_pending(folder).values()) == [2]
+    async with opened(folder) as spool:
+        assert spool.pending.events == 2
+        assert [len(spooled.batch) for spooled in await drain(spool)] == [2]
+
+
+def _forbid_writes(folder: SpoolFolder) -> None:
+    assert folder._own is not None
+    assert folder._own.table is not None
+    folder._own.table._connection.execute("PRAGMA query_only = ON")
+
+
+async def test_a_removal_that_nothing_records_is_refused_and_can_be_tried_again(folder: Path) -> None:
+    """The disk takes no note, and the segment is another's, in which SQLite deletes nothing."""
+    async with opened(folder) as spool:
+        await spool.append(make_batch())
+        await spool.append(make_batch())
+    async with opened(folder) as spool:
+        first = await spool.next_batch(max_events=1)
+        assert first is not None
+        claim = spool._folder._adopted[0]._claim
+        writable, claim._descriptor = claim._descriptor, os.open(claim._path, os.O_RDONLY)
+        with pytest.raises(SpoolUnwritableError):
+            await spool.remove(first)
+        assert await spool.next_batch() is first
+        assert spool.pending.events == 2
+        os.close(claim._descriptor)
+        claim._descriptor = writable
+        await spool.remove(first)
+        assert spool.pending.events == 1
+        assert [spooled.through for spooled in await drain(spool)] == [2]
