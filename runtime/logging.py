@@ -38,7 +38,10 @@ def configure_logging(*, level: str, form: str, process: str) -> None:
         structlog.configure(
             processors=[
                 *shared,
-                structlog.processors.dict_tracebacks,
+                # Without local variables: they hold payloads.
+                structlog.processors.ExceptionRenderer(
+                    structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+                ),
                 structlog.processors.JSONRenderer(serializer=_to_json),
             ],
             wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),

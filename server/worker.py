@@ -1,6 +1,7 @@
 """One worker: a grpc.aio server with its writer, its reader and its health, started and stopped in order."""
 
 import asyncio
+from contextlib import suppress
 from datetime import UTC, datetime
 
 import grpc
@@ -21,6 +22,7 @@ from server.rpc.health import Health
 from server.secrets import load_ip_hash_key
 from sociallive.analytics.v1 import analytics_service_pb2, schema_service_pb2
 from storage.database import Database
+from storage.errors import StorageUnavailableError
 from storage.partitions import Partitions
 from storage.quarantine import Quarantine
 from storage.reader import Reader
@@ -74,14 +76,15 @@ async def run_worker(settings: Settings, *, database_url: str, ready_fd: int | N
 
     Raises:
         PortTakenError: the port cannot be bound.
-        StorageUnavailableError: the database is away.
     """
     calls = Calls()
     database = await Database.open(database_url)
     spool = Spool(settings.spool_folder, max_bytes=settings.spool_max_bytes) if settings.spool_max_bytes else None
     try:
         partitions = Partitions(database)
-        await partitions.refresh()
+        # Where Postgres is away just now, events go to the spool, and the writer finds out about partitions later.
+        with suppress(StorageUnavailableError):
+            await partitions.refresh()
         writer = Writer(
             database,
             partitions,
@@ -94,6 +97,9 @@ async def run_worker(settings: Settings, *, database_url: str, ready_fd: int | N
         )
         health = Health(SERVICES, takes_events=writer.takes_events)
         server = _build_server(settings, calls, health, Reader(database), writer)
+        if spool is not None:
+            await spool.refresh()
+        await health.look(database)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(writer.run())
             watching = [
@@ -101,7 +107,6 @@ async def run_worker(settings: Settings, *, database_url: str, ready_fd: int | N
                 tasks.create_task(watch_parent(stop)),
             ]
             await server.start()
-            await health.tell(database_answers=True)
             log.info("worker_serving", address=f"{settings.host}:{settings.grpc_port}")
             report_ready(ready_fd)
             await stop.wait()

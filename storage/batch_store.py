@@ -60,6 +60,7 @@ _INTERRUPTIONS = (
     asyncpg.LockNotAvailableError,
     asyncpg.IdleInTransactionSessionTimeoutError,  # this process was stopped in mid-transaction, and goes on
     asyncpg.InterfaceError,  # the connection is in a state that the driver cannot go on from
+    asyncpg.InternalClientError,  # likewise, where a timeout has cut off what it was doing
 )
 """What ends a transaction that would succeed when it is tried again."""
 

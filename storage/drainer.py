@@ -9,7 +9,7 @@ from storage.batch_store import BatchStore
 from storage.database import Database
 from storage.errors import StorageError, StorageUnavailableError
 from storage.outage import Outage
-from storage.spool import Spool
+from storage.spool import Spool, SpoolUnwritableError
 
 log = structlog.get_logger(__name__)
 
@@ -36,6 +36,9 @@ class Drainer:
             while True:
                 try:
                     await self._drain()
+                except SpoolUnwritableError as exc:  # the disk is at fault, not Postgres
+                    log.warning("spool_not_drained", reason=exc.reason)
+                    await asyncio.sleep(FAILURE_DELAY_S)
                 except StorageUnavailableError as exc:
                     self._outage.begin(str(exc))
                 except StorageError as exc:
@@ -53,10 +56,10 @@ class Drainer:
         Raises:
             StorageUnavailableError: Postgres is gone, still or again.
         """
+        await self._spool.refresh()
         if self._outage.is_on:
             await self._database.ping(PING_TIMEOUT_S)
             self._outage.end()
-        await self._spool.refresh()
         started_at_s, before = time.monotonic(), self.drained_events
         while spooled := await self._spool.next_batch():
             await self._store.store(spooled.batch)

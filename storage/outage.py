@@ -12,6 +12,7 @@ class Outage:
 
     def __init__(self) -> None:
         self._since_s: float | None = None
+        self._is_full = False
 
     @property
     def is_on(self) -> bool:
@@ -24,8 +25,15 @@ class Outage:
             self._since_s = time.monotonic()
             log.error("spooling_started", why=why)
 
+    def note_full(self) -> None:
+        """Note, once an outage, that the spool takes no more."""
+        if not self._is_full:
+            self._is_full = True
+            log.error("spool_full")
+
     def end(self) -> None:
         """Note that Postgres answers."""
         if self._since_s is not None:
             log.info("spooling_ended", after_s=round(time.monotonic() - self._since_s, 1))
             self._since_s = None
+            self._is_full = False

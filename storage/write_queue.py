@@ -26,7 +26,7 @@ the write that is under way, since many small transactions cost more than the wa
 COMPANY_WAIT_MS = 3
 COMPANY_WAIT_MS_EACH = 0.1
 COMPANY_WAIT_MS_MOST = 25
-"""And then for those whom it answered to come back, unless their caller is alone: so long, and a little longer for each,
+"""And then for those whom it answered to come back, unless their caller is alone: so long, and longer for each of them,
 since a process takes at least that to answer a call and take the next; 200 callers wait for each other anyway."""
 
 

@@ -17,7 +17,7 @@ from storage.errors import StorageError, StorageUnavailableError
 from storage.outage import Outage
 from storage.partitions import Partitions
 from storage.quarantine import Quarantine
-from storage.spool import Spool
+from storage.spool import Spool, SpoolFullError
 from storage.write_queue import MAX_QUEUED_BYTES, MAX_QUEUED_EVENTS, STOPPED, Submission, WriteQueue
 
 __all__ = ["COLUMNS", "Rejection", "Row", "WriteOutcome", "Writer", "WriterCounts"]
@@ -208,7 +208,11 @@ class Writer:
                 # Whether it was committed is not known: spooled under this identity, it is stored once all the same.
                 batch = replace(batch, identity=store.give_up_identity())
         assert self._spool is not None  # noqa: S101 - without a spool no outage begins
-        await self._spool.append(batch)
+        try:
+            await self._spool.append(batch)
+        except SpoolFullError:
+            self._outage.note_full()
+            raise
         self.counts.spooled += len(batch)
         return [WriteOutcome.SPOOLED] * len(batch.rows)
 

@@ -49,19 +49,21 @@ class Health:
         """Answer NOT_SERVING from now on, to new and to watching callers."""
         await self.servicer.enter_graceful_shutdown()
 
+    async def look(self, database: Database) -> None:
+        """Ask the database how it is, and tell callers."""
+        try:
+            await database.ping(PING_TIMEOUT_S)
+        except StorageError as exc:
+            if self._told.get(STORAGE) is not False:
+                log.error("storage_gone", reason=exc.reason)  # noqa: TRY400 - the reason is the whole story
+            await self.tell(database_answers=False)
+        else:
+            if self._told.get(STORAGE) is False:
+                log.info("storage_back")
+            await self.tell(database_answers=True)
+
     async def monitor(self, database: Database, stop: asyncio.Event) -> None:
-        """Ask the database how it is until `stop`, and tell callers."""
-        answers = True
+        """Look again and again until `stop`."""
         while not stop.is_set():
-            try:
-                await database.ping(PING_TIMEOUT_S)
-            except StorageError as exc:
-                if answers:
-                    log.error("storage_gone", reason=exc.reason)  # noqa: TRY400 - the reason is the whole story
-                answers = False
-            else:
-                if not answers:
-                    log.info("storage_back")
-                answers = True
-            await self.tell(database_answers=answers)
+            await self.look(database)
             await wait_for_event(stop, PING_INTERVAL_S)
