@@ -1,134 +1,146 @@
-"""Measure ingestion end to end beside its ceiling; run it with `make bench`.
+"""Measure ingestion end to end beside its ceilings; run it with `make bench-ingest`.
 
-End to end: a client streams events through TrackBatch into a service with one worker on the embedded Postgres; client,
-worker and Postgres share this machine. Ceiling: the same rows through the same transaction over one connection, without
-gRPC, parsing or validation, into the same Postgres. The two take turns, so that a noisy machine is noisy for both, and
-the medians are compared.
+The service runs with one worker on a fresh embedded Postgres; client, worker and Postgres share this machine. What is
+measured takes turns, so that a noisy machine is noisy for all of it, and the medians are compared:
+
+TrackBatch     a client streams events through two streams, 500 a message.
+write ceiling  the same rows through the same transaction over one connection: no gRPC, parsing or validation.
+Track          200 concurrent callers over one connection, each event another one, answered after its commit.
+empty          the same calls to a handler that does nothing, in a process like a worker: grpc.aio, uvloop, the same
+               options, TrackRequest parsed and TrackResponse serialized by protobuf.
+latency        Track at a fixed number of calls a second, offered on schedule whether or not earlier ones are answered;
+               a call counts from the moment it was due.
+
+The client of Track is bench/http2_client.py; h2load and ghz, where present, make the same calls as a check on it.
 """
 
 import argparse
 import asyncio
 import json
+import os
 import statistics
-import time
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
-from typing import Any
+import sys
 
-import grpc
-
-from bench.machine import RunningService, describe_machine, service
+from bench.batch_client import STREAMS, stream_events
+from bench.empty_server import empty_server
+from bench.machine import RunningService, describe_load, describe_machine, service
+from bench.sample_events import EVENTS_PER_MESSAGE, MessagePool, make_pool, make_rows, make_track_messages
+from bench.second_client import second_clients
+from bench.track_client import CALLERS, offer, percentile, saturate
 from bench.write_ceiling import measure_write_ceiling
-from events.ids import uuid7
-from events.normalize import Normalizer, Rejected, Row
-from sociallive.analytics.v1.event_pb2 import Event
-from sociallive.analytics.v1.purchase_event_pb2 import PurchaseEvent
-from sociallive.analytics.v1.track_pb2 import TrackBatchRequest, TrackBatchResponse
-from sociallive.analytics.v1.view_event_pb2 import ViewEvent
 
-EVENTS_PER_MESSAGE = 500
-STREAMS = 2
-METHOD = "/sociallive.analytics.v1.AnalyticsService/TrackBatch"
+OFFERED_CALLS_PER_S = 500
+LEAST_EVENTS = 5_000
+"""The write ceiling needs a few batches of its size."""
+
+Figures = dict[str, float]
+"""What one round measured, or the medians of all, by name."""
 
 
-def make_event(number: int) -> Event:
-    """Make the event of this number: nine views to a purchase, ten thousand users, version 7 ids."""
-    event = Event(
-        event_id=uuid7(),
-        user_id=f"user-{number % 10_000}",
-        session_id=f"session-{number % 30_000}",
-        platform="mobile",
+def measure_round(running: RunningService, empty: str, pool: MessagePool, options: argparse.Namespace) -> Figures:
+    """Measure everything once."""
+    rows = make_rows(pool.messages(options.events // EVENTS_PER_MESSAGE))
+    figures = {
+        "trackbatch": stream_events(running.address, pool, options.events),
+        "write_ceiling": asyncio.run(measure_write_ceiling(running.data_dir, rows)),
+        "track": saturate(running.address, make_track_messages(options.calls)),
+        "empty": saturate(empty, make_track_messages(options.calls)),
+    }
+    for name, run in second_clients().items():
+        if run is not None:
+            figures[f"{name} track"] = run(running.address, options.calls)
+            figures[f"{name} empty"] = run(empty, options.calls)
+    offered = make_track_messages(OFFERED_CALLS_PER_S * options.latency_seconds)
+    latencies_ms = offer(running.address, offered, OFFERED_CALLS_PER_S)
+    for name, percent in (("p50", 50), ("p99", 99), ("worst", 100)):
+        figures[name] = percentile(latencies_ms, percent)
+    return figures
+
+
+def print_round(label: str, figures: Figures) -> None:
+    """Print what one round measured."""
+    batch, ceiling, track, empty = (figures[name] for name in ("trackbatch", "write_ceiling", "track", "empty"))
+    print(
+        f"{label}  TrackBatch {batch:>7,.0f} of {ceiling:>7,.0f} events/s {batch / ceiling:.2f}   "
+        f"Track {track:>5,.0f} of {empty:>5,.0f} calls/s {track / empty:.2f}   "
+        f"p50 {figures['p50']:.1f} p99 {figures['p99']:.1f} worst {figures['worst']:.1f} ms   "
+        f"load {os.getloadavg()[0]:.1f}",
+        flush=True,
     )
-    event.timestamp.FromMilliseconds(int(time.time() * 1000))
-    if number % 10:
-        event.view.CopyFrom(
-            ViewEvent(content_type="post", content_id=f"post-{number % 1000}", view_duration=4.5, referrer="feed")
-        )
-    else:
-        event.purchase.CopyFrom(
-            PurchaseEvent(product_id="p-1", order_id=f"o-{number}", amount=29.99, currency="USD", quantity=1)
-        )
-    return event
 
 
-def make_messages(events: int) -> list[bytes]:
-    """Serialize the requests beforehand: a real client's own work is not what is measured."""
-    return [
-        TrackBatchRequest(
-            events=[make_event(number) for number in range(start, min(start + EVENTS_PER_MESSAGE, events))]
-        ).SerializeToString()
-        for start in range(0, events, EVENTS_PER_MESSAGE)
-    ]
+def print_table(medians: Figures, rss_mb: float) -> None:
+    """Print the medians, each beside its ceiling, and how far the second clients differ."""
+
+    def line(what: str, figure: str, ratio: float | None = None) -> None:
+        print(f"{what:44} {figure:>18} {'' if ratio is None else f'{ratio:8.2f}'}".rstrip())
+
+    print(f"\n{'what':44} {'figure':>18} {'of its ceiling':>8}")
+    line("write ceiling", f"{medians['write_ceiling']:,.0f} rows/s")
+    line(
+        f"TrackBatch, {STREAMS} streams",
+        f"{medians['trackbatch']:,.0f} events/s",
+        medians["trackbatch"] / medians["write_ceiling"],
+    )
+    line(f"empty handler, {CALLERS} callers", f"{medians['empty']:,.0f} calls/s")
+    line(f"Track, {CALLERS} callers", f"{medians['track']:,.0f} calls/s", medians["track"] / medians["empty"])
+    for name, run in second_clients().items():
+        if run is None:
+            print(f"  {name} is not here: no check by it")
+            continue
+        for target in ("empty", "track"):
+            figure = medians[f"{name} {target}"]
+            line(f"  {name}, {target}: {figure / medians[target] - 1:+.0%}", f"{figure:,.0f} calls/s")
+        line(f"  {name}, Track of empty", "", medians[f"{name} track"] / medians[f"{name} empty"])
+    for name in ("p50", "p99", "worst"):
+        line(f"Track at {OFFERED_CALLS_PER_S} calls/s offered, {name}", f"{medians[name]:.1f} ms")
+    line("most memory of the worker", f"{rss_mb:.0f} MB")
 
 
-def make_rows(events: int) -> list[Row]:
-    """Make the rows that the service would make of such events."""
-    normalizer = Normalizer(ip_hash_key=b"bench", retention_raw_days=0)
-    now = datetime.now(UTC)
-    rows = []
-    for number in range(events):
-        row = normalizer.prepare(make_event(number), now, backfill=False)
-        if isinstance(row, Rejected):
-            raise TypeError(row)
-        rows.append(row)
-    return rows
-
-
-def stream(channel: grpc.Channel, messages: list[bytes]) -> TrackBatchResponse:
-    """Send messages through one stream and return its answer."""
-
-    def requests() -> Iterator[bytes]:
-        yield from messages
-
-    call: Any = channel.stream_unary(METHOD, response_deserializer=TrackBatchResponse.FromString)
-    answer: TrackBatchResponse = call(requests())
-    return answer
-
-
-def measure_trackbatch(running: RunningService, events: int) -> float:
-    """Stream events in and return how many were committed a second."""
-    messages = make_messages(events)
-    with grpc.insecure_channel(running.address) as channel, ThreadPoolExecutor(STREAMS) as clients:
-        grpc.channel_ready_future(channel).result(timeout=10)
-        started_at = time.perf_counter()
-        answers = list(clients.map(lambda part: stream(channel, messages[part::STREAMS]), range(STREAMS)))
-        seconds = time.perf_counter() - started_at
-    stored = sum(answer.stored for answer in answers)
-    if stored != events:
-        raise SystemExit(f"{stored} of {events} events were stored")
-    return events / seconds
+def parse_options() -> argparse.Namespace:
+    """Read the command line."""
+    arguments = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, prog="python -m bench.ingest"
+    )
+    arguments.add_argument("--events", type=int, default=100_000, help="of TrackBatch a round (default 100,000)")
+    arguments.add_argument("--calls", type=int, default=10_000, help="of Track a round (default 10,000)")
+    arguments.add_argument("--latency-seconds", type=int, default=6, help="a round (default 6)")
+    arguments.add_argument("--rounds", type=int, default=5, help="after one to warm up (default 5)")
+    options = arguments.parse_args()
+    if options.events < LEAST_EVENTS:
+        arguments.error(f"--events: at least {LEAST_EVENTS:,}")
+    return options
 
 
 def main() -> None:
     """Run the benchmark and print its figures; the last line is JSON."""
-    arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--events", type=int, default=100_000, help="events a round (default 100,000)")
-    arguments.add_argument("--rounds", type=int, default=3, help="rounds after one to warm up (default 3)")
-    options = arguments.parse_args()
-    print(f"machine   {describe_machine()}")
-    print(f"command   python -m bench.ingest --events {options.events} --rounds {options.rounds}")
-    rates: list[float] = []
-    ceilings: list[float] = []
-    with service() as running:
+    options = parse_options()
+    pool = make_pool()
+    rounds: list[Figures] = []
+    with service() as running, empty_server() as empty:
         for number in range(options.rounds + 1):
-            rate = measure_trackbatch(running, options.events)
-            ceiling = asyncio.run(measure_write_ceiling(running.data_dir, make_rows(options.events)))
-            label = f"round {number}" if number else "warm-up"
-            print(
-                f"{label:9} TrackBatch {rate:>9,.0f} events/s   ceiling {ceiling:>9,.0f} rows/s   {rate / ceiling:.2f}"
-            )
+            figures = measure_round(running, empty, pool, options)
+            print_round(f"round {number}" if number else "warm-up", figures)
             if number:
-                rates.append(rate)
-                ceilings.append(ceiling)
+                rounds.append(figures)
         rss_mb = running.peak_rss_mb()
-    rate, ceiling = statistics.median(rates), statistics.median(ceilings)
+    medians = {name: statistics.median(figures[name] for figures in rounds) for name in rounds[0]}
+    print_table(medians, rss_mb)
+    print("h2load and ghz send one event without an id with each call, and each call stores it anew.")
+    print(f"\nmachine  {describe_machine()}")
+    print(f"load     {describe_load()}")
+    print(f"command  python -m bench.ingest {' '.join(sys.argv[1:])}".rstrip())
     print(
         json.dumps(
             {
-                "trackbatch_events_per_s": round(rate),
-                "write_ceiling_events_per_s": round(ceiling),
-                "trackbatch_ratio": round(rate / ceiling, 2),
+                "trackbatch_events_per_s": round(medians["trackbatch"]),
+                "write_ceiling_events_per_s": round(medians["write_ceiling"]),
+                "trackbatch_ratio": round(medians["trackbatch"] / medians["write_ceiling"], 2),
+                "track_rpcs_per_s": round(medians["track"]),
+                "empty_rpcs_per_s": round(medians["empty"]),
+                "track_ratio": round(medians["track"] / medians["empty"], 2),
+                "track_p50_ms": round(medians["p50"], 1),
+                "track_p99_ms": round(medians["p99"], 1),
                 "rss_mb": round(rss_mb),
                 "machine": describe_machine(),
             }

@@ -34,6 +34,13 @@ def describe_machine() -> str:
     return f"{os.cpu_count()} x {model}, Python {platform.python_version()}"
 
 
+def describe_load() -> str:
+    """Tell how many processes wanted a core of late: what to make of the figures."""
+    return ", ".join(
+        f"{load:.1f} {span}" for load, span in zip(os.getloadavg(), ("in 1 min", "in 5", "in 15"), strict=True)
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class RunningService:
     """A service under measurement."""
@@ -54,13 +61,24 @@ class RunningService:
                     found.append(int(entry.name))
         return found
 
+    def rss_mb(self) -> float:
+        """Read what memory the largest worker holds, in MB of 10^6 bytes."""
+        return self._memory_mb("VmRSS:")
+
     def peak_rss_mb(self) -> float:
         """Read the most memory that a worker held so far, in MB of 10^6 bytes."""
+        return self._memory_mb("VmHWM:")
+
+    def disk_mb(self) -> float:
+        """Add up the files of the data directory, in MB of 10^6 bytes."""
+        return sum(path.stat().st_size for path in self.data_dir.rglob("*") if path.is_file()) / 1e6
+
+    def _memory_mb(self, name: str) -> float:
         return max(
             int(line.split()[1]) * 1024 / 1e6
             for pid in self.workers()
             for line in Path(f"/proc/{pid}/status").read_text().splitlines()
-            if line.startswith("VmHWM:")
+            if line.startswith(name)
         )
 
 
@@ -77,6 +95,7 @@ def service(**environment: str) -> Iterator[RunningService]:
             "ANALYTICS_DATA_DIR": str(data_dir),
             "GRPC_PORT": str(port),
             "ANALYTICS_WORKERS": "1",
+            "ANALYTICS_METRICS_PORT": "0",
             "ANALYTICS_LOG_LEVEL": "warning",
             **environment,
         }
