@@ -26,6 +26,8 @@ log = structlog.get_logger(__name__)
 
 LOOK_INTERVAL_S = 5.0
 """How often a process asks for the table's size; in between it adds up what it writes itself."""
+REOPEN_SHARE = 0.9
+"""A full quarantine keeps again when it has shrunk to this: what it holds should be whole stretches, not a sample."""
 ROW_BYTES = 250
 """What a kept event takes beside payload and violations: header, columns, two index entries."""
 
@@ -70,6 +72,8 @@ class Quarantine:
 
     def _choose(self, rejections: Sequence[Rejection]) -> Sequence[Rejection]:
         """Take the first rejections that fit; all of them, as a rule."""
+        if self._full and self._used_bytes > REOPEN_SHARE * self._max_bytes:
+            return []
         for number, rejection in enumerate(rejections):
             size_bytes = ROW_BYTES + len(rejection[VIOLATIONS]) + len(rejection[PAYLOAD] or b"")
             if self._used_bytes + size_bytes > self._max_bytes:

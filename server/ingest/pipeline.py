@@ -1,6 +1,7 @@
 """The ingest pipeline: validate, normalize, write."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,6 +24,9 @@ EVENTS_PER_TURN = 500
 MAX_WRITES_PER_STREAM = 8
 """Messages of one stream that may wait for their commit; past it the stream is not read, so its sender slows down. With
 messages of 500 events this keeps two writers busy (4 were a seventh slower, 12 no faster)."""
+PAUSE_OF_MOSTLY_REJECTED = 3.0
+"""A rejected event costs several times what a stored one does. A message of mostly such is followed by a pause of so
+many times what it took, which leaves three quarters of the process to those who send good ones."""
 
 REJECTED_BY_STORAGE: dict[WriteOutcome, Rejected] = {
     WriteOutcome.CONFLICT: ID_CONFLICT,
@@ -138,6 +142,7 @@ class Pipeline:
             raise TooManyEventsError(len(request.events), MAX_EVENTS_PER_MESSAGE)
         received_at, backfill, prepare = self._now(), request.backfill, self._normalizer.prepare
         made = Prepared([], [], [], request.ByteSize())
+        started_at_s = time.monotonic()
         add_row, add_index = made.rows.append, made.indices.append
         for index, event in enumerate(request.events, tally.received):
             prepared = prepare(event, received_at, backfill=backfill)
@@ -150,6 +155,8 @@ class Pipeline:
             if index % EVENTS_PER_TURN == EVENTS_PER_TURN - 1:
                 await asyncio.sleep(0)
         tally.received += len(request.events)
+        if len(made.rejections) > len(made.rows):
+            await asyncio.sleep(PAUSE_OF_MOSTLY_REJECTED * (time.monotonic() - started_at_s))
         return made
 
     async def _write(self, prepared: Prepared, tally: Tally, *, wait: bool) -> None:
