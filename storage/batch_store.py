@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import datetime
+from itertools import repeat
 from operator import itemgetter
 
 import asyncpg
@@ -36,6 +37,9 @@ log = structlog.get_logger(__name__)
 
 RejectRow = Callable[[Row, WriteOutcome], Rejection]
 """Makes the rejection of a row that turned out to be a CONFLICT or REFUSED."""
+
+Refused = frozenset[tuple[object, ...]]
+"""Rows that Postgres refuses."""
 
 RETRY_FOR_S = 2.0
 """How long callers wait for a database that is away before it counts as gone: a crashed Postgres is back by then."""
@@ -69,6 +73,13 @@ _event_id = itemgetter(EVENT_ID)
 
 class _AlreadyCommittedError(Exception):
     """A rival attempt to write this very batch was committed first; this one has to be rolled back."""
+
+
+class _RowsRefusedError(Exception):
+    """Postgres refuses these rows; the transaction has to be done again without them."""
+
+    def __init__(self, rows: Sequence[Row]) -> None:
+        self.rows = rows
 
 
 class BatchStore:
@@ -122,25 +133,22 @@ class BatchStore:
         loop = asyncio.get_running_loop()
         deadline_s = loop.time() + RETRY_FOR_S
         delay_s = RETRY_DELAY_FIRST_S
-        refreshed = isolating = False
+        refreshed = False
+        refused: Refused | None = None  # None until a row is under suspicion
         while True:
             try:
-                # Many missing days take their time, which is no sign of an outage.
-                await self._ensure_partitions(batch.rows, isolating=isolating)
-                async with asyncio.timeout(ATTEMPT_TIMEOUT_S):
-                    connection = await self._connected()
-                    if in_doubt and await self._is_committed(connection, identity):
-                        return await self._recall(connection, batch)
-                    return await self._transact(connection, batch, identity, isolating=isolating)
+                return await self._attempt(batch, identity, refused, in_doubt=in_doubt)
             except _AlreadyCommittedError:
                 in_doubt = True
+            except _RowsRefusedError as exc:
+                refused = frozenset((*(refused or ()), *map(tuple, exc.rows)))
             except _ROW_FAULTS as exc:
                 if _lacks_partition(exc) and not refreshed:
                     # The day's partition went away, with retention, since its existence was noted.
                     refreshed = True
                     await self._refresh_partitions()
-                elif not isolating:
-                    isolating = True
+                elif refused is None:
+                    refused = frozenset(tuple(row) for row in batch.rows if not _has_id(row))
                     log.info("write_isolating", events=len(batch), error=type(exc).__name__)
                 else:
                     raise
@@ -157,6 +165,17 @@ class BatchStore:
                 log.warning("write_retried", events=len(batch), delay_s=delay_s, error=type(exc).__name__)
                 await asyncio.sleep(delay_s)
                 delay_s = min(2 * delay_s, RETRY_DELAY_MOST_S)
+
+    async def _attempt(
+        self, batch: Batch, identity: BatchIdentity, refused: Refused | None, *, in_doubt: bool
+    ) -> list[WriteOutcome]:
+        # Many missing days take their time, which is no sign of an outage.
+        await self._ensure_partitions(batch.rows, isolating=refused is not None)
+        async with asyncio.timeout(ATTEMPT_TIMEOUT_S):
+            connection = await self._connected()
+            if in_doubt and await self._is_committed(connection, identity):
+                return await self._recall(connection, batch)
+            return await self._transact(connection, batch, identity, refused)
 
     async def _ensure_partitions(self, rows: Sequence[Row], *, isolating: bool) -> None:
         days = {row[TIMESTAMP].date() for row in rows}
@@ -178,7 +197,7 @@ class BatchStore:
         return last is not None and last >= identity.number
 
     async def _transact(
-        self, connection: Connection, batch: Batch, identity: BatchIdentity, *, isolating: bool
+        self, connection: Connection, batch: Batch, identity: BatchIdentity, refused: Refused | None
     ) -> list[WriteOutcome]:
         """Claim the ids, copy the rows whose claim succeeded, quarantine, count, commit.
 
@@ -186,25 +205,31 @@ class BatchStore:
             connection: idle.
             batch: what to write.
             identity: of this attempt.
-            isolating: whether to look for rows that Postgres refuses; without, one of them fails the transaction.
+            refused: rows that Postgres is known to refuse; where given, others are looked for, and without it one of
+                them fails the transaction.
+
+        Raises:
+            _RowsRefusedError: there are others.
         """
+        candidates = batch.rows if not refused else [row for row in batch.rows if tuple(row) not in refused]
         # Sorted, so that concurrent batches claim shared ids in one order; stable, so that of equal ids the first wins.
-        rows = sorted(filter(_has_id, batch.rows) if isolating else batch.rows, key=_event_id)
+        rows = sorted(candidates, key=_event_id)
         async with connection.transaction():
             outcomes = None
             if rows:
                 ids, prints = [row[EVENT_ID] for row in rows], [fingerprint(row) for row in rows]
                 fresh = await connection.fetchval(statement("write/claim_keys"), ids, prints, batch.claimed_at)
                 if fresh is not None:
-                    outcomes = await self._judge(connection, batch.rows, set(fresh))
+                    outcomes = await self._judge(connection, candidates, set(fresh))
                     rows = _first_of_each(rows, set(fresh))
-            if isolating:
-                refused = {row[EVENT_ID] for row in await self._copy_isolating(connection, rows)}
-                await connection.execute(statement("write/release_keys"), list(refused))
-                rows = [row for row in rows if row[EVENT_ID] not in refused]
-                outcomes = _refuse(outcomes, batch.rows, refused)
+            if refused is not None:
+                found = await self._copy_isolating(connection, rows)
+                if found:
+                    raise _RowsRefusedError(found)
             elif rows:
                 await _copy(connection, rows)
+            if refused:
+                outcomes = _with_refused(batch.rows, outcomes, refused)
             rejections = self._all_rejections(batch, outcomes)
             if rejections:
                 await self._quarantine.write(connection, rejections, identity.writer_id)
@@ -235,13 +260,13 @@ class BatchStore:
             if record is None:
                 # Just now purged with its event; or, when an earlier attempt is recalled, refused by Postgres.
                 outcomes.append(WriteOutcome.DUPLICATE if claimed_at is None else WriteOutcome.REFUSED)
-            elif event_id in fresh and event_id not in seen:
+            elif event_id in fresh and event_id not in seen and record["fingerprint"] == fingerprint(row):
                 outcomes.append(WriteOutcome.STORED)
+                seen.add(event_id)
             elif record["fingerprint"] == fingerprint(row):
                 outcomes.append(WriteOutcome.DUPLICATE)
             else:
                 outcomes.append(WriteOutcome.CONFLICT)
-            seen.add(event_id)
         return outcomes
 
     async def _recall(self, connection: Connection, batch: Batch) -> list[WriteOutcome]:
@@ -335,13 +360,10 @@ def _first_of_each(rows: Sequence[Row], fresh: set[str]) -> list[Row]:
     return kept
 
 
-def _refuse(outcomes: Sequence[WriteOutcome] | None, rows: Sequence[Row], refused: set[str]) -> list[WriteOutcome]:
-    """Mark the rows of refused ids, since a repeat of one has no stored twin either, and those without a proper id."""
-    before = outcomes or [WriteOutcome.STORED] * len(rows)
-    return [
-        WriteOutcome.REFUSED if row[EVENT_ID] in refused or not _has_id(row) else outcome
-        for row, outcome in zip(rows, before, strict=True)
-    ]
+def _with_refused(rows: Sequence[Row], outcomes: Sequence[WriteOutcome] | None, refused: Refused) -> list[WriteOutcome]:
+    """Complete the outcomes of the other rows (None: all are stored) by those of refused ones."""
+    others = iter(outcomes) if outcomes is not None else repeat(WriteOutcome.STORED)
+    return [WriteOutcome.REFUSED if tuple(row) in refused else next(others) for row in rows]
 
 
 def _has_id(row: Row) -> bool:

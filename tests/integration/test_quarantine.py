@@ -154,3 +154,13 @@ async def test_a_purged_quarantine_keeps_again(
     assert [row["payload"] for row in await kept(sql)] == [b"payload"]
     await store.close()
     await database.close()
+
+
+async def test_a_good_event_under_the_id_of_a_refused_one_is_stored(store: BatchStore, sql: Connection) -> None:
+    """Even within one batch, behind two different bad ones; its repeat is a duplicate."""
+    event_id = make_row()[0]
+    bad = [make_row(event_id=event_id, event_data=f'{{"contentType":"a\\u0000{number}"}}') for number in range(2)]
+    good = make_row(event_id=event_id)
+    assert await store.store(make_batch([*bad, good, bad[0], good])) == [REFUSED, REFUSED, STORED, REFUSED, DUPLICATE]
+    assert await sql.fetchval("SELECT count(*) FROM analytics_events") == 1
+    assert await ledger(sql) == (1, 1, 3)
