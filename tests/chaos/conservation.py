@@ -22,7 +22,7 @@ RETRYABLE = {"UNAVAILABLE", "RESOURCE_EXHAUSTED", "DEADLINE_EXCEEDED", "CANCELLE
 BROKEN_IN_MID_WRITE = "INTERNAL (Internal error from Core)"
 """What grpc.aio's client says when a connection breaks while it writes; no word of the server's."""
 IDS_SHOWN = 3
-STATS_TIMEOUT_S = 30
+STATS_TIMEOUT_S = 60
 CONNECT_TIMEOUT_S = 10
 LEDGER_COLUMNS = ("stored", "duplicates", "rejected")
 
