@@ -28,7 +28,7 @@ GIVEN_UP_AFTER_S = 30.0
 """A service that is late is waited for a little, so that the report can say how late."""
 STOPPED_WITHIN_S = 10.0
 """The drain time of 5 s, and what the last flush and the end of Postgres take."""
-SPOOLING_WITHIN_S = 3.0
+SPOOLING_WITHIN_S = 20.0
 """An outage has lasted for long enough when this is asked; a busy machine is given some time to show it."""
 DRAINED_WITHIN_S = 30.0
 SETTLED_WITHIN_S = 5.0

@@ -53,12 +53,21 @@ async def test_an_odd_name_is_no_trouble(tmp_path: Path) -> None:
         assert await ask(postgres.url, "SELECT 1") == 1
 
 
-def test_a_socket_folder_of_somebody_else_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def short_dir() -> Iterator[Path]:
+    """A folder whose path is short enough for a socket; those of pytest grow with the number of its runs."""
+    with tempfile.TemporaryDirectory(prefix="s-", dir="/tmp") as folder:
+        yield Path(folder)
+
+
+def test_a_socket_folder_of_somebody_else_is_refused(
+    tmp_path: Path, short_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A prepared link or an open folder in the shared temporary folder is not used."""
-    monkeypatch.setattr(tempfile, "gettempdir", lambda: str(tmp_path))
+    monkeypatch.setattr(tempfile, "gettempdir", lambda: str(short_dir))
     deep = tmp_path / ("d" * MAX_SOCKET_BYTES)
     EmbeddedPostgres(deep).__enter__().stop()
-    (folder,) = tmp_path.glob("analytics-*")
+    (folder,) = short_dir.glob("analytics-*")
     folder.chmod(0o755)
     with pytest.raises(EmbeddedPostgresError, match="nobody else may enter"):
         EmbeddedPostgres(deep).start()
