@@ -1,7 +1,7 @@
 """The rules of single values: quick tests for the common case, and the words for what is wrong in the other."""
 
 import ipaddress
-import re
+import string
 import sys
 from collections.abc import Callable, Iterator
 from functools import lru_cache
@@ -17,11 +17,22 @@ CURRENCIES = frozenset(currency.code for currency in Currency)
 """The active codes of ISO 4217."""
 ADDRESS_CACHE_SIZE = 4096
 """Parsing an address costs half an event, and one address sends many; so many texts take about 1 MB."""
-MAX_EXACT_INTEGER = 2**53
+LARGEST_DOUBLE = sys.float_info.max
+MAX_EXACT_INTEGER = 2.0**53
 """Up to here each whole number is a double of its own."""
 
-is_uuid = re.compile("-".join(f"[0-9a-fA-F]{{{digits}}}" for digits in (8, 4, 4, 4, 12))).fullmatch
-"""Tells whether a text is a UUID of 36 characters, in either case; braces and "urn:uuid:" are not taken."""
+_UUID_SHAPE = b"00000000-0000-0000-0000-000000000000"
+_SHAPE_OF_BYTES = bytes(
+    ord("0") if chr(byte) in string.hexdigits else ord("-") if chr(byte) == "-" else 0 for byte in range(256)
+)
+
+
+def is_uuid(text: str) -> bool:
+    """Tell whether a text is a UUID of 36 characters, in either case; braces and "urn:uuid:" are not taken.
+
+    Mapping each digit to 0 and comparing takes half as long as a regular expression.
+    """
+    return text.encode().translate(_SHAPE_OF_BYTES) == _UUID_SHAPE
 
 
 @lru_cache(maxsize=ADDRESS_CACHE_SIZE)
@@ -58,8 +69,8 @@ def shape_test(field: Field) -> Callable[[str], object] | None:
 
 def bounds(field: Field) -> tuple[float, float]:
     """Answer the least and the largest value of a number; without a rule, what is finite."""
-    low = -sys.float_info.max if field.minimum is None else field.minimum
-    high = sys.float_info.max if field.maximum is None else field.maximum
+    low = -LARGEST_DOUBLE if field.minimum is None else field.minimum
+    high = LARGEST_DOUBLE if field.maximum is None else field.maximum
     return low, high
 
 
@@ -93,18 +104,15 @@ def _shape_problem(field: Field, text: str) -> Problem:
 
 def number_problem(field: Field, value: float) -> Problem:
     """Tell the rule that a number outside of `bounds` breaks."""
-    low, high = bounds(field)
     if not isfinite(value):
         return violations.FINITE, f"is {value}; a finite number is needed"
+    low, high = bounds(field)
     if value < low:
-        return (
-            violations.MINIMUM,
-            f"is {plain_number(value)}; the least allowed is {plain_number(low)} {field.unit}".rstrip(),
-        )
-    return (
-        violations.MAXIMUM,
-        f"is {plain_number(value)}; the most allowed is {plain_number(high)} {field.unit}".rstrip(),
-    )
+        rule, says, bound = violations.MINIMUM, "least", low
+    else:
+        rule, says, bound = violations.MAXIMUM, "most", high
+    unit = f" {field.unit}" if field.unit else ""
+    return rule, f"is {plain_number(value)}; the {says} allowed is {plain_number(bound)}{unit}"
 
 
 def plain_number(value: float) -> float:

@@ -27,7 +27,9 @@ class UuidSource:
 
     def __call__(self) -> str:
         """Make an id, for example "01890a5d-ac96-774b-bcce-b302099a8057"."""
-        tick = max(self._clock_ns() * _TICKS_PER_MS // 1_000_000, self._last_tick + 1)
+        tick = self._clock_ns() * _TICKS_PER_MS // 1_000_000
+        if tick <= self._last_tick:
+            tick = self._last_tick + 1
         self._last_tick = tick
         # Python seeds this generator anew in every process, forked ones included; an id is no secret.
         return _layout(tick // _TICKS_PER_MS, tick % _TICKS_PER_MS, random.getrandbits(62))
@@ -59,5 +61,6 @@ def deterministic_id(dataset: str, position: str | int, content: bytes, timestam
 
 def _layout(milliseconds: int, rand_a: int, rand_b: int) -> str:
     """Put 48 bits of time, 12 and 62 further bits, the version and the variant in their places."""
-    text = f"{milliseconds:012x}7{rand_a:03x}{2 << 62 | rand_b:016x}"
+    number = milliseconds << 80 | 7 << 76 | rand_a << 64 | 2 << 62 | rand_b
+    text = number.to_bytes(16, "big").hex()
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

@@ -1,35 +1,23 @@
-"""Compiles the rules of a message's fields into one closure that reads and checks a message in a single pass.
+"""Compiles the rules of a message's fields into one function that reads and checks a message in a single pass.
 
-Each kind of field has a loop of its own that tests the common case in as few steps as Python allows; the words for a
-broken rule are found only when one is broken. No loop changes the message.
-
-The two loops that run for every event zip without `strict`, which costs a tenth of a microsecond each: what they zip is
-made from one list of fields.
+`events.reader_source` writes that function; here is what it calls. Nothing here changes the message.
 """
 
+import linecache
 from collections.abc import Callable, Iterable, Sequence
-from operator import attrgetter
 from typing import Any
 
 from google.protobuf.message import Message
 
 from events import violations
-from events.event_type import Field, Kind, is_newer
-from events.field_rules import (
-    bounds,
-    missing,
-    newer,
-    number_problem,
-    plain_number,
-    shape_test,
-    text_problems,
-)
+from events.event_type import Field, Kind
+from events.field_rules import missing, newer, number_problem, plain_number, shape_test, text_problems
 from events.object_reader import ObjectReader
+from events.reader_source import write_reader
 from events.violations import Problem, Violation
 
 Reader = Callable[[Message, list[Violation]], dict[str, Any]]
 """Reads the set fields of a message as JSON values by JSON name; appends what is wrong to the list given."""
-_Fill = Callable[[Message, dict[str, Any], list[Violation]], None]
 
 
 def compile_reader(fields: Sequence[Field], version: str, owner: str) -> Reader:
@@ -43,138 +31,73 @@ def compile_reader(fields: Sequence[Field], version: str, owner: str) -> Reader:
         version: the version of the events that it reads; a newer field that is set is a violation.
         owner: what the fields belong to, for example "view event"; stands in descriptions.
     """
-    current = [field for field in fields if not is_newer(field, version)]
-    later = [field for field in fields if is_newer(field, version)]
-    fills = [_COMPILERS[kind](group, owner) for kind in Kind if (group := [f for f in current if f.kind is kind])]
-    if later:
-        fills.append(_refuse_newer(later, version))
-
-    def read(message: Message, found: list[Violation]) -> dict[str, Any]:
-        data: dict[str, Any] = {}
-        for fill in fills:
-            fill(message, data, found)
-        return data
-
-    return read
+    names = _refusals(fields, version, owner)
+    for field in fields:
+        test = shape_test(field)
+        if test is not None:
+            names[f"is_{field.name}"] = test
+        if field.kind is Kind.TEXTS:
+            names[f"read_{field.name}"] = _text_list_reader(field)
+        elif field.kind is Kind.OBJECT:
+            names[f"read_{field.name}"] = ObjectReader(field).read
+    source, place = write_reader(fields, version), f"<reader of a {owner} {version}>"
+    linecache.cache[place] = (len(source), None, source.splitlines(keepends=True), place)  # for tracebacks
+    exec(compile(source, place, "exec"), names)  # noqa: S102 - our own text, made from our own .proto files
+    reader: Reader = names["read"]
+    return reader
 
 
 def note(found: list[Violation], field: Field, problems: Iterable[Problem], index: int | None = None) -> None:
     """Append the problems of a field, or of one item of its list, unless there are plenty already."""
-    suffix = "" if index is None else f"[{index}]"
+    name, json_name = field.name, field.json_name
+    if index is not None:
+        name, json_name = f"{name}[{index}]", f"{json_name}[{index}]"
     for rule, description in problems:
         if len(found) <= violations.MAX_VIOLATIONS:
-            found.append(Violation(f"{field.name}{suffix}", f"{field.json_name}{suffix}", rule, description))
+            found.append(Violation(name, json_name, rule, description))
 
 
-def _getter(fields: Sequence[Field]) -> Callable[[Message], tuple[Any, ...]]:
-    """Make a function that gets several attributes in one step; attrgetter of a single name returns no tuple."""
-    names = [field.name for field in fields]
-    if len(names) > 1:
-        return attrgetter(*names)
-    return lambda message: (getattr(message, names[0]),)
+def _refusals(fields: Sequence[Field], version: str, owner: str) -> dict[str, Any]:
+    """Make the functions that note a broken rule of the field that they are told, by their names in the source."""
+    by_name = {field.name: field for field in fields}
+    absent = {field.name: Violation(field.name, field.json_name, *missing(field, owner)) for field in fields}
+
+    def refuse_text(name: str, text: str, found: list[Violation]) -> None:
+        note(found, by_name[name], text_problems(by_name[name], text))
+
+    def refuse_number(name: str, value: float, found: list[Violation]) -> None:
+        note(found, by_name[name], [number_problem(by_name[name], value)])
+
+    def refuse_missing(name: str, found: list[Violation]) -> None:
+        if len(found) <= violations.MAX_VIOLATIONS:
+            found.append(absent[name])
+
+    def refuse_newer(name: str, found: list[Violation]) -> None:
+        note(found, by_name[name], [newer(by_name[name].since, version)])
+
+    return {
+        "refuse_text": refuse_text,
+        "refuse_number": refuse_number,
+        "refuse_missing": refuse_missing,
+        "refuse_newer": refuse_newer,
+        "plain_number": plain_number,
+    }
 
 
-def _compile_texts(fields: Sequence[Field], owner: str) -> _Fill:
-    get = _getter(fields)
-    slots = tuple((field, field.json_name, field.max_length, shape_test(field)) for field in fields)
+def _text_list_reader(field: Field) -> Callable[[Any, list[Violation]], list[str]]:
+    max_items, max_length = field.max_items, field.max_length
 
-    def fill(message: Message, data: dict[str, Any], found: list[Violation]) -> None:
-        for (field, json_name, limit, test), text in zip(slots, get(message)):  # noqa: B905 - see above
-            if text:
-                if len(text) > limit or "\0" in text or (test is not None and not test(text)):
-                    note(found, field, text_problems(field, text))
-                data[json_name] = text
-            elif field.required:
-                note(found, field, [missing(field, owner)])
+    def read(items: Any, found: list[Violation]) -> list[str]:
+        texts: list[str] = items[:]  # a list of its own, in one step
+        if len(texts) > max_items:
+            problem = f"has {len(texts)} items; at most {max_items} are allowed"
+            note(found, field, [(violations.MAX_ITEMS, problem)])
+            return []
+        for text in texts:
+            if len(text) > max_length or "\0" in text:
+                for index, item in enumerate(texts):
+                    note(found, field, text_problems(field, item), index)
+                break
+        return texts
 
-    return fill
-
-
-def _compile_numbers(fields: Sequence[Field], owner: str) -> _Fill:
-    get = _getter(fields)
-    slots = tuple((field, field.json_name, *bounds(field)) for field in fields)
-
-    def fill(message: Message, data: dict[str, Any], found: list[Violation]) -> None:
-        for (field, json_name, low, high), value in zip(slots, get(message)):  # noqa: B905 - see above
-            # Only a zero leaves presence open, and asking for it costs as much as the value.
-            if value or (field.tracks_presence and message.HasField(field.name)):
-                if low <= value <= high:  # NaN is not
-                    data[json_name] = plain_number(value)
-                else:
-                    note(found, field, [number_problem(field, value)])
-            elif field.required:
-                note(found, field, [missing(field, owner)])
-
-    return fill
-
-
-def _compile_flags(fields: Sequence[Field], owner: str) -> _Fill:
-    get = _getter(fields)
-
-    def fill(message: Message, data: dict[str, Any], found: list[Violation]) -> None:
-        for field, value in zip(fields, get(message), strict=True):
-            if value or (field.tracks_presence and message.HasField(field.name)):
-                data[field.json_name] = value
-            elif field.required:
-                note(found, field, [missing(field, owner)])
-
-    return fill
-
-
-def _compile_text_lists(fields: Sequence[Field], owner: str) -> _Fill:
-    get = _getter(fields)
-
-    def fill(message: Message, data: dict[str, Any], found: list[Violation]) -> None:
-        for field, items in zip(fields, get(message), strict=True):
-            texts = items[:]  # a list of its own, in one step
-            if len(texts) > field.max_items:
-                problem = f"has {len(texts)} items; at most {field.max_items} are allowed"
-                note(found, field, [(violations.MAX_ITEMS, problem)])
-            elif texts:
-                for index, text in enumerate(texts):
-                    if len(text) > field.max_length or "\0" in text:
-                        note(found, field, text_problems(field, text), index)
-                data[field.json_name] = texts
-            elif field.required:
-                note(found, field, [missing(field, owner)])
-
-    return fill
-
-
-def _compile_objects(fields: Sequence[Field], owner: str) -> _Fill:
-    slots = tuple((field, field.name, attrgetter(field.name), ObjectReader(field).read) for field in fields)
-
-    def fill(message: Message, data: dict[str, Any], found: list[Violation]) -> None:
-        for field, name, get, read in slots:
-            if message.HasField(name):
-                data[field.json_name] = read(get(message), found)
-            elif field.required:
-                note(found, field, [missing(field, owner)])
-
-    return fill
-
-
-_COMPILERS: dict[Kind, Callable[[Sequence[Field], str], _Fill]] = {
-    Kind.TEXT: _compile_texts,
-    Kind.NUMBER: _compile_numbers,
-    Kind.INTEGER: _compile_numbers,
-    Kind.FLAG: _compile_flags,
-    Kind.TEXTS: _compile_text_lists,
-    Kind.OBJECT: _compile_objects,
-}
-
-
-def _refuse_newer(fields: Sequence[Field], version: str) -> _Fill:
-    def fill(message: Message, data: dict[str, Any], found: list[Violation]) -> None:  # noqa: ARG001 - a _Fill
-        for field in fields:
-            if _is_set(message, field):
-                note(found, field, [newer(field.since, version)])
-
-    return fill
-
-
-def _is_set(message: Message, field: Field) -> bool:
-    """Tell whether a field is set, in the sense of `compile_reader`."""
-    if field.tracks_presence and field.kind is not Kind.TEXT:
-        return message.HasField(field.name)
-    return bool(getattr(message, field.name))
+    return read

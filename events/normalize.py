@@ -114,7 +114,7 @@ class Normalizer:
         self._new_id = new_id
         self._retention_raw_days = retention_raw_days
         self._hash_address = lru_cache(maxsize=ADDRESS_CACHE_SIZE)(_address_hasher(ip_hash_key))
-        self._received = (_EPOCH, 0)
+        self._window = self._make_window(_EPOCH)
 
     def prepare(self, event: Event, received_at: datetime, *, backfill: bool = False) -> Row | Rejected:
         """Validate an event and make its row, or tell why it is refused. The event is not changed.
@@ -126,7 +126,7 @@ class Normalizer:
                 earlier transfer, corrects nothing.
         """
         reading = self._read(event)
-        if isinstance(reading, list):
+        if not isinstance(reading, tuple):  # it is a list; asking for the common type is the quicker question
             return Rejected(_known_id(event), INVALID_EVENT, tuple(reading))
         (
             event_type,
@@ -143,23 +143,23 @@ class Normalizer:
             device,
             data,
         ) = reading
-        if self._received[0] is not received_at:
-            self._received = (received_at, (received_at - _EPOCH) // _MICROSECOND)
+        known_at, received_utc, received_us, oldest_us, newest_us = self._window
+        if known_at is not received_at:
+            self._window = self._make_window(received_at)
+            _, received_utc, received_us, oldest_us, newest_us = self._window
         source = None
         if timestamp_us is None:
             timestamp, source = received_at, MISSING
         else:
-            received_us = self._received[1]
             if sent_at_us is not None and not backfill and abs(received_us - sent_at_us) > SKEW_TOLERANCE_US:
                 timestamp_us += received_us - sent_at_us
                 source = CORRECTED
-            if timestamp_us > received_us + FUTURE_TOLERANCE_US:
+            if timestamp_us > newest_us:
                 timestamp, source = received_at, FUTURE
+            elif timestamp_us >= oldest_us or (backfill and timestamp_us >= 0):
+                timestamp = received_utc + (timestamp_us - received_us) * _MICROSECOND
             else:
-                too_old = self._judge_age(timestamp_us, received_us, backfill=backfill)
-                if too_old is not None:
-                    return Rejected(_known_id(event), *too_old)
-                timestamp = datetime.fromtimestamp(timestamp_us / 1_000_000, UTC)  # exact to the year 2242
+                return Rejected(_known_id(event), *self._judge_age(timestamp_us, received_us, backfill=backfill))
         event_id = event_id.lower() or self._new_id()
         return (
             event_id,
@@ -179,10 +179,15 @@ class Normalizer:
             to_json(data),
         )
 
-    def _judge_age(
-        self, timestamp_us: int, received_us: int, *, backfill: bool
-    ) -> tuple[str, tuple[Violation, ...]] | None:
-        """Answer the reason and violation of a timestamp that is too old, None for one that is not."""
+    def _make_window(self, received_at: datetime) -> tuple[datetime, datetime, int, int, int]:
+        """Answer `received_at`, and in microseconds: it, and the oldest and newest timestamp that is taken then."""
+        received_us = (received_at - _EPOCH) // _MICROSECOND
+        days = self._retention_raw_days
+        oldest_us = max(received_us - days * _US_PER_DAY, 0) if days else 0
+        return received_at, received_at.astimezone(UTC), received_us, oldest_us, received_us + FUTURE_TOLERANCE_US
+
+    def _judge_age(self, timestamp_us: int, received_us: int, *, backfill: bool) -> tuple[str, tuple[Violation, ...]]:
+        """Answer the reason and violation of a timestamp that is too old."""
         days = self._retention_raw_days
         if days and not backfill and timestamp_us < received_us - days * _US_PER_DAY:
             problem = (
@@ -190,10 +195,9 @@ class Normalizer:
                 "kept; send old data with `analytics import`, or set backfill"
             )
             return EVENT_TOO_OLD, (Violation("timestamp", "timestamp", violations.TOO_OLD, problem),)
-        if timestamp_us < 0:  # only a correction leads here
-            problem = "lies before 1970 once it is corrected by sent_at; mend the client's clock, or leave sent_at out"
-            return INVALID_EVENT, (Violation("timestamp", "timestamp", violations.TIMESTAMP, problem),)
-        return None
+        # It lies before 1970, and only a correction leads there.
+        problem = "lies before 1970 once it is corrected by sent_at; mend the client's clock, or leave sent_at out"
+        return INVALID_EVENT, (Violation("timestamp", "timestamp", violations.TIMESTAMP, problem),)
 
 
 def warnings_of(row: Row) -> list[str]:
@@ -203,7 +207,8 @@ def warnings_of(row: Row) -> list[str]:
 
 
 def _known_id(event: Event) -> str:
-    return event.event_id.lower() if is_uuid(event.event_id) else ""
+    event_id = event.event_id
+    return event_id.lower() if is_uuid(event_id) else ""
 
 
 def _address_hasher(key: bytes) -> Callable[[str], str]:

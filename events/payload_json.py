@@ -23,6 +23,10 @@ is_decimal_integer = re.compile("-?[0-9]{1,20}").fullmatch
 is_decimal = re.compile(r"-?[0-9]{1,400}(\.[0-9]{1,1100})?([eE][+-]?[0-9]{1,4})?|-?Infinity|NaN").fullmatch
 """A number in a JSON string, as protobuf JSON allows; no double prints with more digits."""
 
+_which_oneof = Value.WhichOneof  # see events.rules
+_NULLS = ("null_value", None)
+"""The kinds of a value that says nothing: null, and one that a caller left empty."""
+
 
 class DataReader:
     """Turns the `data` of events of one type into typed payloads.
@@ -39,7 +43,9 @@ class DataReader:
         self._owner = event_type.name
         self._json_names = tuple(field.json_name for field in event_type.fields)
         self._slots = {
-            name: (field, _SETTERS[field.kind]) for field in event_type.fields for name in (field.name, field.json_name)
+            name: (field, _SETTERS[field.kind], _earlier_name(field, name))
+            for field in event_type.fields
+            for name in (field.name, field.json_name)
         }
 
     def read(self, data: Struct, found: list[Violation]) -> Message:
@@ -48,22 +54,21 @@ class DataReader:
         A field that is null counts as missing. A field of the wrong type stays unset.
         """
         message = self._message_class()
-        members = data.fields
-        seen: set[str] = set()
+        members, slots = data.fields, self._slots
         for name in sorted(members):  # an object has no order, and an answer should repeat itself
             if len(found) > violations.MAX_VIOLATIONS:
                 break
-            slot = self._slots.get(name)
+            slot = slots.get(name)
             if slot is None:
                 found.append(self._unknown(name))
                 continue
-            field, set_field = slot
-            if field.name in seen:
+            field, set_field, earlier = slot
+            if earlier is not None and earlier in members:
                 problem = f"is given as both {field.json_name} and {field.name}; keep one"
                 found.append(Violation(field.name, field.json_name, violations.DUPLICATE_FIELD, problem))
                 continue
-            seen.add(field.name)
-            set_field(message, field, members[name], found)
+            value = members[name]
+            set_field(message, field, value, _which_oneof(value, "kind"), found)
         return message
 
     def _unknown(self, name: str) -> Violation:
@@ -71,6 +76,12 @@ class DataReader:
         hint = f"did you mean {near}?" if near else f"known are {', '.join(self._json_names)}"
         path = key_path("", name)[1:]
         return Violation(path, path, violations.UNKNOWN_FIELD, f"is no field of a {self._owner} event; {hint}")
+
+
+def _earlier_name(field: Field, name: str) -> str | None:
+    """Answer the other name of a field where it comes first in the order of names, and so takes the field."""
+    other = field.json_name if name == field.name else field.name
+    return other if other < name else None
 
 
 def _refuse(field: Field, value: Value, found: list[Violation], suffix: str = "") -> None:
@@ -92,69 +103,65 @@ def _describe(value: Value) -> str:
     return {"struct_value": "an object", "list_value": "a list"}.get(kind or "", "null")
 
 
-def _is_null(value: Value) -> bool:
-    return value.WhichOneof("kind") in ("null_value", None)
-
-
-def _set_text(message: Message, field: Field, value: Value, found: list[Violation]) -> None:
-    if value.HasField("string_value"):
+def _set_text(message: Message, field: Field, value: Value, kind: str | None, found: list[Violation]) -> None:
+    if kind == "string_value":
         setattr(message, field.name, value.string_value)
-    elif not _is_null(value):
+    elif kind not in _NULLS:
         _refuse(field, value, found)
 
 
-def _set_number(message: Message, field: Field, value: Value, found: list[Violation]) -> None:
-    if value.HasField("number_value"):
+def _set_number(message: Message, field: Field, value: Value, kind: str | None, found: list[Violation]) -> None:
+    if kind == "number_value":
         setattr(message, field.name, value.number_value)
-    elif value.HasField("string_value") and is_decimal(value.string_value):
+    elif kind == "string_value" and is_decimal(value.string_value):
         setattr(message, field.name, float(value.string_value))
-    elif not _is_null(value):
+    elif kind not in _NULLS:
         _refuse(field, value, found)
 
 
-def _set_integer(message: Message, field: Field, value: Value, found: list[Violation]) -> None:
+def _set_integer(message: Message, field: Field, value: Value, kind: str | None, found: list[Violation]) -> None:
     number: int | None = None
-    if value.HasField("number_value") and value.number_value.is_integer():
+    if kind == "number_value" and value.number_value.is_integer():
         number = int(value.number_value)
-    elif value.HasField("string_value") and is_decimal_integer(value.string_value):
+    elif kind == "string_value" and is_decimal_integer(value.string_value):
         number = int(value.string_value)
     low, high = field.integer_range or (0, 0)
     if number is not None and low <= number <= high:
         setattr(message, field.name, number)
-    elif not _is_null(value):
+    elif kind not in _NULLS:
         _refuse(field, value, found)
 
 
-def _set_flag(message: Message, field: Field, value: Value, found: list[Violation]) -> None:
-    if value.HasField("bool_value"):
+def _set_flag(message: Message, field: Field, value: Value, kind: str | None, found: list[Violation]) -> None:
+    if kind == "bool_value":
         setattr(message, field.name, value.bool_value)
-    elif not _is_null(value):
+    elif kind not in _NULLS:
         _refuse(field, value, found)
 
 
-def _set_texts(message: Message, field: Field, value: Value, found: list[Violation]) -> None:
-    if not value.HasField("list_value"):
-        if not _is_null(value):
-            _refuse(field, value, found)
-        return
-    texts = getattr(message, field.name)
-    for index, item in enumerate(value.list_value.values):
-        if item.HasField("string_value"):
-            texts.append(item.string_value)
-        elif len(found) <= violations.MAX_VIOLATIONS:
-            _refuse(field, item, found, f"[{index}]")
+def _set_texts(message: Message, field: Field, value: Value, kind: str | None, found: list[Violation]) -> None:
+    if kind == "list_value":
+        texts = []
+        for index, item in enumerate(value.list_value.values):
+            if _which_oneof(item, "kind") == "string_value":
+                texts.append(item.string_value)
+            elif len(found) <= violations.MAX_VIOLATIONS:
+                _refuse(field, item, found, f"[{index}]")
+        getattr(message, field.name).extend(texts)
+    elif kind not in _NULLS:
+        _refuse(field, value, found)
 
 
-def _set_object(message: Message, field: Field, value: Value, found: list[Violation]) -> None:
-    if value.HasField("struct_value"):
+def _set_object(message: Message, field: Field, value: Value, kind: str | None, found: list[Violation]) -> None:
+    if kind == "struct_value":
         inner = getattr(message, field.name)
         inner.SetInParent()  # an empty object is there all the same
         inner.CopyFrom(value.struct_value)
-    elif not _is_null(value):
+    elif kind not in _NULLS:
         _refuse(field, value, found)
 
 
-_SETTERS: dict[Kind, Callable[[Message, Field, Value, list[Violation]], None]] = {
+_SETTERS: dict[Kind, Callable[[Message, Field, Value, str | None, list[Violation]], None]] = {
     Kind.TEXT: _set_text,
     Kind.NUMBER: _set_number,
     Kind.INTEGER: _set_integer,

@@ -104,4 +104,9 @@ def _name(text: str) -> str | None:
 
 
 def _violations_json(violations: Sequence[Violation]) -> str:
-    return orjson.dumps([violation._asdict() for violation in violations]).decode()
+    return orjson.dumps(
+        [
+            {"field": field, "json_field": json_field, "rule": rule, "description": description}
+            for field, json_field, rule, description in violations
+        ]
+    ).decode()

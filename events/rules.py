@@ -1,11 +1,10 @@
-"""Validation: compiles the catalogue into one closure that reads an event and finds all that is wrong with it.
+"""Validation: compiles the catalogue into one function that reads an event and finds all that is wrong with it.
 
 A valid event is read once and comes out as plain values, ready to be normalised; an event with violations comes out as
 their list. Neither changes the event.
 """
 
 from collections.abc import Callable
-from operator import attrgetter
 from typing import Any, NamedTuple
 
 from google.protobuf.message import Message
@@ -13,7 +12,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from events import violations
 from events.catalogue import load_catalogue
-from events.event_type import Catalogue, EventType, Kind, is_version, version_key
+from events.event_type import Catalogue, EventType, is_version, version_key
 from events.field_rules import bounds, is_uuid, newer, number_problem, packed_address, text_problems
 from events.message_reader import Reader, compile_reader, note
 from events.payload_json import DataReader
@@ -44,17 +43,12 @@ Reading = tuple[
 A plain tuple, because building a named one costs a twentieth of the whole path.
 """
 
-_get_envelope = attrgetter(
-    "event_id",
-    "event_type",
-    "schema_version",
-    "user_id",
-    "session_id",
-    "platform",
-    "user_agent",
-    "ip_address",
-    "sequence",
-)
+_ENVELOPE = ("event_id", "event_type", "user_id", "session_id", "sequence", "platform", "user_agent", "ip_address")
+"""The plain fields of an event, in the order of the .proto file; but for its version, whose rules are the type's."""
+
+# Methods of the class: a message looks for a field of that name first, which doubles the cost of a call.
+_which_oneof = Event.WhichOneof
+_has_field = Event.HasField
 
 
 class _Plan(NamedTuple):
@@ -63,6 +57,10 @@ class _Plan(NamedTuple):
     version: str
     read_payload: Reader
     has_device: bool
+
+
+_NO_PLAN = _Plan("", lambda _message, _found: {}, has_device=True)
+"""The plan of an event whose type is unknown: its payload is not read."""
 
 
 class Validator:
@@ -80,10 +78,11 @@ class Validator:
         """Compile the rules. `catalogue`: the one of the service's own .proto files where missing."""
         self.catalogue = catalogue or load_catalogue()
         self._types = self.catalogue.types
+        self._envelope = [self.catalogue.envelope[name] for name in _ENVELOPE]
         self._data_readers = {name: DataReader(event_type) for name, event_type in self._types.items()}
         self._device_reader = compile_reader(self.catalogue.device, "", "device")
-        # The empty name is that of an event whose type is unknown: it has no plan, so its payload is not read.
-        self._plans = {name: self._compile_type(event_type) for name, event_type in self._types.items()} | {"": {}}
+        self._plans = {name: self._compile_type(event_type) for name, event_type in self._types.items()}
+        self._plans[""] = {"": _NO_PLAN}  # `_open_data` calls an unknown type so
         self.read = self._compile()
 
     def validate(self, event: Event) -> list[Violation]:
@@ -106,59 +105,66 @@ class Validator:
 
     def _compile(self) -> Callable[[Event], Reading | list[Violation]]:
         """Make the closure that reads an event: a straight line for a valid one with a typed payload."""
-        plans = self._plans
+        plans, open_data = self._plans, self._open_data
         envelope = self.catalogue.envelope
         user_limit, session_limit = envelope["user_id"].max_length, envelope["session_id"].max_length
         platform_limit, agent_limit = envelope["platform"].max_length, envelope["user_agent"].max_length
-        sequence_low, sequence_high = bounds(envelope["sequence"])
+        sequence_low, sequence_high = (int(bound) for bound in bounds(envelope["sequence"]))
+        json_names = {field.name: field.json_name for field in Event.DESCRIPTOR.fields}
 
         def read(event: Event) -> Reading | list[Violation]:
             found: list[Violation] = []
             inner: list[Violation] = []  # of the payload, relative to it
-            has = event.HasField
-            name = event.WhichOneof("payload")
-            if name is None or has("data"):
-                name, payload, json_prefix = self._open_data(event, name, found, inner)
+            name = _which_oneof(event, "payload")
+            if name is None or _has_field(event, "data"):
+                name, payload, json_prefix = open_data(event, name, found, inner)
             else:
                 payload, json_prefix = getattr(event, name), ""
-            event_id, event_type, version, user_id, session_id, platform, agent, address, sequence = _get_envelope(
-                event
-            )
-            plan = plans[name].get(version)
-            if plan is None:
+            event_id, event_type, version = event.event_id, event.event_type, event.schema_version
+            user_id, session_id, platform = event.user_id, event.session_id, event.platform
+            agent, address, sequence = event.user_agent, event.ip_address, event.sequence
+            try:
+                resolved, read_payload, has_device = plans[name][version]
+            except KeyError:
                 self._judge_version(version, name, found)
-                plan = plans[name].get("")
+                resolved, read_payload, has_device = plans[name][""]
             if (
                 (event_type and event_type != name)
                 or (event_id and not is_uuid(event_id))
                 or len(user_id) > user_limit
+                or "\0" in user_id
                 or len(session_id) > session_limit
+                or "\0" in session_id
                 or len(platform) > platform_limit
-                or len(agent) > agent_limit
-                or "\0" in user_id + session_id + platform + agent
+                or "\0" in platform
+                or (agent and (len(agent) > agent_limit or "\0" in agent))
                 or (address and packed_address(address) is None)
-                or not sequence_low <= sequence <= sequence_high
+                or sequence < sequence_low
+                or sequence > sequence_high
             ):
-                self._judge_envelope(event, name, found)
-            data: dict[str, Any] = {}
-            if plan is not None and payload is not None:
-                data = plan.read_payload(payload, inner)
-                if inner:
-                    found += _placed(inner, name, json_prefix or event.DESCRIPTOR.fields_by_name[name].json_name)
-            device = self._read_device(event, plan, found) if has("device") else None
+                values = event_id, event_type, user_id, session_id, sequence, platform, agent, address
+                self._judge_envelope(values, name, found)
+            data = read_payload(payload, inner) if payload is not None else {}
+            if inner:
+                found += _placed(inner, name, json_prefix or json_names[name])
+            device = (
+                self._read_device(event, resolved, found, has_device=has_device)
+                if _has_field(event, "device")
+                else None
+            )
             timestamp_us = None
             stamp = event.timestamp
             seconds, nanos = stamp.seconds, stamp.nanos
             if 0 < seconds <= LATEST_S and 0 <= nanos < NANOS_PER_S:
                 timestamp_us = seconds * 1_000_000 + nanos // 1000
-            elif has("timestamp"):
+            elif _has_field(event, "timestamp"):
                 timestamp_us = _microseconds("timestamp", stamp, found)
-            sent_at_us = _microseconds("sent_at", event.sent_at, found) if has("sent_at") else None
-            if found or plan is None:
+            sent_at_us = _microseconds("sent_at", event.sent_at, found) if _has_field(event, "sent_at") else None
+            if found:
                 return bounded(found)
             return (
                 name,
-                plan.version,
+                resolved,
                 event_id,
                 user_id,
                 session_id,
@@ -218,25 +224,26 @@ class Validator:
             problem = f"is {quoted(version)}; known versions of {name} events are {known}"
             note(found, field, [(violations.UNKNOWN_VERSION, problem)])
 
-    def _judge_envelope(self, event: Event, name: str, found: list[Violation]) -> None:
-        """Tell what is wrong with the envelope, in as many words as it takes; its version is judged elsewhere."""
-        for field in self.catalogue.envelope.values():
-            value = getattr(event, field.name)
+    def _judge_envelope(self, values: tuple[Any, ...], name: str, found: list[Violation]) -> None:
+        """Tell what is wrong with the values of `_ENVELOPE`, in as many words as it takes."""
+        for field, value in zip(self._envelope, values, strict=True):
             if field.name == "event_type":
                 if value and name and value != name:
                     problem = f"is {quoted(value)}, but the payload is {name}; make them agree, or leave it out"
                     note(found, field, [(violations.EVENT_TYPE_MISMATCH, problem)])
-            elif field.kind is Kind.TEXT and value and field.name != "schema_version":
-                note(found, field, text_problems(field, value))
-            elif field.kind is Kind.INTEGER:
+            elif field.name == "sequence":
                 low, high = bounds(field)
                 if not low <= value <= high:
                     note(found, field, [number_problem(field, value)])
+            elif value and (field.format or len(value) > field.max_length or "\0" in value):
+                note(found, field, text_problems(field, value))
 
-    def _read_device(self, event: Event, plan: _Plan | None, found: list[Violation]) -> dict[str, Any] | None:
+    def _read_device(
+        self, event: Event, version: str, found: list[Violation], *, has_device: bool
+    ) -> dict[str, Any] | None:
         """Read the device; None where it says nothing."""
-        if plan is not None and not plan.has_device:
-            rule, description = newer(self.catalogue.device_since, plan.version)
+        if not has_device:
+            rule, description = newer(self.catalogue.device_since, version)
             found.append(Violation("device", "device", rule, description))
             return None
         inner: list[Violation] = []
@@ -249,9 +256,9 @@ def _placed(inner: list[Violation], prefix: str, json_prefix: str) -> list[Viola
     """Place a nested message's violations; a field of the wrong type is not called missing as well."""
     mistyped = {violation.field for violation in inner if violation.rule == violations.TYPE}
     return [
-        violation.under(prefix, json_prefix)
-        for violation in inner
-        if violation.rule != violations.REQUIRED or violation.field not in mistyped
+        Violation(f"{prefix}.{field}", f"{json_prefix}.{json_field}", rule, description)
+        for field, json_field, rule, description in inner
+        if rule != violations.REQUIRED or field not in mistyped
     ]
 
 

@@ -41,12 +41,7 @@ Problem = tuple[str, str]
 
 
 class Violation(NamedTuple):
-    """One thing that is wrong with an event.
-
-    Example:
-        >>> Violation("content_id", "contentId", REQUIRED, "is missing").under("view", "data")
-        Violation(field='view.content_id', json_field='data.contentId', rule='REQUIRED', description='is missing')
-    """
+    """One thing that is wrong with an event."""
 
     field: str
     """Path by the names in the .proto files, for example "view.content_id"."""
@@ -56,10 +51,6 @@ class Violation(NamedTuple):
     """The rule it breaks, in UPPER_SNAKE: a constant of this module."""
     description: str
     """What was found, what is allowed and what to do; the field is its subject."""
-
-    def under(self, prefix: str, json_prefix: str) -> "Violation":
-        """Place a violation of a nested message under the path of that message."""
-        return Violation(f"{prefix}.{self.field}", f"{json_prefix}.{self.json_field}", self.rule, self.description)
 
 
 def bounded(violations: list[Violation]) -> list[Violation]:

@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 from hashlib import blake2b
+from struct import Struct
 from typing import Any
 
-BYTES = 8
+_NUMBER = Struct(">q")
+_unpack = _NUMBER.unpack
 
 
 def fingerprint(row: Sequence[Any]) -> int:
@@ -14,10 +16,14 @@ def fingerprint(row: Sequence[Any]) -> int:
     joined by NUL, which no text of an event holds.
 
     Args:
-        row: an event in the order of `storage.writer.COLUMNS`.
+        row: an event in the order of `storage.batch.COLUMNS`.
     """
     _, event_type, version, _, _, _, _, _, user_id, session_id, platform, _, _, _, event_data = row
     text = f"{event_type}\0{version}\0{user_id or ''}\0{session_id or ''}\0{platform or ''}\0{event_data}"
-    return int.from_bytes(
-        blake2b(text.encode("utf-8", "surrogatepass"), digest_size=BYTES).digest(), "big", signed=True
-    )
+    try:
+        content = text.encode()
+    except UnicodeEncodeError:  # a lone surrogate, which Postgres refuses by itself
+        content = text.encode("utf-8", "surrogatepass")
+    number: int
+    (number,) = _unpack(blake2b(content, digest_size=_NUMBER.size).digest())
+    return number

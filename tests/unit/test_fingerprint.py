@@ -47,3 +47,9 @@ def test_it_fits_a_bigint() -> None:
 def test_text_that_cannot_be_encoded_has_one_too() -> None:
     """Postgres refuses such a row by itself; the fingerprint does not fail before it."""
     assert isinstance(fingerprint(make_row(user_id="\ud800")), int)
+
+
+def test_it_is_the_same_for_ever() -> None:
+    """It is stored: a newer program must recognise what an older one kept."""
+    row = make_row(event_type="view", schema_version="1.1.0", user_id="user-1", session_id=None, platform="web")
+    assert fingerprint(row) == 9_095_477_632_115_679_129
