@@ -88,6 +88,7 @@ _ABSENCES = (
     asyncpg.InsufficientResourcesError,  # too many connections, disk full, out of memory
     asyncpg.PostgresSystemError,
     asyncpg.ReadOnlySQLTransactionError,  # this was the primary until a fail-over
+    asyncpg.InternalClientError,  # the server has said goodbye on an idle connection whose end has not been seen yet
 )
 _CLOSED_WORDS = ("closed", "closing", "released back to the pool")
 """asyncpg reports the use of a connection or pool that went away as a plain InterfaceError; only its text tells."""
