@@ -37,7 +37,7 @@ def main() -> int:
         return 0
     configure_logging(level="error", form="console", process="chaos")
     # Whoever ends the harness wants everything that it has started to end, too.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by SIGTERM"))
     run = run_short if options.short else run_full
     results = []
     for result in run(options.only or list(SCENARIOS), logs=options.logs):

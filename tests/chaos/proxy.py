@@ -1,4 +1,4 @@
-"""A proxy in front of Postgres that cuts a connection between a COMMIT and its answer.
+"""A proxy in front of Postgres that ends connections: between a COMMIT and its answer, or with Postgres' own words.
 
 It understands as much of the protocol (version 3) as that takes: messages have a type byte and a length; a COMMIT
 comes as a simple Query ('Q'), or as the Execute ('E') of a portal that was bound ('B') to a statement parsed ('P') from
@@ -21,7 +21,12 @@ PROTOCOL_3 = 3
 MOST_BUFFERED_BYTES = 1024 * 1024
 COMMIT = re.compile(rb"\bCOMMIT\b", re.IGNORECASE)
 COMMIT_TAG = b"COMMIT\0"
+GOODBYE = b"SFATAL\0VFATAL\0C57P01\0Mterminating connection due to administrator command\0\0"
+"""The body of the error with which Postgres ends a connection."""
+GOODBYE_PAUSE_S = 0.1
+"""The time between Postgres' word and the end of the connection, a thousandth of this as a rule."""
 START_TIMEOUT_S = 10.0
+STOP_TIMEOUT_S = 5.0
 
 
 @dataclass(slots=True)
@@ -46,6 +51,7 @@ class Session:
     commit_statements: set[bytes] = field(default_factory=set)
     commit_portals: set[bytes] = field(default_factory=set)
     withholding: bool = False
+    ended: bool = False
 
     def is_commit(self, kind: bytes, body: bytes) -> bool:
         """Note what the client prepares, and tell whether this message makes the server commit."""
@@ -87,6 +93,7 @@ class CommitCutter:
         self._leave_after_cut = False
         self._away = False
         self._sessions: set[Session] = set()
+        self._serving: set[asyncio.Task[None]] = set()
         self._loop = asyncio.new_event_loop()
         self._ready = threading.Event()
         self._stop = asyncio.Event()
@@ -102,6 +109,10 @@ class CommitCutter:
         self._cuts_before = before
         self._leave_after_cut = then_leave
         self._is_due = True
+
+    def end_sessions(self) -> None:
+        """End every connection as Postgres does, with an error first; the end itself comes a little later."""
+        self._loop.call_soon_threadsafe(self._end_sessions)
 
     def come_back(self) -> None:
         """Take connections again."""
@@ -129,10 +140,14 @@ class CommitCutter:
         server.close()
         for session in list(self._sessions):
             session.cut()
-        # One turn, so that the pumps see the end of their connections.
-        await asyncio.sleep(0)
+        if self._serving:
+            await asyncio.wait(self._serving, timeout=STOP_TIMEOUT_S)
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._serving.add(task)
+        task.add_done_callback(self._serving.discard)
         if self._away:
             writer.transport.abort()
             return
@@ -160,6 +175,8 @@ class CommitCutter:
                 return
             while True:
                 kind, body = await read_message(reader)
+                if session.ended:
+                    continue
                 if session.is_commit(kind, body) and self._is_due:
                     self._is_due = False
                     if self._cuts_before:
@@ -175,6 +192,8 @@ class CommitCutter:
         with suppress(OSError, asyncio.IncompleteReadError):
             while True:
                 kind, body = await read_message(reader)
+                if session.ended:
+                    continue
                 if session.withholding:
                     if kind == b"C" and body == COMMIT_TAG:
                         self.cuts.after += 1
@@ -188,6 +207,12 @@ class CommitCutter:
                 session.client.write(write_message(kind, body))
                 await session.client.drain()
         session.client.close()
+
+    def _end_sessions(self) -> None:
+        for session in self._sessions:
+            session.ended = True
+            session.client.write(write_message(b"E", GOODBYE))
+            self._loop.call_later(GOODBYE_PAUSE_S, session.cut)
 
     def _cut(self, session: Session) -> None:
         session.cut()

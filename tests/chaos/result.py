@@ -14,6 +14,7 @@ class Pace:
         rounds: how often a fault that takes a moment is repeated.
         events_per_s: of each client.
         back_within_s: how soon after the end of a fault the service has to serve again by itself.
+        asks_stats: whether to ask `analytics ingest stats`, too, which takes a second; it reads what is counted anyway.
     """
 
     calm_s: float
@@ -21,10 +22,11 @@ class Pace:
     rounds: int
     events_per_s: float
     back_within_s: float
+    asks_stats: bool
 
 
-FULL = Pace(calm_s=3.0, outage_s=20.0, rounds=3, events_per_s=1000.0, back_within_s=10.0)
-SHORT = Pace(calm_s=0.7, outage_s=3.5, rounds=1, events_per_s=300.0, back_within_s=20.0)
+FULL = Pace(calm_s=3.0, outage_s=20.0, rounds=3, events_per_s=1000.0, back_within_s=10.0, asks_stats=True)
+SHORT = Pace(calm_s=0.7, outage_s=3.5, rounds=1, events_per_s=300.0, back_within_s=20.0, asks_stats=False)
 """Several stages and other programs share the machine then, so starting a process may take some seconds."""
 
 

@@ -47,7 +47,7 @@ def run_stage(names: Sequence[str], pace: Pace, *, logs: Path | None = None) -> 
         with Stage(Path(folder), pace) as stage:
             while len(results) < len(names):
                 started_s = time.monotonic()
-                result = stage.begin(names[len(results)], is_last=len(results) == len(names) - 1)
+                result = stage.begin(names[len(results)])
                 results.append(result)
                 try:
                     SCENARIOS[result.name](stage)

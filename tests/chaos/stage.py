@@ -64,7 +64,6 @@ class Stage:
         self._known_losses: set[str] = set()
         self._known_copies: set[str] = set()
         self._database_url = ""
-        self._is_last = True
 
     def __enter__(self) -> Self:
         return self
@@ -74,9 +73,8 @@ class Stage:
     ) -> None:
         self.resources.close()
 
-    def begin(self, name: str, *, is_last: bool) -> Result:
+    def begin(self, name: str) -> Result:
         """Begin a scenario: clients, probes and what the logs say from here on are its own."""
-        self._is_last = is_last
         self._earlier += self._sources()
         self._loads, self._probes = [], {}
         self._log_starts = {service.data_dir: len(service.output()) for service in self._services}
@@ -279,8 +277,7 @@ class Stage:
         while True:
             truth = asyncio.run(read_truth(self._database_url))
             verdict = judge_storage(account, truth)
-            # Asking the program itself takes a second: once a stage is enough, since it tells of all that came before.
-            for service in self._services if self._is_last else ():
+            for service in self._services if self.pace.asks_stats else ():
                 verdict.problems += judge_stats(read_stats(service.data_dir, self._database_url), truth)
             if not verdict.problems or time.monotonic() > deadline_s:
                 return verdict

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from tests.chaos.scenarios.commits import cut_commit_and_stay_away, cut_commits
+from tests.chaos.scenarios.connections import cut_commit_and_stay_away, cut_commits, end_connections
 from tests.chaos.scenarios.full_spools import disk_full, spool_full
 from tests.chaos.scenarios.outages import (
     freeze_postgres,
@@ -22,7 +22,7 @@ _STAGES: list[list[Scenario]] = [
     [kill_worker, kill_postgres, sigterm, kill_client],
     [stop_postgres, freeze_postgres, kill_service_in_outage],
     [kill_worker_in_outage, stop_service_in_outage],
-    [cut_commits, cut_commit_and_stay_away],
+    [cut_commits, cut_commit_and_stay_away, end_connections],
     [two_servers],
     [spool_full],
     [disk_full],

@@ -1,4 +1,4 @@
-"""Connections that are cut between a COMMIT and its answer."""
+"""Connections that end at the wrong moment."""
 
 import time
 from pathlib import Path
@@ -6,11 +6,15 @@ from tempfile import TemporaryDirectory
 
 from tests.acceptance.running import Service
 from tests.chaos.proxy import CommitCutter, Cuts
+from tests.chaos.service_log import read_log
 from tests.chaos.stage import Stage
 
 CUTS_A_ROUND = 6
 CUT_PAUSE_S = 0.3
 """Long enough for the retry to get through: this scenario is about doubt, not about an outage."""
+ENDS_A_ROUND = 5
+END_PAUSE_S = 0.7
+"""Longer than the health monitor's interval, so that it has a connection each time."""
 CUT_WITHIN_S = 10.0
 
 
@@ -49,6 +53,24 @@ def cut_commit_and_stay_away(stage: Stage) -> None:
     stage.note(f"cut {proxy.cuts.after} after the commit")
     stage.expect(proxy.cuts.after > 0, "no commit was cut off from its answer")
     stage.expect_log(service, "spooling_started", "batch_recalled", "spool_drained")
+
+
+def end_connections(stage: Stage) -> None:
+    """Fault: Postgres ends every connection with an error (57P01), as when it is shut down, and its end comes later.
+
+    Expected: whoever uses such a connection finds it broken, opens another one and tries again; no caller notices.
+    """
+    service, proxy = _service_behind_proxy(stage)
+    stage.load(service)
+    for _ in stage.rounds():
+        for _ in range(ENDS_A_ROUND):
+            proxy.end_sessions()
+            time.sleep(END_PAUSE_S)
+        stage.await_serving(service, time.monotonic())
+    stage.settle()
+    restarts = [line for line in read_log(service) if line.get("event") == "child_restarted"]
+    stage.expect(not restarts, f"workers ended, {len(restarts)} times")
+    stage.expect_log(service, "write_retried")
 
 
 def _service_behind_proxy(stage: Stage) -> tuple[Service, CommitCutter]:
