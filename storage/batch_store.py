@@ -155,6 +155,7 @@ class BatchStore:
             except BaseException as exc:
                 # Whatever it was, cancellation included, the connection may be in mid-transaction.
                 await self.close()
+                _raise_if_cancelled(exc)
                 error = _interruption(exc)
                 if error is None:
                     raise
@@ -199,7 +200,7 @@ class BatchStore:
     async def _transact(
         self, connection: Connection, batch: Batch, identity: BatchIdentity, refused: Refused | None
     ) -> list[WriteOutcome]:
-        """Claim the ids, copy the rows whose claim succeeded, quarantine, count, commit.
+        """Claim the ids, copy the rows whose claim succeeded, count, quarantine, commit.
 
         Args:
             connection: idle.
@@ -230,10 +231,11 @@ class BatchStore:
                 await _copy(connection, rows)
             if refused:
                 outcomes = _with_refused(batch.rows, outcomes, refused)
+            # First: a rival attempt is waited for here, and not at the ids of the rejections, which it has written too.
+            await self._record(connection, identity, rows, _tally(batch, outcomes))
             rejections = self._all_rejections(batch, outcomes)
             if rejections:
                 await self._quarantine.write(connection, rejections, identity.writer_id)
-            await self._record(connection, identity, rows, _tally(batch, outcomes))
         return [WriteOutcome.STORED] * len(batch.rows) if outcomes is None else outcomes
 
     async def _judge(
@@ -260,9 +262,13 @@ class BatchStore:
             if record is None:
                 # Just now purged with its event; or, when an earlier attempt is recalled, refused by Postgres.
                 outcomes.append(WriteOutcome.DUPLICATE if claimed_at is None else WriteOutcome.REFUSED)
-            elif event_id in fresh and event_id not in seen and record["fingerprint"] == fingerprint(row):
-                outcomes.append(WriteOutcome.STORED)
-                seen.add(event_id)
+            elif event_id in fresh and event_id not in seen:
+                if record["fingerprint"] == fingerprint(row):
+                    outcomes.append(WriteOutcome.STORED)
+                    seen.add(event_id)
+                else:
+                    # Only where an earlier attempt is recalled: what came before the stored one was refused.
+                    outcomes.append(WriteOutcome.REFUSED)
             elif record["fingerprint"] == fingerprint(row):
                 outcomes.append(WriteOutcome.DUPLICATE)
             else:
@@ -377,6 +383,13 @@ def _has_id(row: Row) -> bool:
 def _lacks_partition(exc: Exception) -> bool:
     """Tell Postgres's "no partition of relation found for row" from a constraint's violation, in every language."""
     return isinstance(exc, asyncpg.CheckViolationError) and exc.constraint_name is None
+
+
+def _raise_if_cancelled(exc: BaseException) -> None:
+    """Bring back a cancellation: a broken connection fails the rollback that follows one, and that error hides it."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling() and not isinstance(exc, asyncio.CancelledError):
+        raise asyncio.CancelledError from exc
 
 
 def _interruption(exc: BaseException) -> StorageError | None:
