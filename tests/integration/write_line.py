@@ -1,0 +1,230 @@
+"""The line between a writer and Postgres: a proxy that can be cut at a chosen moment of a transaction, or be dead.
+
+It understands as much of the protocol (version 3) as that takes. Runs on the loop of its test.
+"""
+
+import asyncio
+import struct
+from collections import Counter, deque
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+SOCKET_NAME = ".s.PGSQL.5432"
+PROTOCOL_3 = 3
+COMMIT_TAG = b"COMMIT\0"
+_ENDS = (b"COMMIT;\0", b"ROLLBACK;\0")
+LATE_S = 0.03
+"""How long a late COMMIT is under way: until the next attempt at the same batch has begun."""
+SETTLE_TIMEOUT_S = 10.0
+
+
+class Moment(Enum):
+    """Where a connection is cut."""
+
+    ASKED = "before the ledger is asked"
+    BEGUN = "before the transaction"
+    CLAIMED = "after the claim"
+    COPIED = "after the COPY, or where nothing is copied, before COMMIT is sent"
+    COMMIT_LOST = "before COMMIT is sent"
+    COMMIT_LATE = "before COMMIT arrives: it does, when its sender is gone already"
+    COMMIT_UNANSWERED = "after COMMIT, before its answer"
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """A cut to come.
+
+    Attributes:
+        moment: of the next transaction that has this moment, on whichever connection of the line.
+        is_last: whether the line is dead from then on.
+    """
+
+    moment: Moment
+    is_last: bool = False
+
+
+class _Session:
+    """One connection: its two ends, and how far its transaction has come."""
+
+    def __init__(self, client: asyncio.StreamWriter, server: asyncio.StreamWriter) -> None:
+        self.client = client
+        self.server = server
+        self._is_cut = False
+        self.withholds = False
+        self.late = b""
+        self._in_transaction = False
+        self._steps = 0
+        self._has_copied = False
+
+    def is_cut(self) -> bool:
+        """Tell whether the client's end is broken."""
+        return self._is_cut
+
+    def moments(self, kind: bytes, body: bytes) -> tuple[Moment, ...]:
+        """Tell which moments there are before this message of the client is passed on."""
+        if kind == b"c":
+            self._has_copied = True
+            return ()
+        if kind == b"Q" and body in _ENDS:
+            return self._end(is_commit=body.startswith(b"COMMIT"))
+        if kind == b"Q" and body.startswith(b"BEGIN"):
+            self._in_transaction, self._steps, self._has_copied = True, 0, False
+            return (Moment.BEGUN,)
+        return self._step(kind) if kind in (b"B", b"Q") else ()
+
+    def _end(self, *, is_commit: bool) -> tuple[Moment, ...]:
+        self._in_transaction = False
+        return (Moment.COPIED, Moment.COMMIT_LOST, Moment.COMMIT_LATE, Moment.COMMIT_UNANSWERED) if is_commit else ()
+
+    def _step(self, kind: bytes) -> tuple[Moment, ...]:
+        if not self._in_transaction:
+            return (Moment.ASKED,) if kind == b"B" else ()
+        self._steps += 1
+        if self._has_copied:
+            return (Moment.COPIED,)
+        return (Moment.CLAIMED,) if self._steps == 2 else ()
+
+    def cut(self) -> None:
+        """Break the client's end without a goodbye; the server's ends when the server has seen that."""
+        self._is_cut = True
+        self.client.transport.abort()
+
+
+class Line:
+    """Listens on a unix socket in `folder` and passes everything on to the Postgres at `url`."""
+
+    def __init__(self, folder: Path, url: str) -> None:
+        parts = urlsplit(url)
+        self._target = str(Path(parse_qs(parts.query)["host"][0], SOCKET_NAME))
+        self._socket = folder / SOCKET_NAME
+        self.url = parts._replace(query=f"host={folder}&port=5432").geturl()
+        """Where the database is found through this line."""
+        self.cuts: Counter[Moment] = Counter()
+        self.is_dead = False
+        self._due: deque[Cut] = deque()
+        self._on_cut: Callable[[], None] | None = None
+        self._sessions: set[_Session] = set()
+        self._server: asyncio.Server | None = None
+
+    async def open(self) -> None:
+        """Take connections."""
+        self._socket.parent.mkdir(parents=True, exist_ok=True)
+        self._server = await asyncio.start_unix_server(self._connected, self._socket)
+
+    async def close(self) -> None:
+        """Cut all connections and take no more."""
+        assert self._server is not None
+        self._server.close()
+        self.cut_all()
+        await self.settle()
+
+    def plan(self, cuts: Iterable[Cut], on_cut: Callable[[], None] | None = None) -> None:
+        """Plan cuts, one after the other, instead of those that are still to come.
+
+        Args:
+            cuts: what is to come.
+            on_cut: called in the moment of each.
+        """
+        self._due = deque(cuts)
+        self._on_cut = on_cut
+
+    def die(self) -> None:
+        """Cut all connections and refuse new ones."""
+        self.is_dead = True
+        self.cut_all()
+
+    def revive(self) -> None:
+        """Take connections again."""
+        self.is_dead = False
+
+    def cut_all(self) -> None:
+        """Cut all connections."""
+        for session in self._sessions:
+            session.cut()
+
+    async def settle(self) -> None:
+        """Wait until Postgres has ended the transaction of every connection that was cut."""
+        async with asyncio.timeout(SETTLE_TIMEOUT_S):
+            while any(session.is_cut() for session in self._sessions):
+                await asyncio.sleep(0.001)
+
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self.is_dead:
+            writer.transport.abort()
+            return
+        far_reader, far_writer = await asyncio.open_unix_connection(self._target)
+        session = _Session(writer, far_writer)
+        self._sessions.add(session)
+        answers = asyncio.create_task(self._pass_answers(session, far_reader))
+        try:
+            with suppress(OSError, asyncio.IncompleteReadError):
+                await self._pass_requests(session, reader)
+            session.cut()
+            if session.late:
+                await asyncio.sleep(LATE_S)
+                far_writer.write(session.late)
+            with suppress(OSError):
+                far_writer.write_eof()
+            await answers
+        finally:
+            far_writer.transport.abort()
+            self._sessions.discard(session)
+
+    async def _pass_requests(self, session: _Session, reader: asyncio.StreamReader) -> None:
+        first = await reader.readexactly(8)
+        length, code = struct.unpack("!ii", first)
+        session.server.write(first + await reader.readexactly(length - 8))
+        if code >> 16 != PROTOCOL_3:  # a request to cancel: nothing follows it
+            return
+        while True:
+            message, body = await _read(reader)
+            if session.is_cut():
+                return
+            self._cut_if_due(session, message, session.moments(message[:1], body))
+            if session.is_cut():
+                return
+            session.server.write(message)
+
+    def _cut_if_due(self, session: _Session, message: bytes, moments: tuple[Moment, ...]) -> None:
+        if not self._due or self._due[0].moment not in moments:
+            return
+        moment = self._due[0].moment
+        if moment is Moment.COMMIT_UNANSWERED:
+            session.withholds = True  # and is cut when the answer is there
+            return
+        if moment is Moment.COMMIT_LATE:
+            session.late = message
+        self._cut(session)
+
+    def _cut(self, session: _Session) -> None:
+        cut = self._due.popleft()
+        self.cuts[cut.moment] += 1
+        session.cut()
+        if cut.is_last:
+            self.die()
+        if self._on_cut is not None:
+            self._on_cut()
+
+    async def _pass_answers(self, session: _Session, reader: asyncio.StreamReader) -> None:
+        with suppress(OSError, asyncio.IncompleteReadError):
+            while True:
+                message, body = await _read(reader)
+                if session.withholds and message[:1] == b"C" and body == COMMIT_TAG:
+                    session.withholds = False
+                    if self._due and self._due[0].moment is Moment.COMMIT_UNANSWERED:
+                        self._cut(session)
+                if not session.is_cut():
+                    session.client.write(message)
+        session.cut()
+
+
+async def _read(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:
+    """Read one message: whole, and its body."""
+    head = await reader.readexactly(5)
+    (length,) = struct.unpack("!i", head[1:])
+    body = await reader.readexactly(length - 4)
+    return head + body, body
