@@ -17,7 +17,8 @@ from sociallive.analytics.v1.dashboard_pb2 import (
     SeriesPoint,
 )
 from sociallive.analytics.v1.report_scope_pb2 import Revenue
-from storage.reader import DashboardRows, Snapshot
+from storage.dashboard_rows import DashboardRows, read_dashboard
+from storage.reader import Snapshot
 
 DEFAULT_TIMEFRAME = "7d"
 
@@ -37,7 +38,9 @@ async def answer(snapshot: Snapshot, question: GetDashboardRequest, now: datetim
     """
     scope = read_scope(question, now=now, default_timeframe=DEFAULT_TIMEFRAME)
     bucket = choose_bucket(scope)
-    rows = await snapshot.dashboard(start=scope.start, end=scope.end, bucket=bucket.value, time_zone=scope.zone.key)
+    rows = await read_dashboard(
+        snapshot, start=scope.start, end=scope.end, bucket=bucket.value, time_zone=scope.zone.key
+    )
     return GetDashboardResponse(
         info=scope.describe(rows.as_of, DEFINITION.format(bucket=bucket.value)),
         events=sum(total.count for total in rows.totals),

@@ -12,7 +12,8 @@ from server.reports.errors import QuestionError
 from server.reports.page_token import PageToken
 from server.reports.scope import Scope, read_scope
 from sociallive.analytics.v1.event_list_pb2 import ListEventsRequest, ListEventsResponse
-from storage.reader import EventCursor, EventFilter, EventRecord, Snapshot
+from storage.event_list_rows import EventCursor, EventFilter, EventRecord, read_event_page
+from storage.reader import Snapshot
 
 CATALOGUE = load_catalogue()
 DEFAULT_TIMEFRAME = "24h"
@@ -46,7 +47,9 @@ async def answer(snapshot: Snapshot, question: ListEventsRequest, now: datetime)
         scope = replace(scope, start=token.start, end=token.end)
         after = EventCursor(token.timestamp, token.sequence, token.event_id)
     # One more than asked for tells whether another page follows.
-    records = await snapshot.event_page(start=scope.start, end=scope.end, only=only, after=after, limit=page_size + 1)
+    records = await read_event_page(
+        snapshot, start=scope.start, end=scope.end, only=only, after=after, limit=page_size + 1
+    )
     page = records[:page_size]
     return ListEventsResponse(
         info=scope.describe(max((record.received_at for record in page), default=None), DEFINITION),

@@ -15,10 +15,12 @@ from zoneinfo import ZoneInfo
 import asyncpg
 import pytest
 
+from storage.dashboard_rows import read_dashboard
 from storage.database import Database
 from storage.errors import StorageTimeoutError
+from storage.event_list_rows import EventCursor, EventFilter, read_event_page
 from storage.partitions import Partitions
-from storage.reader import EventCursor, EventFilter, Reader, Snapshot
+from storage.reader import Reader, Snapshot
 from storage.writer import COLUMNS
 from tests.rows import make_batch, make_row, make_store
 
@@ -109,7 +111,7 @@ RANGES = [
 @pytest.mark.parametrize(("start", "end"), RANGES)
 async def test_the_dashboard_agrees_with_the_oracle(snapshot: Snapshot, start: datetime, end: datetime) -> None:
     """Every number but the series, for whole, cut, short, wide and empty ranges."""
-    rows = await snapshot.dashboard(start=start, end=end, bucket="day", time_zone="UTC")
+    rows = await read_dashboard(snapshot, start=start, end=end, bucket="day", time_zone="UTC")
     inside = [event for event in ORACLE if start <= event.timestamp < end]
     before = Counter(event.event_type for event in ORACLE if start - (end - start) <= event.timestamp < start)
     counts = Counter(event.event_type for event in inside)
@@ -144,7 +146,7 @@ async def test_the_dashboard_agrees_with_the_oracle(snapshot: Snapshot, start: d
 async def test_the_series_agrees_with_the_oracle(snapshot: Snapshot, zone: str, bucket: str) -> None:
     """In zones off the hour, and over the night when clocks change."""
     start, end = RANGES[1]
-    rows = await snapshot.dashboard(start=start, end=end, bucket=bucket, time_zone=zone)
+    rows = await read_dashboard(snapshot, start=start, end=end, bucket=bucket, time_zone=zone)
 
     def period(moment: datetime) -> datetime:
         local = moment.astimezone(ZoneInfo(zone))
@@ -178,7 +180,9 @@ async def test_local_days_have_their_true_length(database_url: str, zone: str, f
     await store.store(make_batch([make_row(timestamp=start + timedelta(hours=hour)) for hour in range(hours)]))
     await store.close()
     async with Reader(database).snapshot(30) as snapshot:
-        rows = await snapshot.dashboard(start=start, end=start + timedelta(hours=hours), bucket="day", time_zone=zone)
+        rows = await read_dashboard(
+            snapshot, start=start, end=start + timedelta(hours=hours), bucket="day", time_zone=zone
+        )
     assert [point.count for point in rows.series] == lengths
     assert [point.time for point in rows.series] == [start + timedelta(hours=sum(lengths[:day])) for day in range(3)]
     await database.close()
@@ -199,7 +203,7 @@ async def test_revenue_is_exact_where_binary_fractions_are_not(database_url: str
     )
     await store.close()
     async with Reader(database).snapshot(30) as snapshot:
-        rows = await snapshot.dashboard(start=FIRST, end=FIRST + timedelta(days=1), bucket="day", time_zone="UTC")
+        rows = await read_dashboard(snapshot, start=FIRST, end=FIRST + timedelta(days=1), bucket="day", time_zone="UTC")
     (revenue,) = rows.revenue
     assert (revenue.amount, revenue.orders) == ("1000000000001.010000001", 13)
     await database.close()
@@ -222,7 +226,7 @@ async def test_pages_add_up_to_the_events_that_match(snapshot: Snapshot, only: E
     """Newest first, ties by sequence and id, none twice and none missing, whatever the size of a page."""
     start, end = RANGES[1]
     listed, after = [], None
-    while page := await snapshot.event_page(start=start, end=end, only=only, after=after, limit=limit):
+    while page := await read_event_page(snapshot, start=start, end=end, only=only, after=after, limit=limit):
         assert len(page) <= limit
         listed += page
         after = EventCursor(page[-1].timestamp, page[-1].sequence, page[-1].event_id)
@@ -247,7 +251,7 @@ async def test_pages_add_up_to_the_events_that_match(snapshot: Snapshot, only: E
 async def test_a_page_over_centuries_ends(snapshot: Snapshot) -> None:
     """The widest range that can be asked for, with few events at its beginning."""
     start, end = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
-    page = await snapshot.event_page(start=start, end=end, only=EventFilter(), after=None, limit=10_000)
+    page = await read_event_page(snapshot, start=start, end=end, only=EventFilter(), after=None, limit=10_000)
     assert len(page) == len(HISTORY)
 
 
@@ -258,13 +262,13 @@ async def test_what_is_stored_meanwhile_does_not_change_a_snapshot(database_url:
     span = {"start": FIRST, "end": FIRST + timedelta(days=1)}
     await store.store(make_batch([make_row(timestamp=FIRST)]))
     async with Reader(database).snapshot(30) as snapshot:
-        before = await snapshot.dashboard(**span, bucket="day", time_zone="UTC")
+        before = await read_dashboard(snapshot, **span, bucket="day", time_zone="UTC")
         await store.store(make_batch([make_row(timestamp=FIRST), make_row(timestamp=FIRST - timedelta(days=1))]))
-        assert await snapshot.dashboard(**span, bucket="day", time_zone="UTC") == before
-        page = await snapshot.event_page(**span, only=EventFilter(), after=None, limit=10)
+        assert await read_dashboard(snapshot, **span, bucket="day", time_zone="UTC") == before
+        page = await read_event_page(snapshot, **span, only=EventFilter(), after=None, limit=10)
         assert len(page) == 1
     async with Reader(database).snapshot(30) as snapshot:
-        after = await snapshot.dashboard(**span, bucket="day", time_zone="UTC")
+        after = await read_dashboard(snapshot, **span, bucket="day", time_zone="UTC")
         assert (after.totals[0].count, after.totals[0].previous_count) == (2, 1)
     await store.close()
     await database.close()
@@ -289,14 +293,14 @@ async def test_a_report_that_runs_out_of_time_is_ended_in_postgres_too(database_
     await sql.execute("BEGIN; LOCK TABLE analytics_events")  # a report that waits is as good as one that takes long
     with pytest.raises(StorageTimeoutError) as error:
         async with reader.snapshot(0.2) as snapshot:
-            await snapshot.dashboard(start=FIRST, end=FIRST + timedelta(days=1), bucket="day", time_zone="UTC")
+            await read_dashboard(snapshot, start=FIRST, end=FIRST + timedelta(days=1), bucket="day", time_zone="UTC")
     assert error.value.reason == "DEADLINE"
     assert await busy_readers(database_url) == 0
     await sql.execute("ROLLBACK")
     async with reader.snapshot(30) as snapshot:
         assert (
-            await snapshot.event_page(
-                start=FIRST, end=FIRST + timedelta(days=1), only=EventFilter(), after=None, limit=1
+            await read_event_page(
+                snapshot, start=FIRST, end=FIRST + timedelta(days=1), only=EventFilter(), after=None, limit=1
             )
             == []
         )
@@ -312,7 +316,7 @@ async def test_a_caller_who_goes_away_ends_the_query_in_postgres(database_url: s
 
     async def report() -> None:
         async with Reader(database).snapshot(60) as snapshot:
-            await snapshot.dashboard(start=FIRST, end=FIRST + timedelta(days=1), bucket="day", time_zone="UTC")
+            await read_dashboard(snapshot, start=FIRST, end=FIRST + timedelta(days=1), bucket="day", time_zone="UTC")
 
     asking = asyncio.create_task(report())
     async with asyncio.timeout(10):
