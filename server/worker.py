@@ -11,6 +11,7 @@ from grpc_health.v1.health_pb2_grpc import add_HealthServicer_to_server
 from grpc_reflection.v1alpha import reflection
 
 from events.normalize import Normalizer
+from events.rules import Validator
 from runtime.errors import AnalyticsError
 from runtime.settings import Settings
 from runtime.supervision import report_ready, watch_parent
@@ -19,6 +20,8 @@ from server.reports.desk import ReportDesk
 from server.rpc.analytics_service import AnalyticsService
 from server.rpc.boundary import Calls, handlers
 from server.rpc.health import Health
+from server.rpc.schema_service import SchemaService
+from server.schemas.registry import SchemaRegistry
 from server.secrets import load_ip_hash_key
 from sociallive.analytics.v1 import analytics_service_pb2, schema_service_pb2
 from storage.database import Database
@@ -121,11 +124,17 @@ async def run_worker(settings: Settings, *, database_url: str, ready_fd: int | N
 
 
 def _build_server(settings: Settings, calls: Calls, health: Health, reader: Reader, writer: Writer) -> grpc.aio.Server:
-    normalizer = Normalizer(ip_hash_key=load_ip_hash_key(settings), retention_raw_days=settings.retention_raw_days)
+    validator = Validator()
+    normalizer = Normalizer(
+        ip_hash_key=load_ip_hash_key(settings),
+        retention_raw_days=settings.retention_raw_days,
+        validator=validator,
+    )
     pipeline = Pipeline(normalizer, writer, now=_now)
-    servicer = AnalyticsService(pipeline, ReportDesk(reader, now=_now))
+    analytics = AnalyticsService(pipeline, ReportDesk(reader, now=_now))
+    schemas = SchemaService(SchemaRegistry(validator.catalogue), pipeline)
     server = grpc.aio.server(options=server_options(settings))
-    server.add_generic_rpc_handlers((handlers(ANALYTICS, servicer, calls), handlers(SCHEMAS, object(), calls)))
+    server.add_generic_rpc_handlers((handlers(ANALYTICS, analytics, calls), handlers(SCHEMAS, schemas, calls)))
     add_HealthServicer_to_server(health.servicer, server)
     reflection.enable_server_reflection((*SERVICES, HEALTH_SERVICE, reflection.SERVICE_NAME), server)
     host = f"[{settings.host}]" if ":" in settings.host else settings.host

@@ -82,7 +82,7 @@ class Pipeline:
             StorageUnavailableError: the database is away, and the event could not be spooled.
         """
         received_at = self._now()
-        prepared = self._normalizer.prepare(event, received_at, backfill=False)
+        prepared = self._prepare_one(event, received_at)
         if isinstance(prepared, Rejected):
             kept = (reject_event(event, prepared, received_at, "Track"),)
             await self._writer.write((), kept, size_bytes=event.ByteSize(), wait=False)
@@ -93,6 +93,13 @@ class Pipeline:
                 REJECTED_BY_STORAGE[outcome]
             )
         return Tracked(prepared[0], outcome, normalize.warnings_of(prepared))
+
+    def dry_run(self, event: Event) -> Row | Rejected:
+        """Prepare one event as `track` does, and leave it at that: nothing is stored, quarantined or counted."""
+        return self._prepare_one(event, self._now())
+
+    def _prepare_one(self, event: Event, received_at: datetime) -> Row | Rejected:
+        return self._normalizer.prepare(event, received_at, backfill=False)
 
     async def track_events(self, request: TrackEventsRequest) -> Tally:
         """Store the events of one message; a bad one is counted and told, and the others are stored.

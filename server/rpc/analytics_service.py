@@ -11,13 +11,13 @@ from server.reports import dashboard, event_list
 from server.reports.desk import ReportDesk
 from server.reports.errors import QuestionError
 from server.rpc.boundary import raise_malformed
+from server.rpc.field_violations import write_violations
 from server.rpc.refusals import NotInThisReleaseError
 from sociallive.analytics.v1.dashboard_pb2 import GetDashboardRequest, GetDashboardResponse
 from sociallive.analytics.v1.event_list_pb2 import ListEventsRequest, ListEventsResponse
 from sociallive.analytics.v1.report_pb2 import ReportRequest, ReportResponse
 from sociallive.analytics.v1.track_pb2 import (
     EventStatus,
-    FieldViolation,
     Rejection,
     TrackBatchRequest,
     TrackBatchResponse,
@@ -97,10 +97,7 @@ def _write_counts(tally: Tally, response: ResponseT) -> ResponseT:
                 index=at.index,
                 event_id=at.event_id,
                 reason=at.reason,
-                violations=[
-                    FieldViolation(field=v.field, json_field=v.json_field, rule=v.rule, description=v.description)
-                    for v in at.violations
-                ],
+                violations=write_violations(at.violations),
             )
         )
     return response

@@ -13,6 +13,7 @@ from runtime.errors import AnalyticsError
 from server.ingest.errors import EventRejectedError, IdConflictError, TooManyEventsError
 from server.reports.errors import QuestionError
 from server.rpc.refusals import DrainingError, MalformedMessageError, NotInThisReleaseError
+from server.schemas.errors import UnknownSchemaError
 from storage.errors import StorageRefusedError, StorageTimeoutError, StorageUnavailableError, WriterFullError
 
 DOMAIN = "analytics.sociallive"
@@ -26,6 +27,7 @@ CODES: dict[type[AnalyticsError], grpc.StatusCode] = {
     TooManyEventsError: grpc.StatusCode.INVALID_ARGUMENT,
     MalformedMessageError: grpc.StatusCode.INVALID_ARGUMENT,
     QuestionError: grpc.StatusCode.INVALID_ARGUMENT,
+    UnknownSchemaError: grpc.StatusCode.NOT_FOUND,
     NotInThisReleaseError: grpc.StatusCode.UNIMPLEMENTED,
     WriterFullError: grpc.StatusCode.RESOURCE_EXHAUSTED,
     DrainingError: grpc.StatusCode.UNAVAILABLE,

@@ -1,6 +1,8 @@
 """A running service: started as an operator would, on its own data directory and port, and killed for real."""
 
+import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -13,6 +15,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import grpc
+import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from sociallive.analytics.v1.analytics_service_pb2_grpc import AnalyticsServiceStub
@@ -64,6 +67,14 @@ def processes_of(data_dir: Path) -> list[int]:
 def health_stub(channel: grpc.Channel) -> Any:
     """Make a stub of the standard health service; its published types lack the methods."""
     return health_pb2_grpc.HealthStub(channel)
+
+
+def program(name: str) -> str:
+    """Find a Go program that `make tools` installs, or skip and say why."""
+    path = shutil.which(name, path=f"{Path.cwd() / '.tools' / 'bin'}:{os.environ['PATH']}")
+    if path is None:
+        pytest.skip(f"{name} is not installed here: `make tools` installs it where Go is present")
+    return path
 
 
 class Service:
@@ -200,6 +211,23 @@ class Service:
                 self.process.wait()
         for pid in processes_of(self.data_dir):
             os.kill(pid, signal.SIGKILL)
+
+
+def totals(service: Service) -> dict[str, int]:
+    """Ask `analytics ingest stats` for the totals of all time, and see that they add up."""
+    run = subprocess.run(
+        [sys.executable, "-m", "server", "ingest", "stats", "--hours", "0", "--json"],
+        env={**os.environ, "ANALYTICS_DATA_DIR": str(service.data_dir)},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=True,
+    )
+    answer: dict[str, Any] = json.loads(run.stdout)
+    for counts in (*answer["hours"], answer["total"]):
+        parts = ("stored", "duplicates", "rejected", "spooled")
+        assert counts["received"] == sum(counts[part] for part in parts)
+    return {name: int(count) for name, count in answer["total"].items()}
 
 
 @contextmanager

@@ -1,7 +1,6 @@
 """Operators and load balancers learn the truth from the standard health service and from reflection."""
 
 import os
-import shutil
 import signal
 import subprocess
 import threading
@@ -13,19 +12,11 @@ import pytest
 from grpc_health.v1 import health_pb2
 
 from sociallive.analytics.v1.track_pb2 import TrackBatchRequest
-from tests.acceptance.running import Service, eventually, fails_with, health_stub
+from tests.acceptance.running import Service, eventually, fails_with, health_stub, program
 from tests.acceptance.samples import reason, retry_delay_s, track, view
 
 ANALYTICS = "sociallive.analytics.v1.AnalyticsService"
 NAMES = ["", ANALYTICS, "sociallive.analytics.v1.SchemaService", "storage"]
-
-
-def program(name: str) -> str:
-    """Find a Go program that `make tools` installs, or skip and say why."""
-    path = shutil.which(name, path=f"{Path.cwd() / '.tools' / 'bin'}:{os.environ['PATH']}")
-    if path is None:
-        pytest.skip(f"{name} is not installed here: `make tools` installs it where Go is present")
-    return path
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -1,16 +1,12 @@
 """While Postgres is away events are taken all the same, and nothing is lost, doubled or miscounted."""
 
-import json
 import os
 import signal
-import subprocess
-import sys
 import urllib.request
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import grpc
 from google.protobuf.struct_pb2 import Struct
@@ -19,7 +15,7 @@ from sociallive.analytics.v1.dashboard_pb2 import GetDashboardRequest
 from sociallive.analytics.v1.event_pb2 import Event
 from sociallive.analytics.v1.track_pb2 import EventStatus, TrackBatchRequest, TrackRequest
 from sociallive.analytics.v1.view_event_pb2 import ViewEvent
-from tests.acceptance.running import WORKER, Service, eventually, fails_with, free_port
+from tests.acceptance.running import WORKER, Service, eventually, fails_with, free_port, totals
 from tests.acceptance.samples import reason, retry_delay_s, track, view, violations
 
 STORED, DUPLICATE = EventStatus.EVENT_STATUS_STORED, EventStatus.EVENT_STATUS_DUPLICATE
@@ -37,23 +33,6 @@ def frozen_postgres(service: Service) -> Iterator[None]:
     finally:
         for pid in pids:
             os.kill(pid, signal.SIGCONT)
-
-
-def totals(service: Service) -> dict[str, int]:
-    """Ask `analytics ingest stats` for the totals of all time, and see that they add up."""
-    run = subprocess.run(
-        [sys.executable, "-m", "server", "ingest", "stats", "--hours", "0", "--json"],
-        env={**os.environ, "ANALYTICS_DATA_DIR": str(service.data_dir)},
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=True,
-    )
-    answer: dict[str, Any] = json.loads(run.stdout)
-    for counts in (*answer["hours"], answer["total"]):
-        parts = ("stored", "duplicates", "rejected", "spooled")
-        assert counts["received"] == sum(counts[part] for part in parts)
-    return {name: int(count) for name, count in answer["total"].items()}
 
 
 def test_events_of_an_outage_are_spooled_and_stored_afterwards(data_dir: Path) -> None:

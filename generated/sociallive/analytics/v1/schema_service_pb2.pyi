@@ -21,16 +21,20 @@ class ListSchemasResponse(_message.Message):
     def __init__(self, schemas: _Optional[_Iterable[_Union[Schema, _Mapping]]] = ...) -> None: ...
 
 class Schema(_message.Message):
-    __slots__ = ("event_type", "version", "released", "deprecated")
+    __slots__ = ("event_type", "version", "released", "deprecated", "sunset", "newest")
     EVENT_TYPE_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     RELEASED_FIELD_NUMBER: _ClassVar[int]
     DEPRECATED_FIELD_NUMBER: _ClassVar[int]
+    SUNSET_FIELD_NUMBER: _ClassVar[int]
+    NEWEST_FIELD_NUMBER: _ClassVar[int]
     event_type: str
     version: str
     released: str
     deprecated: str
-    def __init__(self, event_type: _Optional[str] = ..., version: _Optional[str] = ..., released: _Optional[str] = ..., deprecated: _Optional[str] = ...) -> None: ...
+    sunset: str
+    newest: bool
+    def __init__(self, event_type: _Optional[str] = ..., version: _Optional[str] = ..., released: _Optional[str] = ..., deprecated: _Optional[str] = ..., sunset: _Optional[str] = ..., newest: _Optional[bool] = ...) -> None: ...
 
 class GetSchemaRequest(_message.Message):
     __slots__ = ("event_type", "version")

@@ -64,14 +64,16 @@ class SchemaServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetSchema(self, request, context):
-        """Answers the JSON Schema of one version of an event type.
+        """Answers the JSON Schema of one version of an event type. A type or version that does not exist is NOT_FOUND, with
+        the reason UNKNOWN_EVENT_TYPE or UNKNOWN_VERSION and a message that names those that do.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Validate(self, request, context):
-        """Checks an event exactly as Track would, and stores nothing.
+        """Checks an event exactly as Track would, stores nothing and counts nothing. An invalid event is a good question: the
+        answer is OK and lists its violations. Whether its id belongs to another event is found out only by storing it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

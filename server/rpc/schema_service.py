@@ -1,0 +1,60 @@
+"""SchemaService: what events look like, and whether one is valid."""
+
+from typing import Any
+
+import grpc
+
+from events.normalize import COLUMNS, Rejected, warnings_of
+from events.stored_event import write_event
+from server.ingest.pipeline import Pipeline
+from server.rpc.field_violations import write_violations
+from server.schemas.registry import Release, SchemaRegistry
+from sociallive.analytics.v1.schema_service_pb2 import (
+    GetSchemaRequest,
+    GetSchemaResponse,
+    ListSchemasRequest,
+    ListSchemasResponse,
+    Schema,
+    ValidateRequest,
+    ValidateResponse,
+)
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class SchemaService:
+    """Answers the methods of sociallive.analytics.v1.SchemaService; errors are the boundary's to translate."""
+
+    def __init__(self, registry: SchemaRegistry, pipeline: Pipeline) -> None:
+        self._registry = registry
+        self._pipeline = pipeline
+
+    async def ListSchemas(self, request: ListSchemasRequest, context: Context) -> ListSchemasResponse:  # noqa: N802, ARG002 - the contract's name and shape
+        """Answer every event type and its versions."""
+        return ListSchemasResponse(schemas=[_write_schema(release) for release in self._registry.releases()])
+
+    async def GetSchema(self, request: GetSchemaRequest, context: Context) -> GetSchemaResponse:  # noqa: N802, ARG002 - likewise
+        """Answer the JSON Schema of one version of an event type."""
+        release = self._registry.find(request.event_type, request.version)
+        response = GetSchemaResponse(schema=_write_schema(release))
+        response.json_schema.update(self._registry.json_schema(release))
+        return response
+
+    async def Validate(self, request: ValidateRequest, context: Context) -> ValidateResponse:  # noqa: N802, ARG002 - likewise
+        """Check an event as Track would, and store nothing."""
+        prepared = self._pipeline.dry_run(request.event)
+        if isinstance(prepared, Rejected):
+            return ValidateResponse(violations=write_violations(prepared.violations))
+        event = write_event(dict(zip(COLUMNS, prepared, strict=True)))
+        return ValidateResponse(event=event, warnings=warnings_of(prepared))
+
+
+def _write_schema(release: Release) -> Schema:
+    event_type, version = release
+    return Schema(
+        event_type=event_type.name,
+        version=version.version,
+        released=version.released.isoformat(),
+        deprecated=version.deprecated.isoformat() if version.deprecated else "",
+        newest=version.version == event_type.newest,
+    )

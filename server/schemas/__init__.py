@@ -1,0 +1,1 @@
+"""The event catalogue as callers ask about it."""

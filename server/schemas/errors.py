@@ -1,0 +1,31 @@
+"""Why a schema cannot be answered."""
+
+from collections.abc import Iterable
+from typing import ClassVar
+
+from events.violations import quoted
+from runtime.errors import AnalyticsError
+
+
+class UnknownSchemaError(AnalyticsError):
+    """There is no such schema; the message names those that there are."""
+
+
+class UnknownEventTypeError(UnknownSchemaError):
+    """No event type has this name."""
+
+    reason: ClassVar[str] = "UNKNOWN_EVENT_TYPE"
+
+    def __init__(self, name: str, known: Iterable[str]) -> None:
+        """Repeat the beginning of the name, and list the known ones."""
+        super().__init__(f"there is no event type {quoted(name)}; known are {', '.join(known)}")
+
+
+class UnknownVersionError(UnknownSchemaError):
+    """The event type has no such version."""
+
+    reason: ClassVar[str] = "UNKNOWN_VERSION"
+
+    def __init__(self, name: str, version: str, known: Iterable[str]) -> None:
+        """Repeat the beginning of the version, and list the known ones of the type `name`."""
+        super().__init__(f"{name} events have no version {quoted(version)}; known are {', '.join(known)}")
