@@ -76,10 +76,11 @@ chaos: $(VENV)/.dev ## Kill, freeze, cut and fill under load, and see that no ac
 	@$(BIN)/python -c 'import google.api, pathlib, shutil; source = pathlib.Path(list(google.api.__path__)[0]); \
 		[shutil.copy(source / name, "$@/google/api") for name in ("annotations.proto", "http.proto")]'
 
-gen: $(VENV)/.dev .deps/googleapis ## Generate the code under generated/
+gen: $(VENV)/.dev .deps/googleapis ## Generate the code under generated/, and docs/events.md
 	@$(BIN)/buf generate proto
 	@$(BIN)/buf build proto --output generated/descriptors.binpb
-	@echo "==> generated/ is up to date"
+	@$(BIN)/python -m tools.event_docs generated/descriptors.binpb > docs/events.md
+	@echo "==> generated/ and docs/events.md are up to date"
 
 tools: ## Install grpc_health_probe and grpcurl into .tools, where Go is present
 	@if ! command -v go >/dev/null 2>&1; then echo "==> no Go here: tests that need grpc_health_probe or grpcurl will say so"; \

@@ -16,6 +16,7 @@ from server.cli.command_error import CommandError
 from server.cli.main import EXIT_FAILED, EXIT_UNAVAILABLE, EXIT_USAGE
 from server.program import program_command
 from sociallive.analytics.v1.analytics_service_pb2_grpc import AnalyticsServiceStub
+from sociallive.analytics.v1.schema_service_pb2_grpc import SchemaServiceStub
 
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
 """A page of 1,000 events at their largest; gRPC's own 4 MiB would refuse it."""
@@ -28,7 +29,12 @@ CHANNEL_OPTIONS = (
     ("grpc.max_reconnect_backoff_ms", 1000),
 )
 USAGE_CODES = frozenset(
-    {grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.OUT_OF_RANGE, grpc.StatusCode.FAILED_PRECONDITION}
+    {
+        grpc.StatusCode.INVALID_ARGUMENT,
+        grpc.StatusCode.NOT_FOUND,
+        grpc.StatusCode.OUT_OF_RANGE,
+        grpc.StatusCode.FAILED_PRECONDITION,
+    }
 )
 UNAVAILABLE_CODES = frozenset(
     {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.RESOURCE_EXHAUSTED}
@@ -109,6 +115,11 @@ def open_channel(address: str) -> Iterator[grpc.Channel]:
 def analytics_stub(channel: grpc.Channel) -> Any:
     """Make the stub of AnalyticsService; the generated one has no types of its own."""
     return AnalyticsServiceStub(channel)  # type: ignore[no-untyped-call]
+
+
+def schema_stub(channel: grpc.Channel) -> Any:
+    """Make the stub of SchemaService; likewise."""
+    return SchemaServiceStub(channel)  # type: ignore[no-untyped-call]
 
 
 @contextmanager

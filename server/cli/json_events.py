@@ -34,12 +34,7 @@ class JsonEventFiller:
             RecordError: it is not the JSON form of an event.
             HopelessRecordError: it has no id, and there is no dataset to make one from.
         """
-        try:
-            _parse(record, event)
-        except (json_format.ParseError, UnicodeDecodeError) as exc:
-            raise RecordError(f"is not an event: {_shortened(str(exc))}") from exc
-        except RecursionError as exc:
-            raise RecordError("is not an event: nested too deep") from exc
+        parse_event(record, event)
         if event.event_id:
             return
         if self._dataset is None:
@@ -52,6 +47,20 @@ class JsonEventFiller:
         except (ValueError, OverflowError) as exc:
             raise RecordError(f"timestamp: {exc}") from exc
         event.event_id = deterministic_id(self._dataset, position, record, moment)
+
+
+def parse_event(record: bytes, event: Event) -> None:
+    """Parse protobuf JSON into an empty event.
+
+    Raises:
+        RecordError: it is not the JSON form of an event.
+    """
+    try:
+        _parse(record, event)
+    except (json_format.ParseError, UnicodeDecodeError) as exc:
+        raise RecordError(f"is not an event: {_shortened(str(exc))}") from exc
+    except RecursionError as exc:
+        raise RecordError("is not an event: nested too deep") from exc
 
 
 def _parse(record: bytes, event: Event) -> None:

@@ -28,6 +28,7 @@ class LazyGroup(click.Group):
         "migrate": "server.cli.migrate",
         "import": "server.cli.import_events",
         "report": "server.cli.report",
+        "schemas": "server.cli.schemas",
         "ingest": "server.cli.ingest",
         "health": "server.cli.health",
         "version": "server.cli.version",

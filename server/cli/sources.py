@@ -105,15 +105,29 @@ def json_records(file: ImportFile) -> Records[bytes]:
     Raises:
         CommandError: the file is a document, which holds its events over many lines or many of them on one.
     """
-    lines = iter(file)
-    first = next((line for line in lines if line.strip()), b"")
-    if first.strip() == b"{" or first.lstrip().startswith(b"["):
+    first = first_line(file)
+    if begins_document(first):
         raise CommandError(
             f"{file.name}: line {file.line} begins a document of JSON, where each line must hold one event; "
             f"`{program_command()} report events --ndjson` writes them so",
             exit_code=EXIT_USAGE,
         )
-    return _stripped(file, chain((first,), lines))
+    return json_lines(file, first)
+
+
+def first_line(file: ImportFile) -> bytes:
+    """Read up to the first line that is not blank, and return it; empty where there is none."""
+    return next((line for line in file if line.strip()), b"")
+
+
+def begins_document(first: bytes) -> bool:
+    """Tell whether a file's first line begins a document of JSON, rather than being an event of its own."""
+    return first.strip() == b"{" or first.lstrip().startswith(b"[")
+
+
+def json_lines(file: ImportFile, first: bytes) -> Records[bytes]:
+    """Return `first` and each further line that is not blank, without the white space around it."""
+    return _stripped(file, chain((first,), file))
 
 
 def _stripped(file: ImportFile, lines: Iterator[bytes]) -> Records[bytes]:

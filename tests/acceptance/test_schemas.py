@@ -1,7 +1,9 @@
 """SchemaService over a real channel: which events there are, what they look like, and whether one is valid."""
 
 import json
+import re
 import subprocess
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -111,6 +113,14 @@ def test_finds_the_examples_valid(service: Service, name: str) -> None:
     assert answer.warnings == ["timestamp is missing: the time of receipt was taken"]
     schema = schemas(service).GetSchema(GetSchemaRequest(event_type=name), timeout=5).json_schema
     assert Draft202012Validator(json_format.MessageToDict(schema)).is_valid(values)
+
+
+def test_finds_the_examples_of_the_documentation_valid(service: Service) -> None:
+    """Every JSON block of docs/events.md, as a reader would copy it."""
+    document = (Path(__file__).resolve().parents[2] / "docs" / "events.md").read_text(encoding="utf-8")
+    for text in re.findall(r"```json\n(.*?)```", document, re.DOTALL):
+        answer = schemas(service).Validate(ValidateRequest(event=json_format.Parse(text, Event())), timeout=5)
+        assert not answer.violations, text
 
 
 def test_lists_the_violations_of_an_invalid_event_as_an_answer(service: Service) -> None:

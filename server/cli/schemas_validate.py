@@ -1,0 +1,142 @@
+"""`analytics schemas validate`: what is wrong with the events of a file, before they are sent."""
+
+import json
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from itertools import chain
+from typing import Any
+
+import click
+import orjson
+from rich.console import Console
+
+from server.cli.client import address_option, open_channel, schema_stub, translated_errors
+from server.cli.command_error import CommandError
+from server.cli.json_events import parse_event
+from server.cli.main import EXIT_FAILED, EXIT_USAGE
+from server.cli.records import RecordError, Records
+from server.cli.render import count_text, open_console, print_line, printable
+from server.cli.sources import ImportFile, begins_document, first_line, json_lines, open_file
+from sociallive.analytics.v1.event_pb2 import Event
+from sociallive.analytics.v1.schema_service_pb2 import ValidateRequest
+
+VALIDATE_TIMEOUT_S = 10.0
+"""A dry run takes microseconds; a service that needs longer than this is stuck."""
+MAX_DOCUMENT_BYTES = 64 * 1024 * 1024
+"""A document is held in memory; larger files hold one event a line, and are read line by line."""
+NOT_JSON = "JSON"
+"""Stands for a rule where a record is no event at all."""
+
+
+@dataclass(slots=True)
+class Verdict:
+    """What the service says about one event."""
+
+    line: int
+    """Its line in the file; in a document, its place among the events. Counted from 1."""
+    violations: list[dict[str, str]] = field(default_factory=list)
+    """Each with `field` (as JSON callers write it), `rule` and `description`."""
+    warnings: list[str] = field(default_factory=list)
+
+
+@click.command("validate")
+@click.argument("path", metavar="FILE|-")
+@address_option
+@click.option("--json", "as_json", is_flag=True, help="Print one document of JSON.")
+def command(path: str, address: str, *, as_json: bool) -> None:
+    """Check the events of a file (JSON one a line, one document, or a list; gzip or not), and store nothing.
+
+    `-` reads the standard input. Prints what is wrong as FILE:LINE: FIELD: what (RULE). Exits with 0 when all events
+    are valid, 1 when one is not, 3 when the service cannot be reached.
+    """
+    console = open_console()
+    found = []
+    with open_file(path) as file:
+        for verdict in check_events(address, _records(file)):
+            found.append(verdict)
+            if not as_json:
+                _print_violations(console, file.name, verdict)
+    invalid = sum(1 for verdict in found if verdict.violations)
+    if as_json:
+        counts = {"events": len(found), "valid": len(found) - invalid, "invalid": invalid}
+        click.echo(orjson.dumps(counts | {"results": [asdict(verdict) for verdict in found]}))
+    else:
+        _print_summary(console, found, invalid)
+    if invalid:
+        sys.exit(EXIT_FAILED)
+
+
+def check_events(address: str, records: Records[bytes]) -> Iterator[Verdict]:
+    """Ask the service about each event, in order.
+
+    Raises:
+        CallError: the service cannot be reached.
+    """
+    with open_channel(address) as channel:
+        stub = schema_stub(channel)
+        for line, record in records:
+            event = Event()
+            try:
+                if isinstance(record, RecordError):
+                    raise record
+                parse_event(record, event)
+            except RecordError as exc:
+                yield Verdict(line, [{"field": "", "rule": NOT_JSON, "description": str(exc)}])
+                continue
+            with translated_errors(address):
+                answer = stub.Validate(ValidateRequest(event=event), timeout=VALIDATE_TIMEOUT_S)
+            violations = [
+                {"field": each.json_field, "rule": each.rule, "description": each.description}
+                for each in answer.violations
+            ]
+            yield Verdict(line, violations, list(answer.warnings))
+
+
+def _records(file: ImportFile) -> Records[bytes]:
+    """Read one event a line, or a document that is an event or a list of them."""
+    first = first_line(file)
+    if not begins_document(first):
+        return json_lines(file, first)
+    return enumerate(map(orjson.dumps, _document(file, chain((first,), file))), 1)
+
+
+def _document(file: ImportFile, lines: Iterator[bytes]) -> list[Any]:
+    """Read a whole document.
+
+    Raises:
+        CommandError: it is too large, or no JSON.
+    """
+    text = bytearray()
+    for line in lines:
+        text += line
+        if len(text) > MAX_DOCUMENT_BYTES:
+            raise CommandError(
+                f"{file.name}: a document may have {MAX_DOCUMENT_BYTES // 2**20} MiB at most; write one event a line",
+                exit_code=EXIT_USAGE,
+            )
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError) as exc:
+        raise CommandError(f"{file.name}: is neither JSON nor one event a line: {exc}", exit_code=EXIT_USAGE) from exc
+    return found if isinstance(found, list) else [found]
+
+
+def _print_violations(console: Console, name: str, verdict: Verdict) -> None:
+    for violation in verdict.violations:
+        where = f"{violation['field']}: " if violation["field"] else ""
+        told = f"{name}:{verdict.line}: {where}{violation['description']} ({violation['rule']})"
+        print_line(console, printable(told))
+
+
+def _print_summary(console: Console, found: list[Verdict], invalid: int) -> None:
+    for warning, count in Counter(warning for verdict in found for warning in verdict.warnings).items():
+        print_line(console, printable(f"warning, {_events(count)}: {warning}"), "dim")
+    print_line(
+        console, f"{_events(len(found))}: {count_text(len(found) - invalid)} valid, {count_text(invalid)} invalid"
+    )
+
+
+def _events(count: int) -> str:
+    return "1 event" if count == 1 else f"{count_text(count)} events"
