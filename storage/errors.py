@@ -22,6 +22,12 @@ class StorageUnavailableError(StorageError):
     reason: ClassVar[str] = "STORAGE_UNAVAILABLE"
 
 
+class DayClosedError(StorageUnavailableError):
+    """A day is being removed just now; what comes in for it can be stored as soon as it is gone."""
+
+    reason: ClassVar[str] = "DAY_CLOSED"
+
+
 class WriterFullError(StorageError):
     """The writer's queue is full; the same call is worth repeating after `retry_after_s`."""
 
@@ -42,6 +48,12 @@ class StorageRefusedError(StorageError):
     """The database answers and refuses us; repeating is of no use before somebody changes something."""
 
     reason: ClassVar[str] = "STORAGE_REFUSED"
+
+
+class LeaseTakenError(StorageError):
+    """Another process is at the same work; trying again later may do."""
+
+    reason: ClassVar[str] = "LEASE_TAKEN"
 
 
 class UnsupportedPostgresError(StorageRefusedError):

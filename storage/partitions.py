@@ -9,7 +9,7 @@ import asyncpg
 import structlog
 
 from storage.database import Connection, Database
-from storage.errors import StorageUnavailableError, translated
+from storage.errors import DayClosedError, translated
 from storage.sql import statement
 
 log = structlog.get_logger(__name__)
@@ -112,22 +112,24 @@ def day_of(moment: datetime) -> date:
     return moment.astimezone(UTC).date()
 
 
-async def _create(connection: Connection, days: Iterable[date]) -> None:
-    """Make partitions. ATTACH, unlike PARTITION OF, takes a lock of the parent that lets readers and writers go on.
+def partition_name(day: date) -> str:
+    """Name the partition of a UTC day; fit for the text of a statement that defines, which takes no parameters."""
+    return f"{PREFIX}{day:%Y%m%d}"
 
-    A date is all that enters the text: statements that define take no parameters.
-    """
+
+async def _create(connection: Connection, days: Iterable[date]) -> None:
+    """Make partitions. ATTACH, unlike PARTITION OF, takes a lock of the parent that lets readers and writers go on."""
     script = [
-        f"CREATE TABLE {PREFIX}{day:%Y%m%d} (LIKE analytics_events INCLUDING ALL);"
-        f"ALTER TABLE analytics_events ATTACH PARTITION {PREFIX}{day:%Y%m%d} "
+        f"CREATE TABLE {partition_name(day)} (LIKE analytics_events INCLUDING ALL);"
+        f"ALTER TABLE analytics_events ATTACH PARTITION {partition_name(day)} "
         f"FOR VALUES FROM ('{day} 00:00+00') TO ('{day + timedelta(days=1)} 00:00+00');"
         for day in days
     ]
     try:
         await connection.execute("".join(script))
     except asyncpg.DuplicateTableError as exc:
-        # It is there and no partition: detached by retention, and about to be dropped.
-        raise StorageUnavailableError("a day's partition is being removed now; send the same events again") from exc
+        # It is there and takes nothing: retention has closed or detached it, and drops it in a moment.
+        raise DayClosedError("a day's partition is being removed now; send the same events again") from exc
 
 
 async def _list_days(connection: Connection) -> set[date]:

@@ -93,3 +93,63 @@ analytics_ingest_ledger = sa.Table(
     postgresql_with={"fillfactor": 50},
 )
 """What became of the events received in an hour. A writer's newest row also tells which batches are committed."""
+
+analytics_aggregations = sa.Table(
+    "analytics_aggregations",
+    metadata,
+    sa.Column("timeframe", sa.Text, primary_key=True),
+    sa.Column("timestamp", _INSTANT, primary_key=True),
+    sa.Column("event_type", sa.Text, primary_key=True),
+    sa.Column("frozen", sa.Boolean, primary_key=True),
+    sa.Column("count", sa.BigInteger, nullable=False),
+    sa.Column("metadata", JSONB, nullable=False),
+)
+"""Rollups of an hour, day, week or month (UTC). A row that is not frozen equals the sum of what it is made of, raw
+events or finer rollups, and can be made anew at any time; a frozen one stands for what has aged out. Readers add both.
+"""
+
+analytics_distinct_sketches = sa.Table(
+    "analytics_distinct_sketches",
+    metadata,
+    sa.Column("timeframe", sa.Text, primary_key=True),
+    sa.Column("timestamp", _INSTANT, primary_key=True),
+    sa.Column("frozen", sa.Boolean, primary_key=True),
+    sa.Column("actors", sa.LargeBinary, nullable=False),
+    sa.Column("sessions", sa.LargeBinary, nullable=False),
+)
+"""For each period of the rollups the HyperLogLog registers of its actors and of its sessions, of all event types."""
+
+analytics_closed_days = sa.Table(
+    "analytics_closed_days",
+    metadata,
+    sa.Column("day", sa.Date, primary_key=True),
+    sa.Column("closed_at", _INSTANT, nullable=False),
+)
+"""Days whose hours are frozen and whose partition is about to be dropped: it takes no events any more."""
+
+analytics_job_ticks = sa.Table(
+    "analytics_job_ticks",
+    metadata,
+    sa.Column("job", sa.Text, primary_key=True),
+    sa.Column("started_at", _INSTANT, nullable=False),
+    sa.Column("runner", sa.Text, nullable=False),
+)
+"""When each job last began by the clock, and who ran it: how several servers run each tick once."""
+
+analytics_audit_log = sa.Table(
+    "analytics_audit_log",
+    metadata,
+    sa.Column("id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
+    sa.Column("started_at", _INSTANT, nullable=False),
+    sa.Column("finished_at", _INSTANT, nullable=False),
+    sa.Column("actor", sa.Text, nullable=False),
+    sa.Column("action", sa.Text, nullable=False),
+    sa.Column("outcome", sa.Text, nullable=False),
+    sa.Column("range_start", _INSTANT),
+    sa.Column("range_end", _INSTANT),
+    sa.Column("rows", sa.BigInteger, nullable=False),
+    sa.Column("bytes", sa.BigInteger, nullable=False),
+    sa.Column("details", JSONB, nullable=False),
+    sa.Index(None, "action", "id"),
+)
+"""Who did what to which data. Append-only: a trigger refuses to change or delete a row."""

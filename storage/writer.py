@@ -13,7 +13,7 @@ from storage.batch import COLUMNS, Batch, Rejection, Row, WriteOutcome
 from storage.batch_store import BatchStore, RejectRow
 from storage.database import Database
 from storage.drainer import Drainer
-from storage.errors import StorageError, StorageUnavailableError
+from storage.errors import DayClosedError, StorageError, StorageUnavailableError
 from storage.outage import Outage
 from storage.partitions import Partitions
 from storage.quarantine import Quarantine
@@ -197,10 +197,13 @@ class Writer:
 
         Raises:
             StorageUnavailableError: Postgres is gone, and there is no spool, or no room in it.
+            DayClosedError: an event's day is being removed now.
         """
         if not self._outage.is_on:
             try:
                 return await store.store(batch)
+            except DayClosedError:
+                raise  # its callers try again; for everybody else the database is there
             except StorageUnavailableError as exc:
                 if self._spool is None:
                     raise

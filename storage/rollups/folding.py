@@ -1,0 +1,133 @@
+"""The fold: brings rollups up to date with the raw events of the hours that changed."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+
+from storage.database import Connection, Database
+from storage.lease import leased_connection
+from storage.partitions import day_of
+from storage.rollups.periods import Timeframe, hours_between, spans_of
+from storage.rollups.totals import Totals, aggregate_events, replace_rollups, sources_of, sum_rollups
+from storage.sql import statement
+
+LEASE = "rollups"
+"""Who changes rollups holds it: folds, purges and rebuilds take turns."""
+LEASE_WAIT_S = 60.0
+"""Folds are short; who waits longer waits for a rebuild, and had better try again later."""
+HOURS_PER_FOLD = 24 * 31
+"""Bounds a transaction's time and locks: what an import of years has touched is folded month by month."""
+WORK_MEM = "64MB"
+"""The sketches of a day are 400,000 groups: with less, Postgres sorts them on disk."""
+
+
+@dataclass(frozen=True, slots=True)
+class FoldReport:
+    """What was folded.
+
+    Attributes:
+        hours: how many hours were brought up to date.
+        events: how many events, net of removed ones, were new in them.
+        start, end: the first moment of the first of these hours, and the first after the last; None without any.
+    """
+
+    hours: int = 0
+    events: int = 0
+    start: datetime | None = None
+    end: datetime | None = None
+
+
+@asynccontextmanager
+async def exclusive_rollups(database: Database) -> AsyncIterator[Connection]:
+    """Yield a connection whose transactions are the only ones that change rollups.
+
+    Raises:
+        LeaseTakenError: another process has been changing them for LEASE_WAIT_S.
+        StorageUnavailableError: the database is away.
+    """
+    async with leased_connection(database, LEASE, wait_s=LEASE_WAIT_S) as connection:
+        await connection.execute(f"SET work_mem = '{WORK_MEM}'")
+        # Hours are few of many partitions: each statement wants a plan for its values.
+        await connection.execute("SET plan_cache_mode = force_custom_plan")
+        yield connection
+
+
+async def fold(database: Database) -> FoldReport:
+    """Fold all deltas: recompute the hours that they name, and the days, weeks and months of these hours.
+
+    Each transaction sees deltas and raw rows in one snapshot, and deletes exactly the deltas that it saw: what is
+    committed meanwhile leaves a delta for the next fold. Killed anywhere, it has done some of the hours or none.
+
+    Raises:
+        LeaseTakenError: another process has been changing rollups for LEASE_WAIT_S.
+        StorageUnavailableError: the database is away.
+    """
+    async with exclusive_rollups(database) as connection:
+        return await fold_on(connection)
+
+
+async def fold_on(connection: Connection) -> FoldReport:
+    """Fold all deltas on a connection of `exclusive_rollups`."""
+    hours: list[datetime] = []
+    events = 0
+    while True:
+        async with connection.transaction(isolation="repeatable_read"):
+            taken = await connection.fetch(statement("rollup/take_deltas"), HOURS_PER_FOLD)
+            changed = [row["hour"] for row in taken]
+            await _refresh(connection, changed)
+        hours += changed
+        events += sum(row["count"] for row in taken)
+        if len(changed) < HOURS_PER_FOLD:
+            break
+    if not hours:
+        return FoldReport()
+    return FoldReport(len(set(hours)), events, min(hours), Timeframe.HOUR.end_of(max(hours)))
+
+
+async def rebuild(database: Database, start: datetime, end: datetime) -> FoldReport:
+    """Recompute the rollups of the days that [start, end) touches from raw events, whether or not they changed.
+
+    What has aged out of the raw events is frozen and stays. The deltas of these hours stay too, to be folded to the
+    same end.
+
+    Raises:
+        LeaseTakenError: another process has been changing rollups for LEASE_WAIT_S.
+        StorageUnavailableError: the database is away.
+    """
+    first, last = Timeframe.DAY.start_of(start), Timeframe.DAY.start_of(end)
+    if last < end:
+        last = Timeframe.DAY.end_of(last)
+    hours = hours_between(first, last)
+    async with exclusive_rollups(database) as connection:
+        for begin in range(0, len(hours), HOURS_PER_FOLD):
+            async with connection.transaction(isolation="repeatable_read"):
+                await _refresh(connection, hours[begin : begin + HOURS_PER_FOLD])
+    return FoldReport(len(hours), 0, first, last)
+
+
+async def read_open_hours(connection: Connection, hours: Sequence[datetime]) -> list[datetime]:
+    """Leave out the hours of closed days: what is in their partition is frozen already, and counts no more."""
+    days = list({day_of(hour) for hour in hours})
+    closed = {row["day"] for row in await connection.fetch(statement("rollup/closed_days"), days)}
+    return [hour for hour in hours if day_of(hour) not in closed]
+
+
+async def _refresh(connection: Connection, hours: Sequence[datetime]) -> None:
+    """Recompute the live rollups of these ascending hours, and of all longer periods that hold one of them."""
+    hours = await read_open_hours(connection, hours)
+    if not hours:
+        return
+    totals = Totals()
+    for start, end in spans_of(hours):
+        totals.update(await aggregate_events(connection, start, end))
+    await replace_rollups(connection, Timeframe.HOUR, hours, totals, frozen=False)
+    await refresh_longer(connection, hours, (Timeframe.DAY, Timeframe.WEEK, Timeframe.MONTH))
+
+
+async def refresh_longer(connection: Connection, moments: Sequence[datetime], timeframes: Sequence[Timeframe]) -> None:
+    """Recompute the live rollups of the longer periods that hold any of these moments, from their parts."""
+    for timeframe in timeframes:
+        periods = timeframe.periods_of(moments)
+        totals = await sum_rollups(connection, sources_of(timeframe, periods))
+        await replace_rollups(connection, timeframe, periods, totals, frozen=False)

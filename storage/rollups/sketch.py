@@ -1,0 +1,80 @@
+"""HyperLogLog sketches: how many distinct values a set has, in 16 KiB, mergeable at the cost of microseconds.
+
+A sketch is one byte for each of 2^14 registers, the highest rank seen there. Its estimate has a standard error of
+1.04 / sqrt(2^14) = 0.81 % (Flajolet et al. 2007); the estimator is Ertl's, "New cardinality estimation algorithms for
+HyperLogLog sketches" (2017), algorithm 6, which needs no tables and holds from zero on.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+
+REGISTER_BITS = 14
+REGISTERS = 1 << REGISTER_BITS
+MAX_RANK = 64 - REGISTER_BITS + 1
+"""Of the 64 bits of a hash those that do not choose the register, and one for when all of them are zero."""
+STANDARD_ERROR = 1.04 / math.sqrt(REGISTERS)
+EMPTY = bytes(REGISTERS)
+
+_HIGH_BITS = int.from_bytes(b"\x80" * REGISTERS)
+_ALPHA_INFINITY = 1 / (2 * math.log(2))
+
+
+def make_sketch(places: Sequence[int], ranks: Sequence[int]) -> bytes:
+    """Make a sketch of the registers that are not zero."""
+    registers = bytearray(REGISTERS)
+    for place, rank in zip(places, ranks, strict=True):
+        registers[place] = rank
+    return bytes(registers)
+
+
+def merge_sketches(sketches: Iterable[bytes]) -> bytes:
+    """Merge sketches into that of the union: the maximum of each register.
+
+    All registers are compared at once, as one large integer: ranks leave the high bit of each byte free, so that
+    `(a | high) - b` keeps the high bit exactly where a >= b.
+    """
+    merged = 0
+    for sketch in sketches:
+        other = int.from_bytes(sketch)
+        at_least = ((merged | _HIGH_BITS) - other) & _HIGH_BITS
+        keep = at_least - (at_least >> 7)
+        merged = (merged & keep) | (other & ~keep)
+    return merged.to_bytes(REGISTERS)
+
+
+def estimate(sketch: bytes) -> float:
+    """Estimate how many distinct values a sketch has seen."""
+    counts = [sketch.count(rank) for rank in range(MAX_RANK + 1)]
+    if counts[0] == REGISTERS:
+        return 0.0
+    denominator = REGISTERS * _tau(1 - counts[MAX_RANK] / REGISTERS)
+    for rank in range(MAX_RANK - 1, 0, -1):
+        denominator = 0.5 * (denominator + counts[rank])
+    denominator += REGISTERS * _sigma(counts[0] / REGISTERS)
+    return _ALPHA_INFINITY * REGISTERS**2 / denominator
+
+
+def _sigma(x: float) -> float:
+    """Correct for registers that are still zero."""
+    power, total = 1.0, x
+    while True:
+        x *= x
+        before = total
+        total += x * power
+        power += power
+        if total == before:
+            return total
+
+
+def _tau(x: float) -> float:
+    """Correct for registers that are full."""
+    if x in (0.0, 1.0):
+        return 0.0
+    power, total = 1.0, 1 - x
+    while True:
+        x = math.sqrt(x)
+        before = total
+        power *= 0.5
+        total -= (1 - x) ** 2 * power
+        if total == before:
+            return total / 3

@@ -1,0 +1,135 @@
+"""Totals: what the rollups of some periods hold, read from raw events or from other rollups, and written."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import NamedTuple
+
+from asyncpg import Record
+
+from storage.database import Connection
+from storage.rollups.periods import PART_OF, Timeframe
+from storage.rollups.sketch import EMPTY, make_sketch, merge_sketches
+from storage.sql import statement
+
+
+@dataclass(frozen=True, slots=True)
+class Total:
+    """Events of one type in one period; `metadata` is Postgres's JSON text of measures, keys and numbers."""
+
+    count: int
+    metadata: str
+
+
+class Distinct(NamedTuple):
+    """Sketches of the actors and of the sessions of one period."""
+
+    actors: bytes
+    sessions: bytes
+
+
+class Source(NamedTuple):
+    """Rollups to add up into the period that begins at `time`: those of [start, end), frozen, live or (None) both."""
+
+    time: datetime
+    timeframe: Timeframe
+    start: datetime
+    end: datetime
+    frozen: bool | None = None
+
+
+class Cleared(NamedTuple):
+    """How many rollups were deleted, and their bytes."""
+
+    rows: int
+    bytes: int
+
+
+@dataclass(slots=True)
+class Totals:
+    """Totals by period and event type, and sketches by period."""
+
+    rows: dict[tuple[datetime, str], Total] = field(default_factory=dict)
+    sketches: dict[datetime, Distinct] = field(default_factory=dict)
+
+    def update(self, other: "Totals") -> None:
+        """Take in the totals of other periods."""
+        self.rows.update(other.rows)
+        self.sketches.update(other.sketches)
+
+
+def sources_of(timeframe: Timeframe, periods: Iterable[datetime]) -> Iterator[Source]:
+    """Name what live rollups of longer periods are summed up from: all of their parts."""
+    for period in periods:
+        yield Source(period, PART_OF[timeframe], period, timeframe.end_of(period))
+
+
+async def aggregate_events(connection: Connection, start: datetime, end: datetime) -> Totals:
+    """Aggregate the raw events of [start, end) by hour."""
+    registers: Mapping[datetime, dict[str, bytes]] = defaultdict(dict)
+    for row in await connection.fetch(statement("rollup/sketch"), start, end):
+        registers[row["time"]][row["kind"]] = make_sketch(row["places"], row["ranks"])
+    return Totals(
+        _read_rows(await connection.fetch(statement("rollup/aggregate"), start, end)),
+        {time: Distinct(kinds["actors"], kinds.get("sessions", EMPTY)) for time, kinds in registers.items()},
+    )
+
+
+async def sum_rollups(connection: Connection, sources: Iterable[Source]) -> Totals:
+    """Add rollups up, and merge their sketches."""
+    listed = list(sources)
+    parameters = (
+        [source.time for source in listed],
+        [source.timeframe.value for source in listed],
+        [source.start for source in listed],
+        [source.end for source in listed],
+        [source.frozen for source in listed],
+    )
+    actors: Mapping[datetime, list[bytes]] = defaultdict(list)
+    sessions: Mapping[datetime, list[bytes]] = defaultdict(list)
+    for row in await connection.fetch(statement("rollup/part_sketches"), *parameters):
+        actors[row["time"]].append(row["actors"])
+        sessions[row["time"]].append(row["sessions"])
+    return Totals(
+        _read_rows(await connection.fetch(statement("rollup/sum_parts"), *parameters)),
+        {time: Distinct(merge_sketches(actors[time]), merge_sketches(sessions[time])) for time in actors},
+    )
+
+
+async def replace_rollups(
+    connection: Connection, timeframe: Timeframe, periods: Sequence[datetime], totals: Totals, *, frozen: bool
+) -> None:
+    """Write the rollups of these periods anew; a period without totals has none afterwards."""
+    await clear_rollups(connection, timeframe, periods, frozen=frozen)
+    rows, sketches = totals.rows, totals.sketches
+    await connection.execute(
+        statement("rollup/add_rollups"),
+        timeframe.value,
+        frozen,
+        [time for time, _ in rows],
+        [event_type for _, event_type in rows],
+        [total.count for total in rows.values()],
+        [total.metadata for total in rows.values()],
+    )
+    await connection.execute(
+        statement("rollup/add_sketches"),
+        timeframe.value,
+        frozen,
+        list(sketches),
+        [distinct.actors for distinct in sketches.values()],
+        [distinct.sessions for distinct in sketches.values()],
+    )
+
+
+async def clear_rollups(
+    connection: Connection, timeframe: Timeframe, periods: Sequence[datetime], *, frozen: bool | None
+) -> Cleared:
+    """Delete the rollups of these periods, frozen, live or (None) both."""
+    row = await connection.fetchrow(statement("rollup/clear_rollups"), timeframe.value, periods, frozen)
+    assert row is not None  # noqa: S101 - the statement always answers one row
+    return Cleared(row["rows"], row["bytes"])
+
+
+def _read_rows(records: Iterable[Record]) -> dict[tuple[datetime, str], Total]:
+    return {(row["time"], row["event_type"]): Total(row["count"], row["metadata"]) for row in records}

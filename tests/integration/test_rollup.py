@@ -1,0 +1,317 @@
+"""Rollups: what they hold, and that they hold it after late events, freezing and purges."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import asyncpg
+import orjson
+import pytest
+
+from storage.database import Connection, Database
+from storage.errors import DayClosedError, LeaseTakenError
+from storage.partitions import day_of
+from storage.rollups import Timeframe, close_day, drop_hours_and_days, fold, rebuild, verify
+from storage.rollups.folding import LEASE, exclusive_rollups
+from storage.rollups.sketch import estimate
+from storage.rollups.totals import aggregate_events
+from tests.rows import NOON, make_batch, make_row, make_store
+
+HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
+MIDNIGHT = NOON - 12 * HOUR
+EVER = (MIDNIGHT - 40 * DAY, MIDNIGHT + 40 * DAY)
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    """A migrated database."""
+    opened = await Database.open(database_url)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def sql(database_url: str) -> AsyncIterator[Connection]:
+    """A connection of the test's own."""
+    connection = await asyncpg.connect(database_url)
+    yield connection
+    await connection.close()
+
+
+async def store(database: Database, *rows: Any) -> None:
+    """Write rows as a batch."""
+    store = make_store(database)
+    try:
+        await store.store(make_batch(rows))
+    finally:
+        await store.close()
+
+
+async def counts(sql: Connection, timeframe: str) -> dict[tuple[datetime, str], int]:
+    """Read the rollups' counts by period and type, frozen and live ones together."""
+    rows = await sql.fetch(
+        "SELECT timestamp, event_type, sum(count)::bigint AS count FROM analytics_aggregations "
+        "WHERE timeframe = $1 GROUP BY 1, 2",
+        timeframe,
+    )
+    return {(row["timestamp"], row["event_type"]): row["count"] for row in rows}
+
+
+async def test_an_hour_holds_what_the_dashboard_adds_up(database: Database, sql: Connection) -> None:
+    """Platforms, revenue and orders by currency, durations and started sessions; amounts stay exact."""
+    await store(
+        database,
+        make_row(event_data='{"contentType":"post","contentId":"p","viewDuration":1.5}', platform="ios"),
+        make_row(event_data='{"contentType":"post","contentId":"p","viewDuration":2}', platform=None),
+        make_row(),
+        make_row(event_type="purchase", event_data='{"amount":0.10,"currency":"EUR"}'),
+        make_row(event_type="purchase", event_data='{"amount":0.20,"currency":"EUR"}'),
+        make_row(event_type="purchase", event_data='{"amount":99999999999999999.99,"currency":"USD"}'),
+        make_row(event_type="stream", event_data='{"streamId":"s","action":"leave","watchDuration":60}'),
+        make_row(event_type="session", event_data='{"action":"start"}'),
+        make_row(event_type="session", event_data='{"action":"end"}'),
+    )
+    report = await fold(database)
+    assert (report.hours, report.events, report.start, report.end) == (1, 9, NOON, NOON + HOUR)
+    rows = await sql.fetch("SELECT event_type, count, metadata FROM analytics_aggregations WHERE timeframe = 'hour'")
+    held = {row["event_type"]: (row["count"], row["metadata"]) for row in rows}
+    assert {name: (count, orjson.loads(metadata)) for name, (count, metadata) in held.items()} == {
+        "view": (3, {"platforms": {"ios": 1, "web": 1, "": 1}, "viewDuration": {"sum": 3.5, "count": 2}}),
+        "purchase": (
+            3,
+            {
+                "platforms": {"web": 3},
+                "orders": {"EUR": 2, "USD": 1},
+                "revenue": {"EUR": 0.3, "USD": 99999999999999999.99},
+            },
+        ),
+        "stream": (1, {"platforms": {"web": 1}, "watchDuration": {"sum": 60, "count": 1}}),
+        "session": (2, {"platforms": {"web": 2}, "sessions": {"started": 1}}),
+    }
+    assert '"EUR": 0.30' in held["purchase"][1]
+    assert "99999999999999999.99" in held["purchase"][1]
+
+
+async def test_days_weeks_and_months_are_sums_of_their_parts(database: Database, sql: Connection) -> None:
+    """Across the end of a year, where a week belongs to both."""
+    new_year = datetime(2026, 1, 1, tzinfo=UTC)
+    microsecond = timedelta(microseconds=1)
+    await store(
+        database,
+        make_row(timestamp=new_year - microsecond),
+        make_row(timestamp=new_year),
+        make_row(timestamp=new_year + HOUR),
+    )
+    await fold(database)
+    assert await counts(sql, "hour") == {
+        (new_year - HOUR, "view"): 1,
+        (new_year, "view"): 1,
+        (new_year + HOUR, "view"): 1,
+    }
+    assert await counts(sql, "day") == {(new_year - DAY, "view"): 1, (new_year, "view"): 2}
+    assert await counts(sql, "week") == {(datetime(2025, 12, 29, tzinfo=UTC), "view"): 3}
+    assert await counts(sql, "month") == {(datetime(2025, 12, 1, tzinfo=UTC), "view"): 1, (new_year, "view"): 2}
+    metadata = await sql.fetchval("SELECT metadata FROM analytics_aggregations WHERE timeframe = 'week'")
+    assert orjson.loads(metadata) == {"platforms": {"web": 3}}
+
+
+async def test_sketches_count_actors_and_sessions_once(database: Database, sql: Connection) -> None:
+    """In the hour, and over the day, whose hours share them; of all types together."""
+    await store(
+        database,
+        *(make_row(user_id=f"u{n % 50}", session_id=f"s{n % 70}", timestamp=NOON + n % 3 * HOUR) for n in range(700)),
+        make_row(user_id="u1", session_id=None, event_type="purchase", event_data='{"amount":1,"currency":"EUR"}'),
+    )
+    await fold(database)
+    for timeframe, rows in (("hour", 3), ("day", 1), ("week", 1), ("month", 1)):
+        sketches = await sql.fetch(
+            "SELECT actors, sessions FROM analytics_distinct_sketches WHERE timeframe = $1", timeframe
+        )
+        assert len(sketches) == rows
+        assert {round(estimate(row["actors"])) for row in sketches} == {50}
+        assert {round(estimate(row["sessions"])) for row in sketches} == {70}
+
+
+async def test_late_events_change_their_hours(database: Database, sql: Connection) -> None:
+    """And removed ones, down to nothing: whoever removes raw rows appends deltas, as writers do."""
+    await store(database, make_row())
+    await fold(database)
+    await store(database, make_row(), make_row(timestamp=NOON - 9 * DAY))
+    assert (await fold(database)).hours == 2
+    assert await counts(sql, "hour") == {(NOON, "view"): 2, (NOON - 9 * DAY, "view"): 1}
+    await sql.execute("DELETE FROM analytics_events")
+    await sql.execute(
+        "INSERT INTO analytics_aggregation_deltas (hour, event_type, count) VALUES ($1, 'view', -2), ($2, 'view', -1)",
+        NOON,
+        NOON - 9 * DAY,
+    )
+    assert (await fold(database)).events == -3
+    for timeframe in ("hour", "day", "week", "month"):
+        assert await counts(sql, timeframe) == {}
+    assert await sql.fetchval("SELECT count(*) FROM analytics_distinct_sketches") == 0
+
+
+async def test_a_batch_that_commits_during_a_fold_is_left_to_the_next(
+    database: Database, sql: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The fold sees neither its rows nor its deltas, and deletes no delta that it has not seen."""
+    await store(database, make_row())
+
+    async def aggregate_late(connection: Connection, start: datetime, end: datetime) -> Any:
+        await store(database, make_row())
+        return await aggregate_events(connection, start, end)
+
+    monkeypatch.setattr("storage.rollups.folding.aggregate_events", aggregate_late)
+    assert (await fold(database)).events == 1
+    assert await counts(sql, "hour") == {(NOON, "view"): 1}
+    assert (await verify(database, *EVER)).differences == []
+    monkeypatch.undo()
+    assert (await fold(database)).events == 1
+    assert await counts(sql, "hour") == {(NOON, "view"): 2}
+
+
+async def test_many_hours_are_folded_in_several_transactions(
+    database: Database, sql: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An import of years must not be one transaction."""
+    monkeypatch.setattr("storage.rollups.folding.HOURS_PER_FOLD", 4)
+    await store(database, *(make_row(timestamp=NOON + n * HOUR) for n in range(10)))
+    report = await fold(database)
+    assert (report.hours, report.events) == (10, 10)
+    assert sum((await counts(sql, "month")).values()) == 10
+
+
+async def test_a_second_fold_waits_and_gives_up(
+    database: Database, sql: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its deltas stay for the next one."""
+    monkeypatch.setattr("storage.rollups.folding.LEASE_WAIT_S", 0.1)
+    await store(database, make_row())
+    async with exclusive_rollups(database):
+        with pytest.raises(LeaseTakenError, match=f"busy with the {LEASE}"):
+            await fold(database)
+    assert (await fold(database)).events == 1
+    assert await counts(sql, "hour") == {(NOON, "view"): 1}
+
+
+async def test_a_closed_day_is_frozen_and_takes_nothing(database: Database, sql: Connection) -> None:
+    """Closing folds what is unfolded; writers, those who knew the day included, are told to come back."""
+    day = day_of(NOON)
+    knowing = make_store(database)
+    await knowing.store(make_batch([make_row()]))
+    await close_day(database, day, NOON)
+    await close_day(database, day, NOON)
+    frozen = await sql.fetch("SELECT frozen, count FROM analytics_aggregations WHERE timeframe = 'hour'")
+    assert [tuple(row) for row in frozen] == [(True, 1)]
+    for writer in (knowing, make_store(database)):
+        with pytest.raises(DayClosedError):
+            await writer.store(make_batch([make_row()]))
+        await writer.close()
+    assert (await verify(database, *EVER)).differences == []
+    assert (await rebuild(database, *EVER)).hours > 0
+    assert await counts(sql, "hour") == {(NOON, "view"): 1}
+
+
+async def purge(database: Database, sql: Connection, moment: datetime) -> None:
+    """Close the day of a moment and drop its partition."""
+    day = day_of(moment)
+    await close_day(database, day, NOON)
+    await sql.execute(f"DROP TABLE analytics_events_{day:%Y%m%d}")
+    await sql.execute("DELETE FROM analytics_closed_days")
+
+
+async def test_late_events_of_a_purged_day_add_to_it(database: Database, sql: Connection) -> None:
+    """Once and again; their sketches merge with the frozen ones."""
+    for turn in range(1, 4):
+        await store(database, make_row(user_id=f"u{turn}"), make_row(user_id="u0", timestamp=NOON + turn * HOUR))
+        await fold(database)
+        assert (await counts(sql, "hour"))[NOON, "view"] == turn
+        assert await counts(sql, "day") == {(MIDNIGHT, "view"): 2 * turn}
+        assert (await verify(database, *EVER)).differences == []
+        await purge(database, sql, NOON)
+        assert await counts(sql, "day") == {(MIDNIGHT, "view"): 2 * turn}
+        actors = await sql.fetchval("SELECT actors FROM analytics_distinct_sketches WHERE timeframe = 'month'")
+        assert round(estimate(actors)) == turn + 1
+
+
+async def test_hours_and_days_go_and_longer_rollups_remember(database: Database, sql: Connection) -> None:
+    """Month by month, with late events after each purge: nothing is lost or counted twice."""
+    first = datetime(2026, 1, 28, 12, tzinfo=UTC)
+    days = [first + number * DAY for number in range(8)]
+    expected_month = {(datetime(2026, 1, 1, tzinfo=UTC), "view"): 4, (datetime(2026, 2, 1, tzinfo=UTC), "view"): 4}
+    await store(database, *(make_row(timestamp=day) for day in days))
+    await fold(database)
+    assert (await drop_hours_and_days(database, hours_before=EVER[1], days_before=EVER[1])).hours.rows == 0
+    for day in days:
+        await purge(database, sql, day)
+    cut = datetime(2026, 2, 3, tzinfo=UTC)
+    dropped = await drop_hours_and_days(database, hours_before=cut, days_before=None)
+    assert dropped.hours.rows == 6
+    assert dropped.hours.bytes > 0
+    assert len(await counts(sql, "hour")) == 2
+    assert len(await counts(sql, "day")) == 8
+    dropped = await drop_hours_and_days(database, hours_before=None, days_before=EVER[1])
+    assert dropped.days.rows == 6
+    assert await counts(sql, "month") == expected_month
+    assert sum((await counts(sql, "week")).values()) == 8
+    for day in days:
+        await store(database, make_row(timestamp=day))
+    await fold(database)
+    assert (await verify(database, first - DAY, first + 9 * DAY)).differences == []
+    assert await counts(sql, "month") == {key: 2 * count for key, count in expected_month.items()}
+    for day in days:
+        await purge(database, sql, day)
+    await drop_hours_and_days(database, hours_before=EVER[1], days_before=EVER[1])
+    assert await counts(sql, "hour") == await counts(sql, "day") == {}
+    assert await counts(sql, "month") == {key: 2 * count for key, count in expected_month.items()}
+    assert sum((await counts(sql, "week")).values()) == 16
+
+
+async def test_verify_finds_what_was_tampered_with_and_rebuild_mends_it(database: Database, sql: Connection) -> None:
+    """A count, a metadata key, a missing and a surplus row, a sketch; with deltas waiting, too."""
+    await store(database, make_row(), make_row(timestamp=NOON + HOUR), make_row(timestamp=NOON + 2 * HOUR))
+    await fold(database)
+    found = await verify(database, NOON, NOON + HOUR)
+    assert (found.events, found.rollups, found.differences) == (3, 6, [])
+    await sql.execute("UPDATE analytics_aggregations SET count = 7 WHERE timeframe = 'hour' AND timestamp = $1", NOON)
+    await sql.execute(
+        "UPDATE analytics_aggregations SET metadata = '{}' WHERE timeframe = 'hour' AND timestamp = $1", NOON + HOUR
+    )
+    await sql.execute("DELETE FROM analytics_aggregations WHERE timeframe = 'week'")
+    await sql.execute("UPDATE analytics_distinct_sketches SET actors = sessions WHERE timeframe = 'month'")
+    await sql.execute("INSERT INTO analytics_aggregations VALUES ('hour', $1, 'ghost', false, 1, '{}')", NOON)
+    differences = (await verify(database, NOON, NOON + HOUR)).differences
+    assert {(one.timeframe, one.time, one.event_type) for one in differences} >= {
+        (Timeframe.HOUR, NOON, "view"),
+        (Timeframe.HOUR, NOON, "ghost"),
+        (Timeframe.HOUR, NOON + HOUR, "view"),
+        (Timeframe.WEEK, MIDNIGHT - DAY, "view"),
+        (Timeframe.MONTH, datetime(2026, 3, 1, tzinfo=UTC), ""),
+    }
+    await store(database, make_row(timestamp=NOON + 3 * HOUR))
+    await rebuild(database, NOON, NOON + HOUR)
+    assert [one.time for one in (await verify(database, *EVER)).differences] == [NOON + 3 * HOUR]
+    await fold(database)
+    assert (await verify(database, *EVER)).differences == []
+
+
+async def test_folds_beside_writers_lose_nothing(database: Database, sql: Connection) -> None:
+    """Four writers, two folders, all the time."""
+
+    async def write(number: int) -> None:
+        store = make_store(database)
+        for turn in range(12):
+            await store.store(make_batch([make_row(timestamp=NOON + (turn + number) % 5 * HOUR) for _ in range(3)]))
+        await store.close()
+
+    async def fold_often() -> None:
+        for _ in range(6):
+            await fold(database)
+
+    await asyncio.gather(*(write(number) for number in range(4)), fold_often(), fold_often())
+    assert (await verify(database, *EVER)).differences == []
+    await fold(database)
+    assert sum((await counts(sql, "hour")).values()) == 144
+    assert (await verify(database, *EVER)).differences == []
