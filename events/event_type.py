@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from enum import StrEnum
 from typing import ClassVar
 
@@ -73,6 +73,18 @@ class Version:
     version: str
     released: date
     deprecated: date | None = None
+    """The day since which callers should move on; None while it is current."""
+
+    def sunset(self, after_days: int) -> date | None:
+        """Tell the first day on which events of this version are refused.
+
+        Args:
+            after_days: how long a deprecated version is taken; 0 takes it for ever.
+
+        Returns:
+            A UTC day, or None where the version is current or is taken for ever.
+        """
+        return self.deprecated + timedelta(days=after_days) if self.deprecated and after_days else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,14 +1,17 @@
 """Normalisation: turns a valid event into the row that is stored, and an invalid one into its rejection."""
 
 import hmac
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from operator import itemgetter
 
 from events import violations
 from events.field_rules import ADDRESS_CACHE_SIZE, is_uuid, packed_address
 from events.ids import uuid7
+from events.lifecycle import Lifecycle, Release
 from events.payload_json import to_json
 from events.rules import Validator
 from events.violations import Violation
@@ -58,6 +61,7 @@ FUTURE = "future"
 
 INVALID_EVENT = "INVALID_EVENT"
 EVENT_TOO_OLD = "EVENT_TOO_OLD"
+SUNSET_VERSION = "SUNSET_VERSION"
 
 SKEW_TOLERANCE_US = 150 * 1_000_000
 """A client's clock this close to ours is left alone: delivery takes time too, and most clocks are better than this."""
@@ -76,6 +80,13 @@ _WARNINGS = {
 }
 
 
+_SOURCE_OF = itemgetter(COLUMNS.index("timestamp_source"))
+_RELEASE_OF = itemgetter(COLUMNS.index("event_type"), COLUMNS.index("schema_version"))
+_Window = tuple[datetime, datetime, int, int, int, dict[Release, Violation]]
+"""A time of receipt as it was given, in UTC and in microseconds, and what it decides: the oldest and newest timestamp
+that are taken, in microseconds, and the versions that are not."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rejected:
     """An event that is refused for what it holds; sending it again unchanged is of no use."""
@@ -83,7 +94,7 @@ class Rejected:
     event_id: str
     """In lower case; empty where the event had none, or none that is a UUID."""
     reason: str
-    """INVALID_EVENT or EVENT_TOO_OLD."""
+    """INVALID_EVENT, EVENT_TOO_OLD or SUNSET_VERSION."""
     violations: tuple[Violation, ...]
     """Everything that is wrong with it; never empty."""
 
@@ -99,6 +110,7 @@ class Normalizer:
         *,
         ip_hash_key: bytes,
         retention_raw_days: int,
+        schema_sunset_days: int = 0,
         new_id: Callable[[], str] = uuid7,
         validator: Validator | None = None,
     ) -> None:
@@ -107,10 +119,14 @@ class Normalizer:
         Args:
             ip_hash_key: key of the hash that stands for client addresses; the same on every server of a database.
             retention_raw_days: older events are rejected unless they are backfilled; 0 takes any age.
+            schema_sunset_days: how long events of a deprecated schema version are taken, unless they are backfilled;
+                0 takes them for ever.
             new_id: makes the id of an event without one.
             validator: the rules; those of the service's own .proto files where missing.
         """
-        self._read = (validator or Validator()).read
+        validator = validator or Validator()
+        self._read = validator.read
+        self._lifecycle = Lifecycle(validator.catalogue, sunset_days=schema_sunset_days)
         self._new_id = new_id
         self._retention_raw_days = retention_raw_days
         self._hash_address = lru_cache(maxsize=ADDRESS_CACHE_SIZE)(_address_hasher(ip_hash_key))
@@ -122,8 +138,8 @@ class Normalizer:
         Args:
             event: as it was sent.
             received_at: aware; pass one object for all events of a message, which is also faster.
-            backfill: whether it comes from an import: then any age is taken, and `sent_at`, which tells of an
-                earlier transfer, corrects nothing.
+            backfill: whether it comes from an import: then any age and any known version are taken, and `sent_at`,
+                which tells of an earlier transfer, corrects nothing.
         """
         reading = self._read(event)
         if not isinstance(reading, tuple):  # it is a list; asking for the common type is the quicker question
@@ -143,10 +159,12 @@ class Normalizer:
             device,
             data,
         ) = reading
-        known_at, received_utc, received_us, oldest_us, newest_us = self._window
+        known_at, received_utc, received_us, oldest_us, newest_us, refused = self._window
         if known_at is not received_at:
             self._window = self._make_window(received_at)
-            _, received_utc, received_us, oldest_us, newest_us = self._window
+            _, received_utc, received_us, oldest_us, newest_us, refused = self._window
+        if refused and not backfill and (event_type, version) in refused:
+            return Rejected(_known_id(event), SUNSET_VERSION, (refused[event_type, version],))
         source = None
         if timestamp_us is None:
             timestamp, source = received_at, MISSING
@@ -179,12 +197,31 @@ class Normalizer:
             to_json(data),
         )
 
-    def _make_window(self, received_at: datetime) -> tuple[datetime, datetime, int, int, int]:
-        """Answer `received_at`, and in microseconds: it, and the oldest and newest timestamp that is taken then."""
+    def warnings_of(self, row: Row) -> list[str]:
+        """Say what the caller should mend although the event was taken."""
+        return list(self.count_warnings((row,)))
+
+    def count_warnings(self, rows: Iterable[Row], *, backfill: bool = False) -> Mapping[str, int]:
+        """Say what the caller should mend although the events were taken, and in how many of them.
+
+        Args:
+            rows: of one message.
+            backfill: whether they come from an import, which may bring deprecated versions.
+        """
+        warnings = {_WARNINGS[source]: count for source, count in Counter(map(_SOURCE_OF, rows)).items() if source}
+        deprecated = self._lifecycle.warnings
+        if deprecated and not backfill:
+            releases = Counter(map(_RELEASE_OF, rows))
+            warnings |= {deprecated[release]: count for release, count in releases.items() if release in deprecated}
+        return warnings
+
+    def _make_window(self, received_at: datetime) -> _Window:
         received_us = (received_at - _EPOCH) // _MICROSECOND
         days = self._retention_raw_days
         oldest_us = max(received_us - days * _US_PER_DAY, 0) if days else 0
-        return received_at, received_at.astimezone(UTC), received_us, oldest_us, received_us + FUTURE_TOLERANCE_US
+        received_utc = received_at.astimezone(UTC)
+        refused = self._lifecycle.refused_on(received_utc.date())
+        return received_at, received_utc, received_us, oldest_us, received_us + FUTURE_TOLERANCE_US, refused
 
     def _judge_age(self, timestamp_us: int, received_us: int, *, backfill: bool) -> tuple[str, tuple[Violation, ...]]:
         """Answer the reason and violation of a timestamp that is too old."""
@@ -198,12 +235,6 @@ class Normalizer:
         # It lies before 1970, and only a correction leads there.
         problem = "lies before 1970 once it is corrected by sent_at; mend the client's clock, or leave sent_at out"
         return INVALID_EVENT, (Violation("timestamp", "timestamp", violations.TIMESTAMP, problem),)
-
-
-def warnings_of(row: Row) -> list[str]:
-    """Say what the caller should mend although the event was taken."""
-    source = row[5]  # timestamp_source
-    return [] if source is None else [_WARNINGS[source]]
 
 
 def _known_id(event: Event) -> str:

@@ -58,6 +58,8 @@ class Settings:
     """ANALYTICS_BATCH_INTERVAL: write after so many milliseconds at the latest; tuned by the writer where missing."""
     retention_raw_days: int = 90
     """ANALYTICS_RETENTION_RAW_DAYS: age at which raw events go; 0 keeps them."""
+    schema_sunset_days: int = 90
+    """ANALYTICS_SCHEMA_SUNSET_DAYS: how long events of a deprecated schema version are taken; 0 takes them for ever."""
     spool_max_bytes: int = 1024 * 1024 * 1024
     """ANALYTICS_SPOOL_MAX_BYTES: what events may take up in data_dir while Postgres is away; 0 refuses them instead."""
     quarantine_max_bytes: int = 256 * 1024 * 1024
@@ -109,6 +111,7 @@ class Settings:
         read("batch_size", "ANALYTICS_BATCH_SIZE", _integer(1, 100_000))
         read("batch_interval_ms", "ANALYTICS_BATCH_INTERVAL", _integer(0, 600_000))
         read("retention_raw_days", "ANALYTICS_RETENTION_RAW_DAYS", _integer(0, 36_500))
+        read("schema_sunset_days", "ANALYTICS_SCHEMA_SUNSET_DAYS", _integer(0, 36_500))
         read("spool_max_bytes", "ANALYTICS_SPOOL_MAX_BYTES", _integer(0, MAX_STORE_BYTES))
         read("quarantine_max_bytes", "ANALYTICS_QUARANTINE_MAX_BYTES", _integer(0, MAX_STORE_BYTES))
         read("max_message_bytes", "ANALYTICS_MAX_MESSAGE_BYTES", _integer(1024, 64 * 1024 * 1024))

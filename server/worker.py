@@ -128,6 +128,7 @@ def _build_server(settings: Settings, calls: Calls, health: Health, reader: Read
     normalizer = Normalizer(
         ip_hash_key=load_ip_hash_key(settings),
         retention_raw_days=settings.retention_raw_days,
+        schema_sunset_days=settings.schema_sunset_days,
         validator=validator,
     )
     pipeline = Pipeline(normalizer, writer, now=_now)

@@ -2,9 +2,10 @@
 
 import sys
 import time
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import click
@@ -38,6 +39,8 @@ class ImportCounts:
     duplicates: int = 0
     rejected: int = 0
     spooled: int = 0
+    warnings: Counter[str] = field(default_factory=Counter)
+    """What to mend in records that were taken, and in how many of them."""
     started_at_s: float = field(default_factory=time.monotonic)
 
     def add(self, chunk: Chunk, answer: TrackBatchResponse) -> None:
@@ -47,11 +50,13 @@ class ImportCounts:
         self.duplicates += answer.duplicates
         self.rejected += answer.rejected + len(chunk.failures)
         self.spooled += answer.spooled
+        self.warnings.update({warning.description: warning.events for warning in answer.warnings})
 
     def figures(self) -> dict[str, float]:
         """Return the counts, the seconds since the start, and the rate."""
-        counts = asdict(self)
-        elapsed_s = max(1e-3, time.monotonic() - counts.pop("started_at_s"))
+        names = ("received", "stored", "duplicates", "rejected", "spooled")
+        counts: dict[str, float] = {name: getattr(self, name) for name in names}
+        elapsed_s = max(1e-3, time.monotonic() - self.started_at_s)
         return counts | {"seconds": round(elapsed_s, 3), "events_per_s": round(self.received / elapsed_s)}
 
 
@@ -130,6 +135,8 @@ def import_files(
                     progress.advance(chunk.records, chunk.consumed_bytes)
     if counts.rejected > MOST_SHOWN:
         messages.print(f"... and {counts.rejected - MOST_SHOWN:,} more were rejected.")
+    for description, events in sorted(counts.warnings.items()):
+        messages.print(printable(f"warning: in {events:,} records {description}"))
 
 
 def _rejection_lines(name: str, chunk: Chunk, answer: TrackBatchResponse) -> list[str]:

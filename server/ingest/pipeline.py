@@ -92,11 +92,15 @@ class Pipeline:
             raise (IdConflictError if outcome is WriteOutcome.CONFLICT else EventRejectedError)(
                 REJECTED_BY_STORAGE[outcome]
             )
-        return Tracked(prepared[0], outcome, normalize.warnings_of(prepared))
+        return Tracked(prepared[0], outcome, self.warnings_of(prepared))
 
     def dry_run(self, event: Event) -> Row | Rejected:
         """Prepare one event as `track` does, and leave it at that: nothing is stored, quarantined or counted."""
         return self._prepare_one(event, self._now())
+
+    def warnings_of(self, row: Row) -> list[str]:
+        """Say what the sender of an event should mend although it was, or would be, taken."""
+        return self._normalizer.warnings_of(row)
 
     def _prepare_one(self, event: Event, received_at: datetime) -> Row | Rejected:
         return self._normalizer.prepare(event, received_at, backfill=False)
@@ -162,6 +166,7 @@ class Pipeline:
             if index % EVENTS_PER_TURN == EVENTS_PER_TURN - 1:
                 await asyncio.sleep(0)
         tally.received += len(request.events)
+        tally.warnings.update(self._normalizer.count_warnings(made.rows, backfill=backfill))
         if len(made.rejections) > len(made.rows):
             await asyncio.sleep(PAUSE_OF_MOSTLY_REJECTED * (time.monotonic() - started_at_s))
         return made

@@ -1,5 +1,6 @@
 """The tally of a stream or request: what became of its events."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -29,6 +30,8 @@ class Tally:
     rejected: int = 0
     spooled: int = 0
     rejections: list[RejectionAt] = field(default_factory=list)
+    warnings: Counter[str] = field(default_factory=Counter)
+    """What the caller should mend in events that were taken, and in how many."""
 
     def reject(self, index: int, event_id: str, reason: str, violations: Sequence[Violation]) -> None:
         """Count a rejection, and keep it while the list is short."""

@@ -25,6 +25,7 @@ from sociallive.analytics.v1.track_pb2 import (
     TrackEventsResponse,
     TrackRequest,
     TrackResponse,
+    TrackWarning,
 )
 from storage.writer import WriteOutcome
 
@@ -100,4 +101,7 @@ def _write_counts(tally: Tally, response: ResponseT) -> ResponseT:
                 violations=write_violations(at.violations),
             )
         )
+    response.warnings.extend(
+        TrackWarning(description=text, events=count) for text, count in sorted(tally.warnings.items())
+    )
     return response

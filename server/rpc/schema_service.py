@@ -4,7 +4,7 @@ from typing import Any
 
 import grpc
 
-from events.normalize import COLUMNS, Rejected, warnings_of
+from events.normalize import COLUMNS, Rejected
 from events.stored_event import write_event
 from server.ingest.pipeline import Pipeline
 from server.rpc.field_violations import write_violations
@@ -46,7 +46,7 @@ class SchemaService:
         if isinstance(prepared, Rejected):
             return ValidateResponse(violations=write_violations(prepared.violations))
         event = write_event(dict(zip(COLUMNS, prepared, strict=True)))
-        return ValidateResponse(event=event, warnings=warnings_of(prepared))
+        return ValidateResponse(event=event, warnings=self._pipeline.warnings_of(prepared))
 
 
 def _write_schema(release: Release) -> Schema:

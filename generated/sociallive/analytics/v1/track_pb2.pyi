@@ -44,20 +44,22 @@ class TrackBatchRequest(_message.Message):
     def __init__(self, events: _Optional[_Iterable[_Union[_event_pb2.Event, _Mapping]]] = ..., backfill: _Optional[bool] = ...) -> None: ...
 
 class TrackBatchResponse(_message.Message):
-    __slots__ = ("received", "stored", "duplicates", "rejected", "spooled", "rejections")
+    __slots__ = ("received", "stored", "duplicates", "rejected", "spooled", "rejections", "warnings")
     RECEIVED_FIELD_NUMBER: _ClassVar[int]
     STORED_FIELD_NUMBER: _ClassVar[int]
     DUPLICATES_FIELD_NUMBER: _ClassVar[int]
     REJECTED_FIELD_NUMBER: _ClassVar[int]
     SPOOLED_FIELD_NUMBER: _ClassVar[int]
     REJECTIONS_FIELD_NUMBER: _ClassVar[int]
+    WARNINGS_FIELD_NUMBER: _ClassVar[int]
     received: int
     stored: int
     duplicates: int
     rejected: int
     spooled: int
     rejections: _containers.RepeatedCompositeFieldContainer[Rejection]
-    def __init__(self, received: _Optional[int] = ..., stored: _Optional[int] = ..., duplicates: _Optional[int] = ..., rejected: _Optional[int] = ..., spooled: _Optional[int] = ..., rejections: _Optional[_Iterable[_Union[Rejection, _Mapping]]] = ...) -> None: ...
+    warnings: _containers.RepeatedCompositeFieldContainer[TrackWarning]
+    def __init__(self, received: _Optional[int] = ..., stored: _Optional[int] = ..., duplicates: _Optional[int] = ..., rejected: _Optional[int] = ..., spooled: _Optional[int] = ..., rejections: _Optional[_Iterable[_Union[Rejection, _Mapping]]] = ..., warnings: _Optional[_Iterable[_Union[TrackWarning, _Mapping]]] = ...) -> None: ...
 
 class TrackEventsRequest(_message.Message):
     __slots__ = ("events", "backfill")
@@ -68,20 +70,30 @@ class TrackEventsRequest(_message.Message):
     def __init__(self, events: _Optional[_Iterable[_Union[_event_pb2.Event, _Mapping]]] = ..., backfill: _Optional[bool] = ...) -> None: ...
 
 class TrackEventsResponse(_message.Message):
-    __slots__ = ("received", "stored", "duplicates", "rejected", "spooled", "rejections")
+    __slots__ = ("received", "stored", "duplicates", "rejected", "spooled", "rejections", "warnings")
     RECEIVED_FIELD_NUMBER: _ClassVar[int]
     STORED_FIELD_NUMBER: _ClassVar[int]
     DUPLICATES_FIELD_NUMBER: _ClassVar[int]
     REJECTED_FIELD_NUMBER: _ClassVar[int]
     SPOOLED_FIELD_NUMBER: _ClassVar[int]
     REJECTIONS_FIELD_NUMBER: _ClassVar[int]
+    WARNINGS_FIELD_NUMBER: _ClassVar[int]
     received: int
     stored: int
     duplicates: int
     rejected: int
     spooled: int
     rejections: _containers.RepeatedCompositeFieldContainer[Rejection]
-    def __init__(self, received: _Optional[int] = ..., stored: _Optional[int] = ..., duplicates: _Optional[int] = ..., rejected: _Optional[int] = ..., spooled: _Optional[int] = ..., rejections: _Optional[_Iterable[_Union[Rejection, _Mapping]]] = ...) -> None: ...
+    warnings: _containers.RepeatedCompositeFieldContainer[TrackWarning]
+    def __init__(self, received: _Optional[int] = ..., stored: _Optional[int] = ..., duplicates: _Optional[int] = ..., rejected: _Optional[int] = ..., spooled: _Optional[int] = ..., rejections: _Optional[_Iterable[_Union[Rejection, _Mapping]]] = ..., warnings: _Optional[_Iterable[_Union[TrackWarning, _Mapping]]] = ...) -> None: ...
+
+class TrackWarning(_message.Message):
+    __slots__ = ("description", "events")
+    DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
+    EVENTS_FIELD_NUMBER: _ClassVar[int]
+    description: str
+    events: int
+    def __init__(self, description: _Optional[str] = ..., events: _Optional[int] = ...) -> None: ...
 
 class Rejection(_message.Message):
     __slots__ = ("index", "event_id", "reason", "violations")
