@@ -48,6 +48,13 @@ def test_each_schema_is_a_schema_with_an_id_of_its_own(key: tuple[str, str]) -> 
     assert SCHEMAS[key]["$id"] == f"urn:sociallive-analytics:schema:{key[0]}:{key[1]}"
 
 
+def test_only_an_event_of_the_newest_version_may_leave_its_version_out() -> None:
+    """Without one it is read as the newest, so the schema of an older one must not take it."""
+    event = {"view": MINIMAL["view"]}
+    assert Draft202012Validator(SCHEMAS["view", "1.1.0"]).is_valid(event)
+    assert not Draft202012Validator(SCHEMAS["view", "1.0.0"]).is_valid(event)
+
+
 @pytest.mark.parametrize("key", SCHEMAS, ids="-".join)
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
