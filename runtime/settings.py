@@ -66,6 +66,8 @@ class Settings:
     """ANALYTICS_QUARANTINE_MAX_BYTES: size of the quarantine past which rejected events are counted, not kept."""
     max_message_bytes: int = 4 * 1024 * 1024
     """ANALYTICS_MAX_MESSAGE_BYTES: the largest gRPC message taken."""
+    reports_concurrent: int = 2
+    """ANALYTICS_REPORTS_CONCURRENT: how many heavy reports one worker answers at once; half its connections."""
     ip_hash_key: str | None = field(default=None, repr=False)
     """ANALYTICS_IP_HASH_KEY: key of the hash that stands for client addresses; generated into data_dir where missing.
     Several servers on one database need the same."""
@@ -115,6 +117,7 @@ class Settings:
         read("spool_max_bytes", "ANALYTICS_SPOOL_MAX_BYTES", _integer(0, MAX_STORE_BYTES))
         read("quarantine_max_bytes", "ANALYTICS_QUARANTINE_MAX_BYTES", _integer(0, MAX_STORE_BYTES))
         read("max_message_bytes", "ANALYTICS_MAX_MESSAGE_BYTES", _integer(1024, 64 * 1024 * 1024))
+        read("reports_concurrent", "ANALYTICS_REPORTS_CONCURRENT", _integer(1, 64))
         read("ip_hash_key", "ANALYTICS_IP_HASH_KEY", _secret(16))
         read("drain_s", "ANALYTICS_DRAIN_SECONDS", _seconds(0, 600))
         read("log_level", "ANALYTICS_LOG_LEVEL", _choice("debug", "info", "warning", "error"))

@@ -44,6 +44,8 @@ LEAST_PING_INTERVAL_MS = 10_000
 """Clients may send keepalive pings this often, also without a call under way; faster ones are told to go away."""
 SERVER_PING_INTERVAL_MS = 60_000
 """The server asks idle connections whether they live, so that vanished clients do not hold memory."""
+LIGHT_REPORTS = 2
+"""Connections beside those of heavy reports, so that a page of events never waits for a funnel."""
 SERVER_PING_TIMEOUT_MS = 20_000
 ABORT_GRACE_S = 0.5
 """What calls that outlast the drain get to see their cancellation."""
@@ -81,7 +83,7 @@ async def run_worker(settings: Settings, *, database_url: str, ready_fd: int | N
         PortTakenError: the port cannot be bound.
     """
     calls = Calls()
-    database = await Database.open(database_url)
+    database = await Database.open(database_url, readers=settings.reports_concurrent + LIGHT_REPORTS)
     spool = Spool(settings.spool_folder, max_bytes=settings.spool_max_bytes) if settings.spool_max_bytes else None
     try:
         partitions = Partitions(database)
@@ -132,7 +134,7 @@ def _build_server(settings: Settings, calls: Calls, health: Health, reader: Read
         validator=validator,
     )
     pipeline = Pipeline(normalizer, writer, now=_now)
-    analytics = AnalyticsService(pipeline, ReportDesk(reader, now=_now))
+    analytics = AnalyticsService(pipeline, ReportDesk(reader, now=_now, concurrent=settings.reports_concurrent))
     schemas = SchemaService(SchemaRegistry(validator.catalogue), pipeline)
     server = grpc.aio.server(options=server_options(settings))
     server.add_generic_rpc_handlers((handlers(ANALYTICS, analytics, calls), handlers(SCHEMAS, schemas, calls)))

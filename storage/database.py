@@ -118,8 +118,11 @@ class Database:
                 max_size=readers,
                 max_inactive_connection_lifetime=READER_IDLE_S,
                 timeout=CONNECT_TIMEOUT_S,
-                # jit: with hundreds of partitions, compiling a report's plan takes longer than running it.
-                server_settings=_session("reader", {"default_transaction_read_only": "on", "jit": "off"}),
+                # jit: with hundreds of partitions, compiling a report's plan takes longer than running it. TimeZone: a
+                # window of days is that many times 24 hours, whatever zone the database has.
+                server_settings=_session(
+                    "reader", {"default_transaction_read_only": "on", "jit": "off", "TimeZone": "UTC"}
+                ),
             )
         except ValueError:
             raise _url_refused() from None

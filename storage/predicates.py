@@ -73,11 +73,20 @@ class EventPattern:
     conditions: tuple[Condition, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A statement that a report composes, and the values of its parameters."""
+
+    text: str
+    parameters: tuple[object, ...]
+
+
 class Parameters:
     """The values of a statement, in the order of their numbers."""
 
-    def __init__(self) -> None:
-        self.list: list[object] = []
+    def __init__(self, *first: object) -> None:
+        """Begin with values whose numbers the text knows already."""
+        self.list: list[object] = list(first)
         self._names: dict[tuple[str, object], str] = {}
 
     def add(self, value: object, sql_type: str) -> str:

@@ -11,6 +11,7 @@ from asyncpg import Record
 
 from storage.database import Database, PooledConnection
 from storage.errors import StorageTimeoutError
+from storage.predicates import Query
 from storage.sql import statement
 
 
@@ -22,16 +23,16 @@ class Snapshot:
 
     async def fetch(self, name: str, *parameters: object) -> list[Record]:
         """Read all rows of the statement `read/<name>`."""
-        return await self.fetch_text(statement(f"read/{name}"), *parameters)
+        return await self.fetch_query(Query(statement(f"read/{name}"), parameters))
 
     async def fetch_one(self, name: str, *parameters: object) -> Record:
         """Read the one row of the statement `read/<name>`."""
         (row,) = await self.fetch(name, *parameters)
         return row
 
-    async def fetch_text(self, text: str, *parameters: object) -> list[Record]:
-        """Read all rows of a statement that its report composes, of names and parameters."""
-        rows: list[Record] = await self._connection.fetch(text, *parameters)
+    async def fetch_query(self, query: Query) -> list[Record]:
+        """Read all rows of a statement that its report composed."""
+        rows: list[Record] = await self._connection.fetch(query.text, *query.parameters)
         return rows
 
 

@@ -20,6 +20,13 @@ from sociallive.analytics.v1.analytics_service_pb2_grpc import (
 from sociallive.analytics.v1.dashboard_pb2 import GetDashboardRequest, GetDashboardResponse
 from sociallive.analytics.v1.event_list_pb2 import ListEventsRequest, ListEventsResponse
 from sociallive.analytics.v1.event_pb2 import Event
+from sociallive.analytics.v1.funnel_pb2 import (
+    FunnelActor,
+    GetFunnelRequest,
+    GetFunnelResponse,
+    ListFunnelActorsRequest,
+    ListFunnelActorsResponse,
+)
 from sociallive.analytics.v1.track_pb2 import FieldViolation, Rejection, TrackBatchRequest, TrackBatchResponse
 
 
@@ -60,6 +67,7 @@ class FakeService(AnalyticsServiceServicer):
         self.calls = 0
         self.messages: list[TrackBatchRequest] = []
         self.dashboard = GetDashboardResponse()
+        self.funnel = GetFunnelResponse()
         self.questions: list[Message] = []
         self.store_before_failing = False
 
@@ -84,6 +92,24 @@ class FakeService(AnalyticsServiceServicer):
         if self.failures:
             context.abort_with_status(rpc_status.to_status(self.failures.pop(0)))
         return self.dashboard
+
+    def GetFunnel(self, request: GetFunnelRequest, _context: Any) -> GetFunnelResponse:  # noqa: N802 - gRPC
+        """Answer `funnel`."""
+        self.questions.append(request)
+        return self.funnel
+
+    def ListFunnelActors(  # noqa: N802 - gRPC
+        self, request: ListFunnelActorsRequest, _context: Any
+    ) -> ListFunnelActorsResponse:
+        """Answer actors without end, a page at a time; the page token is the number of the next one."""
+        self.questions.append(request)
+        first = int(request.page_token or 0)
+        page = range(first, first + request.page_size)
+        answer = ListFunnelActorsResponse(actors=[FunnelActor(actor_id=f"actor-{number}") for number in page])
+        for actor in answer.actors:
+            actor.step_times.add(seconds=1_700_000_000)
+        answer.next_page_token = str(page.stop)
+        return answer
 
     def ListEvents(self, request: ListEventsRequest, _context: Any) -> ListEventsResponse:  # noqa: N802 - gRPC
         """Answer what is stored, newest first; the page token is where to go on."""

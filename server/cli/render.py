@@ -103,3 +103,14 @@ def bar_line(values: Sequence[int], encoding: str) -> str:
     top = max(values, default=0)
     steps = len(marks) - 1
     return "".join(marks[max(1, round(value * steps / top))] if value else marks[0] for value in values)
+
+
+def bar_text(share: float, width: int, encoding: str) -> str:
+    """Draw a share of 0 to 1 as a bar of at most `width` marks; one above 0 is never drawn as nothing.
+
+    Example:
+        >>> bar_text(0.5, 4, "utf-8")
+        '██'
+    """
+    mark = MARKS[-1] if encoding.lower().startswith("utf") else ASCII_MARKS[3]
+    return mark * (max(1, round(share * width)) if share > 0 else 0)

@@ -13,6 +13,7 @@ class ReportGroup(LazyGroup):
     modules: ClassVar[dict[str, str]] = {
         "dashboard": "server.cli.report_dashboard",
         "events": "server.cli.report_events",
+        "funnel": "server.cli.report_funnel",
     }
 
 

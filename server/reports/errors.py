@@ -1,4 +1,4 @@
-"""What can be wrong with a question."""
+"""Why a question is not answered."""
 
 from typing import ClassVar
 
@@ -15,3 +15,13 @@ class QuestionError(AnalyticsError):
         super().__init__(f"{field}: {description}")
         self.field = field
         self.description = description
+
+
+class ReportsBusyError(AnalyticsError):
+    """As many heavy reports as may run at once are under way; the same question is worth repeating."""
+
+    reason: ClassVar[str] = "REPORTS_BUSY"
+
+    def __init__(self) -> None:
+        """Tell the caller what to do."""
+        super().__init__("other reports are under way: ask again a little later, or raise ANALYTICS_REPORTS_CONCURRENT")

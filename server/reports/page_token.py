@@ -11,6 +11,9 @@ from server.reports.errors import QuestionError
 LAYOUT = struct.Struct(">B8sqqqq16s")
 """Version, question, scope's start and end, the last event's timestamp (all in microseconds), sequence, id."""
 VERSION = 1
+ACTOR_LAYOUT = struct.Struct(">B8sqq")
+"""Version, question, scope's start and end (in microseconds); the actor's id follows."""
+ACTOR_VERSION = 2
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 
@@ -61,12 +64,62 @@ class PageToken:
         except (ValueError, struct.error, OverflowError):
             version, digest, token = 0, b"", None
         if version != VERSION or token is None:
-            raise QuestionError("page_token", "must be the next_page_token of an earlier answer, unchanged")
+            raise _not_ours()
         if digest != _digest(question):
-            raise QuestionError(
-                "page_token", "belongs to another question: ask as on the first page, or start again without it"
-            )
+            raise _of_another_question()
         return token
+
+
+@dataclass(frozen=True, slots=True)
+class ActorToken:
+    """The last actor of a page, and the range that the first page settled."""
+
+    start: datetime
+    end: datetime
+    actor_id: str
+
+    def encode(self, question: str) -> str:
+        """Write the token for the caller; `question` is what must be the same on the next page."""
+        packed = ACTOR_LAYOUT.pack(
+            ACTOR_VERSION,
+            _digest(question),
+            (self.start - EPOCH) // MICROSECOND,
+            (self.end - EPOCH) // MICROSECOND,
+        )
+        return base64.urlsafe_b64encode(packed + self.actor_id.encode()).decode().rstrip("=")
+
+    @classmethod
+    def decode(cls, text: str, question: str) -> "ActorToken":
+        """Read a token.
+
+        Raises:
+            QuestionError: it is not one of ours, or belongs to another question.
+        """
+        try:
+            packed = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+            version, digest, start, end = ACTOR_LAYOUT.unpack_from(packed)
+            token = cls(
+                start=EPOCH + start * MICROSECOND,
+                end=EPOCH + end * MICROSECOND,
+                actor_id=packed[ACTOR_LAYOUT.size :].decode(),
+            )
+        except (ValueError, struct.error, OverflowError):
+            version, digest, token = 0, b"", None
+        if version != ACTOR_VERSION or token is None or "\0" in token.actor_id:
+            raise _not_ours()
+        if digest != _digest(question):
+            raise _of_another_question()
+        return token
+
+
+def _not_ours() -> QuestionError:
+    return QuestionError("page_token", "must be the next_page_token of an earlier answer, unchanged")
+
+
+def _of_another_question() -> QuestionError:
+    return QuestionError(
+        "page_token", "belongs to another question: ask as on the first page, or start again without it"
+    )
 
 
 def _digest(question: str) -> bytes:

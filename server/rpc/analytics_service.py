@@ -7,7 +7,7 @@ import grpc
 
 from server.ingest.pipeline import Pipeline
 from server.ingest.tally import Tally
-from server.reports import dashboard, event_list
+from server.reports import dashboard, event_list, funnel
 from server.reports.desk import ReportDesk
 from server.reports.errors import QuestionError
 from server.rpc.boundary import raise_malformed
@@ -15,6 +15,12 @@ from server.rpc.field_violations import write_violations
 from server.rpc.refusals import NotInThisReleaseError
 from sociallive.analytics.v1.dashboard_pb2 import GetDashboardRequest, GetDashboardResponse
 from sociallive.analytics.v1.event_list_pb2 import ListEventsRequest, ListEventsResponse
+from sociallive.analytics.v1.funnel_pb2 import (
+    GetFunnelRequest,
+    GetFunnelResponse,
+    ListFunnelActorsRequest,
+    ListFunnelActorsResponse,
+)
 from sociallive.analytics.v1.report_pb2 import ReportRequest, ReportResponse
 from sociallive.analytics.v1.track_pb2 import (
     EventStatus,
@@ -66,6 +72,8 @@ class AnalyticsService:
                 return ReportResponse(dashboard=await self.GetDashboard(request.dashboard, context))
             case "events":
                 return ReportResponse(events=await self.ListEvents(request.events, context))
+            case "funnel":
+                return ReportResponse(funnel=await self.GetFunnel(request.funnel, context))
             case None:
                 raise QuestionError("query", "ask for one of dashboard, events, funnel, cohort, retention")
             case other:
@@ -73,11 +81,19 @@ class AnalyticsService:
 
     async def GetDashboard(self, request: GetDashboardRequest, context: Context) -> GetDashboardResponse:  # noqa: N802 - likewise
         """Answer totals and series of a time range."""
-        return await self._desk.answer(dashboard.answer, request, remaining_s=context.time_remaining())
+        return await self._desk.answer(dashboard.answer, request, remaining_s=context.time_remaining(), heavy=True)
 
     async def ListEvents(self, request: ListEventsRequest, context: Context) -> ListEventsResponse:  # noqa: N802 - likewise
         """Answer stored events, newest first, page by page."""
         return await self._desk.answer(event_list.answer, request, remaining_s=context.time_remaining())
+
+    async def GetFunnel(self, request: GetFunnelRequest, context: Context) -> GetFunnelResponse:  # noqa: N802 - likewise
+        """Answer how many actors go through a sequence of steps."""
+        return await self._desk.answer(funnel.answer, request, remaining_s=context.time_remaining(), heavy=True)
+
+    async def ListFunnelActors(self, request: ListFunnelActorsRequest, context: Context) -> ListFunnelActorsResponse:  # noqa: N802 - likewise
+        """Answer which actors took a step of a funnel."""
+        return await self._desk.answer(funnel.list_actors, request, remaining_s=context.time_remaining(), heavy=True)
 
 
 async def _parsed(requests: AsyncIterator[TrackBatchRequest]) -> AsyncIterator[TrackBatchRequest]:

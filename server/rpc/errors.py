@@ -11,7 +11,7 @@ from google.rpc import error_details_pb2, status_pb2
 from events.violations import Violation
 from runtime.errors import AnalyticsError
 from server.ingest.errors import EventRejectedError, IdConflictError, TooManyEventsError
-from server.reports.errors import QuestionError
+from server.reports.errors import QuestionError, ReportsBusyError
 from server.rpc.refusals import DrainingError, MalformedMessageError, NotInThisReleaseError
 from server.schemas.errors import UnknownSchemaError
 from storage.errors import StorageRefusedError, StorageTimeoutError, StorageUnavailableError, WriterFullError
@@ -29,6 +29,7 @@ CODES: dict[type[AnalyticsError], grpc.StatusCode] = {
     QuestionError: grpc.StatusCode.INVALID_ARGUMENT,
     UnknownSchemaError: grpc.StatusCode.NOT_FOUND,
     NotInThisReleaseError: grpc.StatusCode.UNIMPLEMENTED,
+    ReportsBusyError: grpc.StatusCode.RESOURCE_EXHAUSTED,
     WriterFullError: grpc.StatusCode.RESOURCE_EXHAUSTED,
     DrainingError: grpc.StatusCode.UNAVAILABLE,
     StorageUnavailableError: grpc.StatusCode.UNAVAILABLE,

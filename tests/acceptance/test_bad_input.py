@@ -156,7 +156,7 @@ def test_ends_a_call_whose_deadline_is_one_millisecond(service: Service) -> None
 
 def test_answers_unimplemented_for_what_comes_later(service: Service) -> None:
     """A method of the contract that this release lacks says so by its name."""
-    for name in ("GetFunnel", "GetCohort", "GetRetention"):
+    for name in ("GetCohort", "GetRetention"):
         call: Any = service.channel.unary_unary(f"/sociallive.analytics.v1.AnalyticsService/{name}")
         with fails_with(grpc.StatusCode.UNIMPLEMENTED) as caught:
             call(b"", timeout=5)

@@ -6,14 +6,18 @@ to it here and nowhere else.
 
 import csv
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import duckdb
 
 from storage.batch import COLUMNS
 from storage.database import Database
+from storage.predicates import Query
+from tests.oracle.history import Happening
 from tests.rows import make_batch, make_store
 
 EXACT = "DECIMAL(38, 9)"
@@ -39,6 +43,49 @@ CREATE MACRO jsonb_typeof(value) AS CASE
 END;
 CREATE MACRO jsonb_exists(value, item) AS json_contains(value, to_json(item));
 """
+
+
+class Stores:
+    """The same histories three times: for an oracle, in Postgres and in DuckDB.
+
+    No dataclass: hypothesis would write thousands of histories into its report.
+    """
+
+    def __init__(
+        self,
+        histories: Mapping[str, Sequence[Happening]],
+        postgres: asyncpg.Connection,
+        duck: duckdb.DuckDBPyConnection,
+    ) -> None:
+        self.histories = histories
+        self.postgres = postgres
+        self.duck = duck
+
+    @property
+    def events(self) -> list[Happening]:
+        """All events of all actors."""
+        return [event for history in self.histories.values() for event in history]
+
+    async def ask_both(self, query: Query) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+        """Ask Postgres, then DuckDB."""
+        rows = await self.postgres.fetch(query.text, *query.parameters)
+        return [dict(row) for row in rows], ask_duckdb(self.duck, query.text, query.parameters)
+
+
+@asynccontextmanager
+async def open_stores(database_url: str, histories: Mapping[str, Sequence[Happening]]) -> AsyncIterator[Stores]:
+    """Load histories into a migrated database and into a DuckDB."""
+    rows = [event.row() for history in histories.values() for event in history]
+    database = await Database.open(database_url)
+    await load_postgres(database, rows)
+    await database.close()
+    postgres = await asyncpg.connect(database_url, server_settings={"TimeZone": "UTC", "jit": "off"})
+    try:
+        with open_duckdb() as duck:
+            load_duckdb(duck, rows)
+            yield Stores(histories, postgres, duck)
+    finally:
+        await postgres.close()
 
 
 async def load_postgres(database: Database, rows: Sequence[tuple[Any, ...]]) -> None:

@@ -1,19 +1,15 @@
 """Steps: Postgres, DuckDB and the definition find the same events."""
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-import asyncpg
-import duckdb
 import pytest
 
 from server.reports.steps import parse_field, parse_step
-from storage.database import Database
-from storage.predicates import Parameters, pattern_sql, text_sql
+from storage.predicates import Parameters, Query, pattern_sql, text_sql
 from tests.oracle.history import Happening, make_histories
 from tests.oracle.matching import matches, value_at
-from tests.oracle.stores import ask_duckdb, load_duckdb, load_postgres, open_duckdb
+from tests.oracle.stores import Stores, open_stores
 
 START = datetime(2026, 3, 10, tzinfo=UTC)
 
@@ -63,30 +59,13 @@ STEPS = [
 ]
 
 
-@dataclass(frozen=True)
-class Stores:
-    """The same events three times."""
-
-    events: list[Happening]
-    postgres: asyncpg.Connection
-    duck: duckdb.DuckDBPyConnection
-
-
 @pytest.fixture(scope="module")
 async def stores(module_database_url: str) -> AsyncIterator[Stores]:
     """Some hundred events of every kind."""
     moments = [START + timedelta(hours=hour) for hour in range(12)]
     histories = make_histories(1, 150, moments=moments, received_at=START + timedelta(days=1))
-    events = [event for history in histories.values() for event in history]
-    database = await Database.open(module_database_url)
-    rows = [event.row() for event in events]
-    await load_postgres(database, rows)
-    await database.close()
-    postgres = await asyncpg.connect(module_database_url)
-    with open_duckdb() as duck:
-        load_duckdb(duck, rows)
-        yield Stores(events, postgres, duck)
-    await postgres.close()
+    async with open_stores(module_database_url, histories) as opened:
+        yield opened
 
 
 @pytest.mark.parametrize("text", STEPS)
@@ -96,8 +75,8 @@ async def test_a_step_finds_the_events_that_its_definition_names(stores: Stores,
     expected = sorted(event.event_id for event in stores.events if matches(pattern, event))
     parameters = Parameters()
     sql = f"SELECT event_id::text AS id FROM analytics_events WHERE {pattern_sql(pattern, parameters)} ORDER BY id"
-    assert [row["id"] for row in await stores.postgres.fetch(sql, *parameters.list)] == expected
-    assert [row["id"] for row in ask_duckdb(stores.duck, sql, parameters.list)] == expected
+    for rows in await stores.ask_both(Query(sql, tuple(parameters.list))):
+        assert [row["id"] for row in rows] == expected
 
 
 def test_the_steps_above_are_worth_asking(stores: Stores) -> None:
@@ -127,5 +106,5 @@ async def test_a_field_is_read_alike(stores: Stores, name: str) -> None:
         return str(value).lower() if isinstance(value, bool) else None if value is None else str(value)
 
     expected = sorted((event.event_id, text_of(event)) for event in stores.events)
-    assert [tuple(row) for row in await stores.postgres.fetch(sql, *parameters.list)] == expected
-    assert [(row["id"], row["value"]) for row in ask_duckdb(stores.duck, sql, parameters.list)] == expected
+    for rows in await stores.ask_both(Query(sql, tuple(parameters.list))):
+        assert [(row["id"], row["value"]) for row in rows] == expected

@@ -79,6 +79,11 @@ class AnalyticsServiceStub:
                 request_serializer=sociallive_dot_analytics_dot_v1_dot_funnel__pb2.GetFunnelRequest.SerializeToString,
                 response_deserializer=sociallive_dot_analytics_dot_v1_dot_funnel__pb2.GetFunnelResponse.FromString,
                 _registered_method=True)
+        self.ListFunnelActors = channel.unary_unary(
+                '/sociallive.analytics.v1.AnalyticsService/ListFunnelActors',
+                request_serializer=sociallive_dot_analytics_dot_v1_dot_funnel__pb2.ListFunnelActorsRequest.SerializeToString,
+                response_deserializer=sociallive_dot_analytics_dot_v1_dot_funnel__pb2.ListFunnelActorsResponse.FromString,
+                _registered_method=True)
         self.GetCohort = channel.unary_unary(
                 '/sociallive.analytics.v1.AnalyticsService/GetCohort',
                 request_serializer=sociallive_dot_analytics_dot_v1_dot_cohort__pb2.GetCohortRequest.SerializeToString,
@@ -147,6 +152,13 @@ class AnalyticsServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListFunnelActors(self, request, context):
+        """Answers which actors took a step of a funnel, or dropped out before it, page by page.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetCohort(self, request, context):
         """Answers what actors do in the periods after they first came.
         """
@@ -198,6 +210,11 @@ def add_AnalyticsServiceServicer_to_server(servicer, server):
                     servicer.GetFunnel,
                     request_deserializer=sociallive_dot_analytics_dot_v1_dot_funnel__pb2.GetFunnelRequest.FromString,
                     response_serializer=sociallive_dot_analytics_dot_v1_dot_funnel__pb2.GetFunnelResponse.SerializeToString,
+            ),
+            'ListFunnelActors': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListFunnelActors,
+                    request_deserializer=sociallive_dot_analytics_dot_v1_dot_funnel__pb2.ListFunnelActorsRequest.FromString,
+                    response_serializer=sociallive_dot_analytics_dot_v1_dot_funnel__pb2.ListFunnelActorsResponse.SerializeToString,
             ),
             'GetCohort': grpc.unary_unary_rpc_method_handler(
                     servicer.GetCohort,
@@ -403,6 +420,33 @@ class AnalyticsService:
             '/sociallive.analytics.v1.AnalyticsService/GetFunnel',
             sociallive_dot_analytics_dot_v1_dot_funnel__pb2.GetFunnelRequest.SerializeToString,
             sociallive_dot_analytics_dot_v1_dot_funnel__pb2.GetFunnelResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListFunnelActors(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sociallive.analytics.v1.AnalyticsService/ListFunnelActors',
+            sociallive_dot_analytics_dot_v1_dot_funnel__pb2.ListFunnelActorsRequest.SerializeToString,
+            sociallive_dot_analytics_dot_v1_dot_funnel__pb2.ListFunnelActorsResponse.FromString,
             options,
             channel_credentials,
             insecure,

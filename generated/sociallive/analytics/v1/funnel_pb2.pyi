@@ -66,14 +66,16 @@ class FunnelExclusion(_message.Message):
     def __init__(self, step: _Optional[str] = ..., from_step: _Optional[int] = ..., to_step: _Optional[int] = ...) -> None: ...
 
 class GetFunnelResponse(_message.Message):
-    __slots__ = ("info", "steps", "groups")
+    __slots__ = ("info", "steps", "groups", "open_users")
     INFO_FIELD_NUMBER: _ClassVar[int]
     STEPS_FIELD_NUMBER: _ClassVar[int]
     GROUPS_FIELD_NUMBER: _ClassVar[int]
+    OPEN_USERS_FIELD_NUMBER: _ClassVar[int]
     info: _report_scope_pb2.ReportInfo
     steps: _containers.RepeatedCompositeFieldContainer[FunnelStep]
     groups: _containers.RepeatedCompositeFieldContainer[FunnelGroup]
-    def __init__(self, info: _Optional[_Union[_report_scope_pb2.ReportInfo, _Mapping]] = ..., steps: _Optional[_Iterable[_Union[FunnelStep, _Mapping]]] = ..., groups: _Optional[_Iterable[_Union[FunnelGroup, _Mapping]]] = ...) -> None: ...
+    open_users: int
+    def __init__(self, info: _Optional[_Union[_report_scope_pb2.ReportInfo, _Mapping]] = ..., steps: _Optional[_Iterable[_Union[FunnelStep, _Mapping]]] = ..., groups: _Optional[_Iterable[_Union[FunnelGroup, _Mapping]]] = ..., open_users: _Optional[int] = ...) -> None: ...
 
 class FunnelStep(_message.Message):
     __slots__ = ("step", "users", "dropped", "conversion_from_first", "conversion_from_previous", "mean_seconds", "median_seconds", "p90_seconds")
@@ -96,9 +98,47 @@ class FunnelStep(_message.Message):
     def __init__(self, step: _Optional[str] = ..., users: _Optional[int] = ..., dropped: _Optional[int] = ..., conversion_from_first: _Optional[float] = ..., conversion_from_previous: _Optional[float] = ..., mean_seconds: _Optional[float] = ..., median_seconds: _Optional[float] = ..., p90_seconds: _Optional[float] = ...) -> None: ...
 
 class FunnelGroup(_message.Message):
-    __slots__ = ("value", "steps")
+    __slots__ = ("value", "steps", "other", "open_users")
     VALUE_FIELD_NUMBER: _ClassVar[int]
     STEPS_FIELD_NUMBER: _ClassVar[int]
+    OTHER_FIELD_NUMBER: _ClassVar[int]
+    OPEN_USERS_FIELD_NUMBER: _ClassVar[int]
     value: str
     steps: _containers.RepeatedCompositeFieldContainer[FunnelStep]
-    def __init__(self, value: _Optional[str] = ..., steps: _Optional[_Iterable[_Union[FunnelStep, _Mapping]]] = ...) -> None: ...
+    other: bool
+    open_users: int
+    def __init__(self, value: _Optional[str] = ..., steps: _Optional[_Iterable[_Union[FunnelStep, _Mapping]]] = ..., other: _Optional[bool] = ..., open_users: _Optional[int] = ...) -> None: ...
+
+class ListFunnelActorsRequest(_message.Message):
+    __slots__ = ("funnel", "step", "dropped", "page_size", "page_token")
+    FUNNEL_FIELD_NUMBER: _ClassVar[int]
+    STEP_FIELD_NUMBER: _ClassVar[int]
+    DROPPED_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    funnel: GetFunnelRequest
+    step: int
+    dropped: bool
+    page_size: int
+    page_token: str
+    def __init__(self, funnel: _Optional[_Union[GetFunnelRequest, _Mapping]] = ..., step: _Optional[int] = ..., dropped: _Optional[bool] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+
+class ListFunnelActorsResponse(_message.Message):
+    __slots__ = ("info", "actors", "next_page_token")
+    INFO_FIELD_NUMBER: _ClassVar[int]
+    ACTORS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    info: _report_scope_pb2.ReportInfo
+    actors: _containers.RepeatedCompositeFieldContainer[FunnelActor]
+    next_page_token: str
+    def __init__(self, info: _Optional[_Union[_report_scope_pb2.ReportInfo, _Mapping]] = ..., actors: _Optional[_Iterable[_Union[FunnelActor, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class FunnelActor(_message.Message):
+    __slots__ = ("actor_id", "step_times", "value")
+    ACTOR_ID_FIELD_NUMBER: _ClassVar[int]
+    STEP_TIMES_FIELD_NUMBER: _ClassVar[int]
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    actor_id: str
+    step_times: _containers.RepeatedCompositeFieldContainer[_timestamp_pb2.Timestamp]
+    value: str
+    def __init__(self, actor_id: _Optional[str] = ..., step_times: _Optional[_Iterable[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]]] = ..., value: _Optional[str] = ...) -> None: ...

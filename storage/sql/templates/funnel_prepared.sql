@@ -1,0 +1,9 @@
+{name} AS (
+    SELECT {carried}, {added}
+    FROM {source}
+    WINDOW {window} AS (
+        PARTITION BY actor_id
+        ORDER BY timestamp {direction}, sequence {direction}, event_id {direction}
+        ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+    )
+),

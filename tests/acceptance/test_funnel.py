@@ -1,0 +1,277 @@
+"""Funnels as a caller asks for them: answers, actors, wrong questions, busy hours and cancelled calls."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import grpc
+import pytest
+
+from server.reports.scope import to_timestamp
+from sociallive.analytics.v1.event_pb2 import Event
+from sociallive.analytics.v1.funnel_pb2 import (
+    FunnelEntry,
+    FunnelExclusion,
+    FunnelOrder,
+    GetFunnelRequest,
+    ListFunnelActorsRequest,
+)
+from sociallive.analytics.v1.purchase_event_pb2 import PurchaseEvent
+from sociallive.analytics.v1.report_pb2 import ReportRequest
+from sociallive.analytics.v1.track_pb2 import TrackEventsRequest
+from sociallive.analytics.v1.view_event_pb2 import ViewEvent
+from tests.acceptance.running import Service, fails_with
+from tests.acceptance.samples import reason, retry_delay_s, violations
+
+DAY = datetime(2026, 3, 10, tzinfo=UTC)
+
+
+def view(user: str, hours: float, platform: str = "web") -> Event:
+    """Make a view."""
+    stamp = to_timestamp(DAY + timedelta(hours=hours))
+    return Event(user_id=user, timestamp=stamp, platform=platform, view=ViewEvent(content_type="post", content_id="1"))
+
+
+def purchase(user: str, hours: float, amount: float) -> Event:
+    """Make a purchase."""
+    payload = PurchaseEvent(product_id="p", order_id="o", amount=amount, currency="EUR")
+    return Event(user_id=user, timestamp=to_timestamp(DAY + timedelta(hours=hours)), purchase=payload)
+
+
+EVENTS = [
+    view("ann", 1),
+    purchase("ann", 2, 20),
+    view("bob", 1, "ios"),
+    purchase("bob", 4, 19.99),
+    view("cem", 23, "ios"),
+    purchase("cem", 25, 30),  # after the range, within the window
+    view("dan", 3),
+    view("eve", -1),  # before the range
+    purchase("eve", 1, 99),
+]
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A service that holds EVENTS, and answers one heavy report at a time."""
+    folder: Path = tmp_path_factory.mktemp("funnel")
+    with Service(
+        folder / "data", ANALYTICS_RETENTION_RAW_DAYS="0", ANALYTICS_REPORTS_CONCURRENT="1", ANALYTICS_WORKERS="1"
+    ) as service:
+        assert service.stub.TrackEvents(TrackEventsRequest(events=EVENTS), timeout=10).stored == len(EVENTS)
+        yield service
+
+
+def funnel(*steps: str, **fields: Any) -> GetFunnelRequest:
+    """Ask about the day."""
+    scope = {"start_time": to_timestamp(DAY), "end_time": to_timestamp(DAY + timedelta(days=1))}
+    return GetFunnelRequest(**{"steps": steps, **scope, **fields})
+
+
+def test_a_funnel_counts_and_times_its_steps(filled: Service) -> None:
+    """Entries in range, completions also after it; conversions, and the seconds between."""
+    answer = filled.stub.GetFunnel(funnel("view", "purchase"), timeout=10)
+    assert [(step.step, step.users, step.dropped) for step in answer.steps] == [("view", 4, 0), ("purchase", 3, 1)]
+    last = answer.steps[1]
+    assert (last.conversion_from_first, last.conversion_from_previous) == (0.75, 0.75)
+    assert (last.mean_seconds, last.median_seconds) == (7200, 7200)
+    assert last.p90_seconds == pytest.approx(7200 + 0.8 * 3600)
+    assert not answer.steps[0].HasField("mean_seconds")
+    assert answer.open_users == 0
+    assert "view > purchase" in answer.info.definition
+    assert "within 14d" in answer.info.definition
+    assert answer.info.HasField("as_of")
+
+
+def test_an_open_window_is_told(filled: Service) -> None:
+    """An entry of just now may still convert."""
+    now = to_timestamp(datetime.now(UTC))
+    event = Event(user_id="now", timestamp=now, view=ViewEvent(content_type="post", content_id="1"))
+    assert filled.stub.TrackEvents(TrackEventsRequest(events=[event]), timeout=10).stored == 1
+    answer = filled.stub.GetFunnel(GetFunnelRequest(steps=["view", "purchase"], timeframe="1h"), timeout=10)
+    assert (answer.steps[0].users, answer.open_users) == (1, 1)
+
+
+def test_a_breakdown_adds_up(filled: Service) -> None:
+    """Groups hold all actors between them, the larger first, the missing one empty."""
+    answer = filled.stub.GetFunnel(funnel("view", "purchase", breakdown="platform"), timeout=10)
+    assert [(group.value, [step.users for step in group.steps]) for group in answer.groups] == [
+        ("ios", [2, 2]),
+        ("web", [2, 1]),
+    ]
+    answer = filled.stub.GetFunnel(funnel("purchase", "purchase", breakdown="metadata.source"), timeout=10)
+    assert [(group.value, group.other) for group in answer.groups] == [("", False)]
+
+
+@pytest.mark.parametrize(
+    ("fields", "users"),
+    [
+        ({"steps": ["view", "purchase:amount>=20"]}, [4, 2]),
+        ({"steps": ['["view", "purchase:amount>=20"]']}, [4, 2]),
+        ({"steps": ["view", "purchase"], "window": "1h"}, [4, 1]),
+        ({"steps": ["view", "purchase"], "window": "3599s"}, [4, 0]),
+        ({"steps": ["purchase", "view"], "order": FunnelOrder.FUNNEL_ORDER_ANY}, [5, 3]),
+        ({"steps": ["view", "purchase"], "order": FunnelOrder.FUNNEL_ORDER_STRICT}, [4, 3]),
+        ({"steps": ["view", "purchase"], "entry": FunnelEntry.FUNNEL_ENTRY_FIRST}, [4, 3]),
+        ({"steps": ["view", "view"]}, [4, 0]),
+    ],
+)
+def test_options_change_what_counts(filled: Service, fields: dict[str, Any], users: list[int]) -> None:
+    """Steps, window, order and entry."""
+    assert [step.users for step in filled.stub.GetFunnel(funnel(**fields), timeout=10).steps] == users
+
+
+def test_report_and_the_typed_method_answer_alike(filled: Service) -> None:
+    """The same bytes."""
+    question = funnel("view", "purchase", breakdown="platform")
+    typed = filled.stub.GetFunnel(question, timeout=10)
+    assert filled.stub.Report(ReportRequest(funnel=question), timeout=10).funnel == typed
+
+
+def test_the_actors_of_a_step_are_listed_page_by_page(filled: Service) -> None:
+    """Those who took it with their times, and those who dropped out before it; ordered by id."""
+    question = ListFunnelActorsRequest(funnel=funnel("view", "purchase"), step=1, page_size=2)
+    first = filled.stub.ListFunnelActors(question, timeout=10)
+    assert [actor.actor_id for actor in first.actors] == ["ann", "bob"]
+    hours = [(at.ToDatetime(UTC) - DAY) / timedelta(hours=1) for at in first.actors[1].step_times]
+    assert hours == [1, 4]
+    question.page_token = first.next_page_token
+    second = filled.stub.ListFunnelActors(question, timeout=10)
+    assert ([actor.actor_id for actor in second.actors], second.next_page_token) == (["cem"], "")
+    dropped = ListFunnelActorsRequest(funnel=funnel("view", "purchase"), step=1, dropped=True)
+    assert [actor.actor_id for actor in filled.stub.ListFunnelActors(dropped, timeout=10).actors] == ["dan"]
+    dropped.page_token = first.next_page_token
+    with fails_with(grpc.StatusCode.INVALID_ARGUMENT) as caught:
+        filled.stub.ListFunnelActors(dropped, timeout=10)
+    assert "another question" in caught[0].details()
+
+
+@pytest.mark.parametrize(
+    ("question", "field", "words"),
+    [
+        (GetFunnelRequest(), "steps", "must be 2 to 12"),
+        (funnel("view"), "steps", "must be 2 to 12"),
+        (funnel(*["view"] * 50), "steps", "not 50"),
+        (funnel("view", "buy"), "steps[1]", "known are view, engagement, purchase"),
+        (funnel("view", "purchase:amuont=1"), "steps[1]", "did you mean amount"),
+        (funnel("view", ""), "steps[1]", "names no event type"),
+        (funnel("[1]"), "steps", "JSON array"),
+        (funnel("view", "purchase", window="0d"), "window", "longer than nothing"),
+        (funnel("view", "purchase", window="1y"), "window", '"14d"'),
+        (funnel("view", "purchase", window="9999d"), "window", "at most 366d"),
+        (funnel("view", "purchase", order=9), "order", "FUNNEL_ORDER_STRICT"),
+        (funnel("view", "purchase", entry=9), "entry", "FUNNEL_ENTRY_FIRST"),
+        (funnel("view", "purchase", breakdown="colour"), "breakdown", "known are"),
+        (funnel("view", "purchase", end_time=to_timestamp(DAY)), "start_time", "before end_time"),
+        (funnel("view", "purchase", start_time=to_timestamp(DAY - timedelta(days=9000))), "start_time", "3660 days"),
+        (funnel("view", "purchase", time_zone="Mars"), "time_zone", "IANA"),
+        (funnel("view", "purchase", exclusions=[FunnelExclusion(step="view")]), "exclusions[0]", "from_step before"),
+        (
+            funnel("view", "purchase", exclusions=[FunnelExclusion(step="vie", to_step=1)]),
+            "exclusions[0].step",
+            "did you mean view",
+        ),
+        (
+            funnel("view", "purchase", exclusions=[FunnelExclusion(step="view", to_step=1)] * 9),
+            "exclusions",
+            "at most 8",
+        ),
+        (
+            funnel("view", "purchase", order=3, exclusions=[FunnelExclusion(step="view", to_step=1)]),
+            "exclusions",
+            "need an order",
+        ),
+        (funnel(*["view"] * 4, order=3), "steps", "at most 3 steps"),
+    ],
+)
+def test_a_wrong_question_names_its_field(filled: Service, question: GetFunnelRequest, field: str, words: str) -> None:
+    """And says what is allowed; asked for actors, it says where in that question."""
+    with fails_with(grpc.StatusCode.INVALID_ARGUMENT) as caught:
+        filled.stub.GetFunnel(question, timeout=10)
+    assert field in violations(caught[0])
+    assert words in caught[0].details()
+    with fails_with(grpc.StatusCode.INVALID_ARGUMENT) as caught:
+        filled.stub.ListFunnelActors(ListFunnelActorsRequest(funnel=question), timeout=10)
+    assert f"funnel.{field}" in violations(caught[0])
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"step": 2}, "step"),
+        ({"step": -1}, "step"),
+        ({"step": 0, "dropped": True}, "step"),
+        ({"page_size": 1001}, "page_size"),
+        ({"page_token": "x"}, "page_token"),
+    ],
+)
+def test_a_wrong_page_of_actors_names_its_field(filled: Service, fields: dict[str, Any], field: str) -> None:
+    """The step, the size and the token."""
+    with fails_with(grpc.StatusCode.INVALID_ARGUMENT) as caught:
+        filled.stub.ListFunnelActors(ListFunnelActorsRequest(funnel=funnel("view", "view"), **fields), timeout=10)
+    assert field in violations(caught[0])
+
+
+@asynccontextmanager
+async def locked_events(service: Service) -> AsyncIterator[asyncpg.Connection]:
+    """Lock the events, so that a report waits; yields a connection that looks at the server."""
+    url = f"postgresql://postgres@/analytics?host={service.data_dir / 'run'}&port=5432"
+    locker, looker = await asyncpg.connect(url), await asyncpg.connect(url)
+    try:
+        async with locker.transaction():
+            await locker.execute("LOCK TABLE analytics_events IN ACCESS EXCLUSIVE MODE")
+            yield looker
+    finally:
+        await locker.close()
+        await looker.close()
+
+
+async def waiting_reports(looker: asyncpg.Connection) -> int:
+    """Count the backends that work on a funnel."""
+    count: int = await looker.fetchval(
+        "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'analytics reader' AND state = 'active'"
+        " AND query LIKE '%attempts%' AND pid <> pg_backend_pid()"
+    )
+    return count
+
+
+async def until_waiting(looker: asyncpg.Connection, count: int) -> None:
+    """Wait until so many reports are under way."""
+    async with asyncio.timeout(20):
+        while await waiting_reports(looker) != count:
+            await asyncio.sleep(0.02)
+
+
+async def test_a_cancelled_call_ends_its_statement(filled: Service) -> None:
+    """The backend is free again, and the next funnel is answered."""
+    async with locked_events(filled) as looker:
+        call = filled.stub.GetFunnel.future(funnel("view", "purchase"), timeout=60)
+        await until_waiting(looker, 1)
+        call.cancel()
+        await until_waiting(looker, 0)
+    assert filled.stub.GetFunnel(funnel("view", "purchase"), timeout=10).steps[0].users == 4
+
+
+async def test_a_deadline_ends_its_statement(filled: Service) -> None:
+    """The caller learns that its time was up, and nothing goes on behind its back."""
+    async with locked_events(filled) as looker:
+        with fails_with(grpc.StatusCode.DEADLINE_EXCEEDED):
+            await asyncio.to_thread(filled.stub.GetFunnel, funnel("view", "purchase"), timeout=1)
+        await until_waiting(looker, 0)
+
+
+async def test_heavy_reports_past_the_bound_are_told_to_come_back(filled: Service) -> None:
+    """One is under way, and the next one waits a little and is refused, worth repeating."""
+    async with locked_events(filled) as looker:
+        call = filled.stub.GetFunnel.future(funnel("view", "purchase"), timeout=60)
+        await until_waiting(looker, 1)
+        with fails_with(grpc.StatusCode.RESOURCE_EXHAUSTED) as caught:
+            await asyncio.to_thread(filled.stub.GetFunnel, funnel("view", "purchase"), timeout=30)
+        assert reason(caught[0]) == "REPORTS_BUSY"
+        assert retry_delay_s(caught[0]) == 1
+        call.cancel()
+        await until_waiting(looker, 0)
