@@ -1,11 +1,13 @@
 """One worker: a grpc.aio server with its writer, its reader and its health, started and stopped in order."""
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 
 import grpc
 import structlog
+from google.protobuf.descriptor import ServiceDescriptor
 from grpc_health.v1.health import SERVICE_NAME as HEALTH_SERVICE
 from grpc_health.v1.health_pb2_grpc import add_HealthServicer_to_server
 from grpc_reflection.v1alpha import reflection
@@ -15,20 +17,24 @@ from events.rules import Validator
 from runtime.errors import AnalyticsError
 from runtime.settings import Settings
 from runtime.supervision import report_ready, watch_parent
+from server.admin.replay import Replayer
 from server.ingest.pipeline import Pipeline, reject_stored
 from server.reports.desk import ReportDesk
+from server.rpc.admin_service import AdminService
 from server.rpc.analytics_service import AnalyticsService
 from server.rpc.boundary import Calls, handlers
 from server.rpc.health import Health
 from server.rpc.schema_service import SchemaService
 from server.schemas.registry import SchemaRegistry
 from server.secrets import load_ip_hash_key
-from sociallive.analytics.v1 import analytics_service_pb2, schema_service_pb2
+from sociallive.analytics.v1 import admin_service_pb2, analytics_service_pb2, schema_service_pb2
+from storage.batch_store import BatchStore
 from storage.database import Database
 from storage.errors import StorageUnavailableError
 from storage.partitions import Partitions
 from storage.quarantine import Quarantine
 from storage.reader import Reader
+from storage.rejections import Rejections
 from storage.spool import Spool
 from storage.writer import Writer
 
@@ -36,7 +42,8 @@ log = structlog.get_logger(__name__)
 
 ANALYTICS = analytics_service_pb2.DESCRIPTOR.services_by_name["AnalyticsService"]
 SCHEMAS = schema_service_pb2.DESCRIPTOR.services_by_name["SchemaService"]
-SERVICES = (ANALYTICS.full_name, SCHEMAS.full_name)
+ADMIN = admin_service_pb2.DESCRIPTOR.services_by_name["AdminService"]
+SERVICES = (ANALYTICS.full_name, SCHEMAS.full_name, ADMIN.full_name)
 
 MAX_STREAMS_PER_CONNECTION = 1_000
 """Calls one connection may have under way; a client that needs more opens another connection."""
@@ -90,10 +97,11 @@ async def run_worker(settings: Settings, *, database_url: str, ready_fd: int | N
         # Where Postgres is away just now, events go to the spool, and the writer finds out about partitions later.
         with suppress(StorageUnavailableError):
             await partitions.refresh()
+        quarantine = Quarantine(max_bytes=settings.quarantine_max_bytes)
         writer = Writer(
             database,
             partitions,
-            Quarantine(max_bytes=settings.quarantine_max_bytes),
+            quarantine,
             spool,
             reject_row=reject_stored,
             connections=settings.writers,
@@ -101,7 +109,8 @@ async def run_worker(settings: Settings, *, database_url: str, ready_fd: int | N
             batch_interval_ms=settings.batch_interval_ms,
         )
         health = Health(SERVICES, takes_events=writer.takes_events)
-        server = _build_server(settings, calls, health, Reader(database), writer)
+        replays = BatchStore(database, partitions, quarantine, reject_row=reject_stored)
+        server = _build_server(settings, calls, health, _make_services(settings, database, writer, replays))
         if spool is not None:
             await spool.refresh()
         await health.look(database)
@@ -116,6 +125,7 @@ async def run_worker(settings: Settings, *, database_url: str, ready_fd: int | N
             report_ready(ready_fd)
             await stop.wait()
             await _stop(settings, server, health, calls, writer)
+            await replays.close()
             for task in watching:
                 task.cancel()
     finally:
@@ -125,7 +135,10 @@ async def run_worker(settings: Settings, *, database_url: str, ready_fd: int | N
     log.info("worker_stopped")
 
 
-def _build_server(settings: Settings, calls: Calls, health: Health, reader: Reader, writer: Writer) -> grpc.aio.Server:
+def _make_services(
+    settings: Settings, database: Database, writer: Writer, replays: BatchStore
+) -> Sequence[tuple[ServiceDescriptor, object]]:
+    """Make what answers each service; all of them judge events by one set of rules."""
     validator = Validator()
     normalizer = Normalizer(
         ip_hash_key=load_ip_hash_key(settings),
@@ -134,10 +147,22 @@ def _build_server(settings: Settings, calls: Calls, health: Health, reader: Read
         validator=validator,
     )
     pipeline = Pipeline(normalizer, writer, now=_now)
-    analytics = AnalyticsService(pipeline, ReportDesk(reader, now=_now, concurrent=settings.reports_concurrent))
-    schemas = SchemaService(SchemaRegistry(validator.catalogue), pipeline)
+    rejections = Rejections(database)
+    return (
+        (
+            ANALYTICS,
+            AnalyticsService(pipeline, ReportDesk(Reader(database), now=_now, concurrent=settings.reports_concurrent)),
+        ),
+        (SCHEMAS, SchemaService(SchemaRegistry(validator.catalogue), pipeline)),
+        (ADMIN, AdminService(rejections, Replayer(rejections, normalizer, replays, now=_now), now=_now)),
+    )
+
+
+def _build_server(
+    settings: Settings, calls: Calls, health: Health, services: Sequence[tuple[ServiceDescriptor, object]]
+) -> grpc.aio.Server:
     server = grpc.aio.server(options=server_options(settings))
-    server.add_generic_rpc_handlers((handlers(ANALYTICS, analytics, calls), handlers(SCHEMAS, schemas, calls)))
+    server.add_generic_rpc_handlers(tuple(handlers(service, servicer, calls) for service, servicer in services))
     add_HealthServicer_to_server(health.servicer, server)
     reflection.enable_server_reflection((*SERVICES, HEALTH_SERVICE, reflection.SERVICE_NAME), server)
     host = f"[{settings.host}]" if ":" in settings.host else settings.host

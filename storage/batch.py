@@ -81,12 +81,15 @@ class Batch:
         rejections: events that were refused, for the quarantine.
         claimed_at: the moment of the claim, the same for all attempts to write this batch.
         identity: where an earlier attempt may have been committed, the one it used; else None.
+        replays: where the rows are replayed rejections, the rejection id of each. Its transaction then marks as
+            replayed what is stored, and rows that are turned down are neither quarantined nor counted once more.
     """
 
     rows: Sequence[Row]
     rejections: Sequence[Rejection]
     claimed_at: datetime
     identity: BatchIdentity | None = None
+    replays: Sequence[str] = ()
 
     def __len__(self) -> int:
         """Count what it holds."""

@@ -31,6 +31,7 @@ from storage.fingerprint import fingerprint
 from storage.hours import count_by_hour
 from storage.partitions import Partitions
 from storage.quarantine import Quarantine
+from storage.rejections import hold_replays, mark_replays
 from storage.sql import statement
 
 log = structlog.get_logger(__name__)
@@ -103,6 +104,7 @@ class BatchStore:
         stored. A batch with an identity is written unless it has been.
 
         Raises:
+            ReplayedMeanwhileError: the batch replays rejections, and one of them waits for that no more.
             StorageUnavailableError: the database stayed away for RETRY_FOR_S; `in_doubt` tells more.
             StorageRefusedError: the database refuses this service.
         """
@@ -216,6 +218,8 @@ class BatchStore:
         # Sorted, so that concurrent batches claim shared ids in one order; stable, so that of equal ids the first wins.
         rows = sorted(candidates, key=_event_id)
         async with connection.transaction():
+            if batch.replays:
+                await hold_replays(connection, batch)
             outcomes = None
             if rows:
                 ids, prints = [row[EVENT_ID] for row in rows], [fingerprint(row) for row in rows]
@@ -234,7 +238,9 @@ class BatchStore:
             # First: a rival attempt is waited for here, and not at the ids of the rejections, which it has written too.
             await self._record(connection, identity, rows, _tally(batch, outcomes))
             rejections = self._all_rejections(batch, outcomes)
-            if rejections:
+            if batch.replays:
+                await mark_replays(connection, batch, outcomes or [WriteOutcome.STORED] * len(batch.rows))
+            elif rejections:
                 await self._quarantine.write(connection, rejections, identity.writer_id)
         return [WriteOutcome.STORED] * len(batch.rows) if outcomes is None else outcomes
 
@@ -344,8 +350,9 @@ def _tally(batch: Batch, outcomes: Sequence[WriteOutcome] | None) -> Counter[tup
     if outcomes is None:
         tally = count_by_hour((row[RECEIVED_AT], _STORED) for row in batch.rows)
     else:
-        labels = zip(batch.rows, outcomes, strict=True)
-        tally = count_by_hour((row[RECEIVED_AT], _LABELS[outcome]) for row, outcome in labels)
+        labels = ((row[RECEIVED_AT], _LABELS[outcome]) for row, outcome in zip(batch.rows, outcomes, strict=True))
+        # A replay that fails again was counted when it was rejected.
+        tally = count_by_hour(label for label in labels if not batch.replays or label[1] != _REJECTED)
     tally.update(count_by_hour((rejection[REJECTION_RECEIVED_AT], _REJECTED) for rejection in batch.rejections))
     return tally
 

@@ -28,6 +28,10 @@ LOOK_INTERVAL_S = 5.0
 """How often a process asks for the table's size; in between it adds up what it writes itself."""
 REOPEN_SHARE = 0.9
 """A full quarantine keeps again when it has shrunk to this: what it holds should be whole stretches, not a sample."""
+SAMPLE_BYTES = 4 * 1024 * 1024
+"""As much of a full quarantine as is read to find out whether it is: 500 pages tell it to a few percent, in 10 ms."""
+PAGE_WASTE = 1.5
+"""Rows take up at most so much more of their file than they hold: of three in a page, the fourth finds no room."""
 ROW_BYTES = 250
 """What a kept event takes beside payload and violations: header, columns, two index entries."""
 
@@ -68,7 +72,13 @@ class Quarantine:
         now_s = time.monotonic()
         if now_s - self._looked_at_s >= LOOK_INTERVAL_S:
             self._looked_at_s = now_s
-            self._used_bytes = await connection.fetchval(statement("write/quarantine_size"))
+            used_bytes = await connection.fetchval(statement("write/quarantine_size"))
+            if used_bytes > REOPEN_SHARE * self._max_bytes:
+                # The file does not shrink with what is purged from its midst; the rows that are left tell the truth.
+                percent = min(100.0, 100 * SAMPLE_BYTES / used_bytes)
+                live_bytes = await connection.fetchval(statement("quarantine/live_bytes"), percent, ROW_BYTES)
+                used_bytes = min(used_bytes, round(PAGE_WASTE * live_bytes))
+            self._used_bytes = used_bytes
 
     def _choose(self, rejections: Sequence[Rejection]) -> Sequence[Rejection]:
         """Take the first rejections that fit; all of them, as a rule."""

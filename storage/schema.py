@@ -76,6 +76,11 @@ analytics_rejected_events = sa.Table(
     sa.Column("violations", JSONB),
     # A serialized Event: jsonb refuses some of what events are rejected for.
     sa.Column("payload", sa.LargeBinary),
+    # Of the newest replay: when, STORED, DUPLICATE or the reason why it failed, under which event id, what was wrong.
+    sa.Column("tried_at", _INSTANT),
+    sa.Column("replay_outcome", sa.Text),
+    sa.Column("replay_event_id", sa.Text),
+    sa.Column("replay_violations", JSONB),
     sa.Index(None, "received_at"),
 )
 """The quarantine: events that were refused, and why. Past its bound one row stands for many events, without payload."""

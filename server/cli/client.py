@@ -15,6 +15,7 @@ from server.addresses import callable_address
 from server.cli.command_error import CommandError
 from server.cli.main import EXIT_FAILED, EXIT_UNAVAILABLE, EXIT_USAGE
 from server.program import program_command
+from sociallive.analytics.v1.admin_service_pb2_grpc import AdminServiceStub
 from sociallive.analytics.v1.analytics_service_pb2_grpc import AnalyticsServiceStub
 from sociallive.analytics.v1.schema_service_pb2_grpc import SchemaServiceStub
 
@@ -120,6 +121,11 @@ def analytics_stub(channel: grpc.Channel) -> Any:
 def schema_stub(channel: grpc.Channel) -> Any:
     """Make the stub of SchemaService; likewise."""
     return SchemaServiceStub(channel)  # type: ignore[no-untyped-call]
+
+
+def admin_stub(channel: grpc.Channel) -> Any:
+    """Make the stub of AdminService; likewise."""
+    return AdminServiceStub(channel)  # type: ignore[no-untyped-call]
 
 
 @contextmanager

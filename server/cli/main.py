@@ -30,6 +30,7 @@ class LazyGroup(click.Group):
         "report": "server.cli.report",
         "schemas": "server.cli.schemas",
         "ingest": "server.cli.ingest",
+        "rejected": "server.cli.rejected",
         "health": "server.cli.health",
         "version": "server.cli.version",
     }

@@ -10,11 +10,13 @@ from google.rpc import error_details_pb2, status_pb2
 
 from events.violations import Violation
 from runtime.errors import AnalyticsError
+from server.admin.errors import NoSuchRejectionError
 from server.ingest.errors import EventRejectedError, IdConflictError, TooManyEventsError
 from server.reports.errors import QuestionError, ReportsBusyError
 from server.rpc.refusals import DrainingError, MalformedMessageError, NotInThisReleaseError
 from server.schemas.errors import UnknownSchemaError
 from storage.errors import StorageRefusedError, StorageTimeoutError, StorageUnavailableError, WriterFullError
+from storage.rejections import ReplayedMeanwhileError
 
 DOMAIN = "analytics.sociallive"
 RETRY_DELAY_S = 1.0
@@ -28,11 +30,13 @@ CODES: dict[type[AnalyticsError], grpc.StatusCode] = {
     MalformedMessageError: grpc.StatusCode.INVALID_ARGUMENT,
     QuestionError: grpc.StatusCode.INVALID_ARGUMENT,
     UnknownSchemaError: grpc.StatusCode.NOT_FOUND,
+    NoSuchRejectionError: grpc.StatusCode.NOT_FOUND,
     NotInThisReleaseError: grpc.StatusCode.UNIMPLEMENTED,
     ReportsBusyError: grpc.StatusCode.RESOURCE_EXHAUSTED,
     WriterFullError: grpc.StatusCode.RESOURCE_EXHAUSTED,
     DrainingError: grpc.StatusCode.UNAVAILABLE,
     StorageUnavailableError: grpc.StatusCode.UNAVAILABLE,
+    ReplayedMeanwhileError: grpc.StatusCode.UNAVAILABLE,
     StorageRefusedError: grpc.StatusCode.UNAVAILABLE,
     StorageTimeoutError: grpc.StatusCode.DEADLINE_EXCEEDED,
 }

@@ -14,6 +14,7 @@ from storage.batch import WriteOutcome
 from storage.batch_store import BatchStore
 from storage.database import Connection, Database
 from storage.quarantine import Quarantine
+from storage.rejections import Rejections
 from tests.rows import NOON, make_batch, make_rejection, make_row, make_store
 
 STORED, DUPLICATE = WriteOutcome.STORED, WriteOutcome.DUPLICATE
@@ -116,6 +117,7 @@ async def test_a_full_quarantine_counts_and_does_not_keep(
 ) -> None:
     """One row an hour and reason stands for all that come, however many batches they come in."""
     monkeypatch.setattr(quarantine, "LOOK_INTERVAL_S", 3600)
+    monkeypatch.setattr(quarantine, "REOPEN_SHARE", 1)  # an empty table's own pages are most of this bound
     database = await Database.open(database_url)
     empty_bytes = await sql.fetchval("SELECT pg_total_relation_size('analytics_rejected_events')")
     store = make_store(database, quarantine=Quarantine(max_bytes=empty_bytes + 3 * 350))
@@ -153,6 +155,29 @@ async def test_a_purged_quarantine_keeps_again(
     await store.store(make_batch([], [make_rejection()]))
     assert [row["payload"] for row in await kept(sql)] == [b"payload"]
     await store.close()
+    await database.close()
+
+
+async def test_a_quarantine_purged_in_its_midst_keeps_again(
+    database_url: str, sql: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its file is as large as before; the rows that are left decide."""
+    monkeypatch.setattr(quarantine, "LOOK_INTERVAL_S", 0)
+    database = await Database.open(database_url)
+    store = make_store(database)
+    await store.store(make_batch([], [make_rejection(payload=b"p" * 1000) for _ in range(1000)]))
+    full = await sql.fetchval("SELECT pg_total_relation_size('analytics_rejected_events')")
+    bounded = make_store(database, quarantine=Quarantine(max_bytes=full))
+    for _ in range(2):
+        await bounded.store(make_batch([], [make_rejection(reason="LATE")]))
+    assert await sql.fetchval("SELECT count(payload) FROM analytics_rejected_events WHERE reason = 'LATE'") == 0
+    await sql.execute("DELETE FROM analytics_rejected_events WHERE (ctid::text::point)[1]::int % 2 = 0")
+    await Rejections(database).reclaim()
+    assert await sql.fetchval("SELECT pg_total_relation_size('analytics_rejected_events')") >= full
+    await bounded.store(make_batch([], [make_rejection(reason="LATE")]))
+    assert await sql.fetchval("SELECT count(payload) FROM analytics_rejected_events WHERE reason = 'LATE'") == 1
+    for each in (store, bounded):
+        await each.close()
     await database.close()
 
 

@@ -1,0 +1,104 @@
+"""Reads what the requests of AdminService have in common: filters, ids, sizes and page tokens."""
+
+import uuid
+from dataclasses import replace
+from datetime import datetime
+
+from google.protobuf.message import Message
+
+from server.reports.errors import QuestionError
+from server.reports.page_token import PageToken
+from server.reports.scope import EARLIEST, read_scope, to_timestamp
+from sociallive.analytics.v1.admin_service_pb2 import RejectedEventFilter, ReplayState
+from storage.rejections import RejectionCursor, RejectionFilter
+
+DEFAULT_SIZE = 100
+MAX_SIZE = 1_000
+"""Rejected events that one call answers or replays; their violations fit a message, and their replay a few seconds."""
+
+_REPLAYED: dict[int, bool | None] = {
+    ReplayState.REPLAY_STATE_UNSPECIFIED: None,
+    ReplayState.REPLAY_STATE_WAITING: False,
+    ReplayState.REPLAY_STATE_REPLAYED: True,
+}
+
+
+def read_filter(given: RejectedEventFilter, now: datetime) -> RejectionFilter:
+    """Read a filter; without a range it reaches from the beginning until now.
+
+    Raises:
+        QuestionError: the range makes no sense, or a text cannot be one of ours.
+    """
+    asked = RejectedEventFilter()
+    asked.CopyFrom(given)
+    if not asked.timeframe and not asked.HasField("start_time"):
+        asked.start_time.CopyFrom(to_timestamp(EARLIEST))
+    scope = read_scope(asked, now=now, default_timeframe="")
+    if asked.replay_state not in _REPLAYED:
+        raise QuestionError("filter.replay_state", f"is {asked.replay_state}, which is none of its values")
+    for field in ("reason", "event_type", "event_id", "source"):
+        if "\0" in getattr(asked, field):
+            raise QuestionError(f"filter.{field}", "must not hold a NUL character: no stored text does")
+    return RejectionFilter(
+        start=scope.start,
+        end=scope.end,
+        reason=asked.reason or None,
+        event_type=asked.event_type or None,
+        event_id=asked.event_id or None,
+        source=asked.source or None,
+        replayed=_REPLAYED[asked.replay_state],
+    )
+
+
+def filter_names(given: RejectedEventFilter) -> list[str]:
+    """Name the fields by which a filter chooses; a time zone alone chooses nothing."""
+    return [field.name for field, _ in given.ListFields() if field.name != "time_zone"]
+
+
+def read_size(field: str, asked: int) -> int:
+    """Read how many are asked for.
+
+    Raises:
+        QuestionError: fewer than none, or too many.
+    """
+    if not 0 <= asked <= MAX_SIZE:
+        raise QuestionError(field, f"must lie in 1..{MAX_SIZE}, or be 0 for {DEFAULT_SIZE}, not {asked}")
+    return asked or DEFAULT_SIZE
+
+
+def read_rejection_id(field: str, text: str) -> str:
+    """Read the id of a rejected event, in lower case.
+
+    Raises:
+        QuestionError: it is no UUID.
+    """
+    try:
+        return str(uuid.UUID(text))
+    except ValueError:
+        raise QuestionError(field, f"must be a UUID, not {text[:40]!r}") from None
+
+
+def question_of(request: Message, *page_fields: str) -> str:
+    """Write down what must be the same on every page: all of a request but `page_fields`."""
+    asked = type(request)()
+    asked.CopyFrom(request)
+    for field in page_fields:
+        asked.ClearField(field)
+    return asked.SerializeToString(deterministic=True).hex()
+
+
+def read_place(text: str, question: str, only: RejectionFilter) -> tuple[RejectionFilter, RejectionCursor | None]:
+    """Read a page token: the range that the first page settled, and the cursor; without a token there is none.
+
+    Raises:
+        QuestionError: the token is not one of ours, or belongs to another question.
+    """
+    if not text:
+        return only, None
+    token = PageToken.decode(text, question)
+    return replace(only, start=token.start, end=token.end), RejectionCursor(token.timestamp, token.event_id)
+
+
+def write_place(last: RejectionCursor, question: str, only: RejectionFilter) -> str:
+    """Write the token of the page that follows `last`."""
+    return PageToken(only.start, only.end, last.received_at, 0, last.rejection_id).encode(question)

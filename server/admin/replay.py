@@ -1,0 +1,271 @@
+"""Replays rejected events: patch, validate, store, each exactly once, and remember what became of it."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import orjson
+import structlog
+from google.protobuf import json_format
+
+from events.normalize import Normalizer, Rejected, Row
+from events.patch import PATCH_DOES_NOT_FIT, Change, PatchError, apply_changes, read_path
+from server.admin.question import (
+    MAX_SIZE,
+    filter_names,
+    question_of,
+    read_filter,
+    read_place,
+    read_rejection_id,
+    read_size,
+    write_place,
+)
+from server.admin.rejected_event import STATUSES, read_payload, write_violation
+from server.ingest.pipeline import REJECTED_BY_STORAGE
+from server.reports.errors import QuestionError
+from server.reports.scope import to_timestamp
+from sociallive.analytics.v1.admin_service_pb2 import (
+    FieldPatch,
+    ReplayRejectedEventsRequest,
+    ReplayRejectedEventsResponse,
+    ReplayResult,
+    ReplayState,
+    ReplayStatus,
+)
+from sociallive.analytics.v1.event_pb2 import Event
+from storage.batch import Batch, WriteOutcome
+from storage.batch_store import BatchStore
+from storage.errors import StorageUnavailableError
+from storage.rejections import FailedReplay, RejectionRecord, Rejections, ReplayedMeanwhileError
+
+log = structlog.get_logger(__name__)
+
+PORTION = 100
+"""Rejected events of one transaction: at 64 KiB each, their payloads are no burden on memory."""
+MAX_CHANGES = 32
+"""A patch mends a mistake; whoever has more to say writes the events anew."""
+MAX_MEETINGS = 5
+"""How often a portion is read anew because others replay the same events; each time some of them are settled."""
+
+PAYLOAD_NOT_KEPT = "PAYLOAD_NOT_KEPT"
+NO_SUCH_REJECTION = "NO_SUCH_REJECTION"
+NOT_TRIED = frozenset({PAYLOAD_NOT_KEPT, NO_SUCH_REJECTION})
+"""Where there is nothing to replay, there is nothing to remember of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """How to replay: with which changes, at what age, and whether for real."""
+
+    changes: Sequence[Change]
+    backfill: bool
+    dry_run: bool
+    timeout_s: float
+
+
+class Replayer:
+    """Replays rejected events over a store of its own, past queue and spool: what it cannot store it does not take.
+
+    Args of the constructor:
+        rejections: where they are.
+        normalizer: the rules of today.
+        store: writes their events and marks them, in one transaction.
+        now: tells the current UTC time.
+    """
+
+    def __init__(
+        self, rejections: Rejections, normalizer: Normalizer, store: BatchStore, *, now: Callable[[], datetime]
+    ) -> None:
+        self._rejections = rejections
+        self._normalizer = normalizer
+        self._store = store
+        self._writing = asyncio.Lock()
+        self._now = now
+
+    async def replay(self, request: ReplayRejectedEventsRequest, *, timeout_s: float) -> ReplayRejectedEventsResponse:
+        """Answer ReplayRejectedEvents. What is stored when an error comes is marked, and a repeat goes on behind it.
+
+        Raises:
+            QuestionError: the request makes no sense.
+            StorageUnavailableError: the database is away.
+            ReplayedMeanwhileError: others replay or purge the same events, again and again.
+        """
+        order = _Order(_read_patch(request.patch), request.backfill, request.dry_run, timeout_s)
+        ids, next_page_token = await self._choose(request, timeout_s)
+        results: list[ReplayResult] = []
+        for start in range(0, len(ids), PORTION):
+            results += await self._replay_portion(ids[start : start + PORTION], order)
+        counts = Counter(result.status for result in results)
+        answer = ReplayRejectedEventsResponse(
+            results=results,
+            stored=counts[ReplayStatus.REPLAY_STATUS_STORED],
+            duplicates=counts[ReplayStatus.REPLAY_STATUS_DUPLICATE],
+            failed=counts[ReplayStatus.REPLAY_STATUS_FAILED],
+            next_page_token=next_page_token,
+        )
+        log.info(
+            "rejections_replayed",
+            stored=answer.stored,
+            duplicates=answer.duplicates,
+            failed=answer.failed,
+            dry_run=request.dry_run,
+            backfill=request.backfill,
+            changes=len(order.changes),
+            filters=filter_names(request.filter) if request.HasField("filter") else ["rejection_ids"],
+        )
+        return answer
+
+    async def _choose(self, request: ReplayRejectedEventsRequest, timeout_s: float) -> tuple[list[str], str]:
+        """Answer the ids of what is to be replayed, and the token of what follows."""
+        if request.HasField("filter") == bool(request.rejection_ids):
+            raise QuestionError("filter", "or rejection_ids must say what to replay: exactly one of them")
+        if request.rejection_ids:
+            if len(request.rejection_ids) > MAX_SIZE:
+                raise QuestionError("rejection_ids", f"may be {MAX_SIZE:,} at most: split them")
+            return list(dict.fromkeys(read_rejection_id("rejection_ids", text) for text in request.rejection_ids)), ""
+        if request.filter.replay_state == ReplayState.REPLAY_STATE_REPLAYED:
+            raise QuestionError("filter.replay_state", "must not be REPLAYED: what is replayed is stored already")
+        limit = read_size("limit", request.limit)
+        question = question_of(request, "limit", "page_token")
+        only = replace(read_filter(request.filter, self._now()), replayed=False)
+        only, after = read_place(request.page_token, question, only)
+        found = await self._rejections.oldest(only, after=after, limit=limit + 1, timeout_s=timeout_s)
+        token = write_place(found[limit - 1], question, only) if len(found) > limit else ""
+        return [each.rejection_id for each in found[:limit]], token
+
+    async def _replay_portion(self, ids: Sequence[str], order: _Order) -> list[ReplayResult]:
+        """Replay some rejected events in one transaction; results are in the order of `ids`."""
+        for meeting in range(MAX_MEETINGS):
+            records = await self._rejections.by_ids(ids, timeout_s=order.timeout_s)
+            now = self._now()
+            settled: dict[str, ReplayResult] = {}
+            rows: dict[str, Row] = {}
+            for rejection_id in ids:
+                prepared = self._prepare(rejection_id, records.get(rejection_id), order, now)
+                if isinstance(prepared, ReplayResult):
+                    settled[rejection_id] = prepared
+                else:
+                    rows[rejection_id] = prepared
+            try:
+                outcomes = await self._write(rows, order, now)
+            except ReplayedMeanwhileError:
+                if meeting == MAX_MEETINGS - 1:
+                    raise
+                continue
+            for (rejection_id, row), outcome in zip(rows.items(), outcomes, strict=True):
+                settled[rejection_id] = _written(rejection_id, row, outcome)
+            results = [settled[rejection_id] for rejection_id in ids]
+            if not order.dry_run:
+                await self._note_failures(results, now)
+            return results
+        raise AssertionError("the last meeting returns or raises")
+
+    def _prepare(
+        self, rejection_id: str, record: RejectionRecord | None, order: _Order, now: datetime
+    ) -> Row | ReplayResult:
+        """Make the row of a rejected event, or tell at once what becomes of it."""
+        if record is None:
+            return _failed(rejection_id, NO_SUCH_REJECTION)
+        if record.replayed_at is not None:
+            status = ReplayStatus.REPLAY_STATUS_DUPLICATE
+            return ReplayResult(rejection_id=rejection_id, event_id=record.replay_event_id or "", status=status)
+        event = read_payload(record.payload)
+        if event is None:
+            return _failed(rejection_id, PAYLOAD_NOT_KEPT)
+        misfits = apply_changes(event, order.changes)
+        if misfits:
+            return _refused(rejection_id, Rejected("", PATCH_DOES_NOT_FIT, tuple(misfits)))
+        event.event_id = event.event_id or rejection_id  # so that every repeat of this replay has the same id
+        prepared = self._normalize(event, record.received_at, now, backfill=order.backfill)
+        return _refused(rejection_id, prepared) if isinstance(prepared, Rejected) else prepared
+
+    def _normalize(self, event: Event, received_at: datetime, now: datetime, *, backfill: bool) -> Row | Rejected:
+        """Make the row of an event that is received anew, its timestamp reckoned from when it came first.
+
+        Its age counts from today: what retention has dropped must not come back unasked.
+        """
+        first = self._normalizer.prepare(event, received_at, backfill=backfill)
+        if isinstance(first, Rejected):
+            return first
+        timestamp, source = first[3], first[5]
+        event.timestamp.CopyFrom(to_timestamp(timestamp))
+        event.ClearField("sent_at")
+        anew = self._normalizer.prepare(event, now, backfill=backfill)
+        if isinstance(anew, Rejected):
+            return anew
+        return (*anew[:5], source, *anew[6:])
+
+    async def _write(self, rows: dict[str, Row], order: _Order, now: datetime) -> Sequence[WriteOutcome]:
+        if not rows:
+            return []
+        if order.dry_run:
+            return await self._rejections.foresee(list(rows.values()), timeout_s=order.timeout_s)
+        batch = Batch(rows=list(rows.values()), rejections=(), claimed_at=now, replays=list(rows))
+        async with self._writing:
+            try:
+                return await self._store.store(batch)
+            except StorageUnavailableError:
+                self._store.give_up_identity()  # whether the batch was committed is not known
+                raise
+
+    async def _note_failures(self, results: Sequence[ReplayResult], now: datetime) -> None:
+        failures = [
+            FailedReplay(result.rejection_id, result.reason, result.event_id or None, _violations_json(result))
+            for result in results
+            if result.status == ReplayStatus.REPLAY_STATUS_FAILED and result.reason not in NOT_TRIED
+        ]
+        if failures:
+            await self._rejections.note_failures(failures, now)
+
+
+def _read_patch(patch: Sequence[FieldPatch]) -> list[Change]:
+    """Read the changes.
+
+    Raises:
+        QuestionError: there are too many, or one of them cannot be meant for any event.
+    """
+    if len(patch) > MAX_CHANGES:
+        raise QuestionError("patch", f"may hold {MAX_CHANGES} changes at most, not {len(patch)}")
+    changes = []
+    for index, item in enumerate(patch):
+        where = f"patch[{index}]"
+        try:
+            path = read_path(item.field)
+        except PatchError as exc:
+            raise QuestionError(f"{where}.field", str(exc)) from exc
+        if item.WhichOneof("change") == "remove" and item.remove:
+            changes.append(Change(path, remove=True))
+            continue
+        if item.value.WhichOneof("kind") is None:
+            raise QuestionError(where, "must say what to do: a value, or remove")
+        try:
+            changes.append(Change(path, json_format.MessageToDict(item.value)))
+        except (json_format.Error, ValueError, RecursionError) as exc:
+            raise QuestionError(f"{where}.value", "must be a JSON value, without infinity and NaN") from exc
+    return changes
+
+
+def _written(rejection_id: str, row: Row, outcome: WriteOutcome) -> ReplayResult:
+    status = STATUSES.get(outcome.name)
+    if status is not None:
+        return ReplayResult(rejection_id=rejection_id, event_id=row[0], status=status)
+    return _refused(rejection_id, replace(REJECTED_BY_STORAGE[outcome], event_id=row[0]))
+
+
+def _refused(rejection_id: str, rejected: Rejected) -> ReplayResult:
+    result = _failed(rejection_id, rejected.reason)
+    result.event_id = rejected.event_id
+    result.violations.extend(write_violation(violation) for violation in rejected.violations)
+    return result
+
+
+def _failed(rejection_id: str, reason: str) -> ReplayResult:
+    status = ReplayStatus.REPLAY_STATUS_FAILED
+    return ReplayResult(rejection_id=rejection_id, status=status, reason=reason)
+
+
+def _violations_json(result: ReplayResult) -> str:
+    fields = [json_format.MessageToDict(each, preserving_proto_field_name=True) for each in result.violations]
+    return orjson.dumps(fields).decode()
