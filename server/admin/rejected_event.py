@@ -3,7 +3,6 @@
 import orjson
 from google.protobuf.message import DecodeError
 
-from events.violations import Violation
 from server.reports.scope import to_timestamp
 from sociallive.analytics.v1.admin_service_pb2 import RejectedEvent, ReplayResult, ReplayStatus
 from sociallive.analytics.v1.event_pb2 import Event
@@ -57,16 +56,6 @@ def read_payload(payload: bytes | None) -> Event | None:
         return Event.FromString(payload)
     except DecodeError:
         return None
-
-
-def write_violation(violation: Violation) -> FieldViolation:
-    """Write a violation."""
-    return FieldViolation(
-        field=violation.field,
-        json_field=violation.json_field,
-        rule=violation.rule,
-        description=violation.description,
-    )
 
 
 def _read_violations(text: str | None) -> list[FieldViolation]:

@@ -22,10 +22,11 @@ from server.admin.question import (
     read_size,
     write_place,
 )
-from server.admin.rejected_event import STATUSES, read_payload, write_violation
+from server.admin.rejected_event import STATUSES, read_payload
 from server.ingest.pipeline import REJECTED_BY_STORAGE
 from server.reports.errors import QuestionError
 from server.reports.scope import to_timestamp
+from server.rpc.field_violations import write_violations
 from sociallive.analytics.v1.admin_service_pb2 import (
     FieldPatch,
     ReplayRejectedEventsRequest,
@@ -257,7 +258,7 @@ def _written(rejection_id: str, row: Row, outcome: WriteOutcome) -> ReplayResult
 def _refused(rejection_id: str, rejected: Rejected) -> ReplayResult:
     result = _failed(rejection_id, rejected.reason)
     result.event_id = rejected.event_id
-    result.violations.extend(write_violation(violation) for violation in rejected.violations)
+    result.violations.extend(write_violations(rejected.violations))
     return result
 
 

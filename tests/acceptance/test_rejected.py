@@ -114,7 +114,7 @@ def test_the_life_of_rejected_events(own_service: Service) -> None:
         (("replay", "--reason", "X", "--unset", "userld"), 2, "did you mean userId?"),
         (("replay", "x"), 2, "must be a UUID"),
         (("show", "x"), 2, "must be a UUID"),
-        (("show", str(uuid.uuid4())), 1, "may have been purged"),
+        (("show", str(uuid.uuid4())), 2, "may have been purged"),
         (("purge", "--yes"), 2, "say all instead"),
         (("list", "--address", "127.0.0.1:1"), 3, "cannot reach"),
     ],
