@@ -8,6 +8,7 @@ from datetime import date
 from types import MappingProxyType
 from typing import Any
 
+import orjson
 from google.protobuf import descriptor_pb2, message_factory
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
@@ -20,6 +21,7 @@ from events.event_type import (
     EventType,
     Field,
     Kind,
+    Upcast,
     Version,
     is_version,
 )
@@ -94,7 +96,23 @@ def _read_version(message: Descriptor, declared: options_pb2.SchemaVersion) -> V
         version=declared.version,
         released=_read_date(declared.released, f"`released` of {where}"),
         deprecated=_read_date(declared.deprecated, f"`deprecated` of {where}") if declared.deprecated else None,
+        upcasts=tuple(_read_upcast(upcast, where) for upcast in declared.upcasts),
     )
+
+
+def _read_upcast(declared: options_pb2.Upcast, where: str) -> Upcast:
+    if declared.WhichOneof("source") == "from":
+        return Upcast(declared.field, source=getattr(declared, "from"))
+    try:
+        value = orjson.loads(declared.value)
+    except orjson.JSONDecodeError:
+        value = None
+    if value is None:
+        raise CatalogueError(
+            f"the upcast of {declared.field} in {where} has the value {declared.value!r}; write JSON, for example `1` "
+            'or `"app"`, or name another field with `from`'
+        )
+    return Upcast(declared.field, value=value)
 
 
 def _read_date(text: str, where: str) -> date:

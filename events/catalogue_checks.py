@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from itertools import pairwise
 from math import isfinite
 
+from google.protobuf import json_format
+
 from events.event_type import (
     UNLIMITED,
     WIRE_MAX_DEPTH,
@@ -12,9 +14,13 @@ from events.event_type import (
     EventType,
     Field,
     Kind,
+    Upcast,
+    is_newer,
     is_version,
     version_key,
 )
+from events.message_reader import compile_reader
+from events.violations import Violation
 
 TEXT_FORMATS = frozenset({"UUID", "CURRENCY", "IP_ADDRESS", "VERSION"})
 """The formats that events.field_rules can check."""
@@ -64,6 +70,39 @@ def check_event_type(message: str, payload_field: str, event_type: EventType) ->
             f"{message} deprecates {event_type.newest}, its newest version; there must be one to move to"
         )
     _check_since(message, event_type)
+    _check_upcasts(message, event_type)
+
+
+def _check_upcasts(message: str, event_type: EventType) -> None:
+    versions = event_type.versions
+    for older, newer in pairwise(versions):
+        for upcast in newer.upcasts:
+            problem = _upcast_problem(event_type, upcast, older.version, newer.version)
+            if problem:
+                raise CatalogueError(f"the upcast of {upcast.name} in version {newer.version} of {message} {problem}")
+    if versions[0].upcasts:
+        raise CatalogueError(f"{message} has upcasts in its first version, {versions[0].version}; there is none before")
+
+
+def _upcast_problem(event_type: EventType, upcast: Upcast, older: str, newer: str) -> str:
+    """Say what is wrong with an upcast; empty where it does what it says."""
+    fields = {field.name: field for field in event_type.fields}
+    field, source = fields.get(upcast.name), fields.get(upcast.source)
+    if field is None or field.since != newer:
+        return f"completes no field that is new in it (one that says since {newer!r})"
+    if upcast.source:
+        if source is None or is_newer(source, older):
+            return f"takes the value of {upcast.source}, which version {older} does not have"
+        if source.kind is not field.kind:
+            return f"takes the value of {upcast.source}, which is {source.kind} and not {field.kind}"
+        return ""
+    found: list[Violation] = []
+    try:
+        message = json_format.ParseDict({field.json_name: upcast.value}, event_type.message_class())
+    except json_format.ParseError:
+        return f"has the value {upcast.value!r}, but the field is {field.kind}"
+    compile_reader([field], newer, "")(message, found)
+    return f"has the value {upcast.value!r}, which {found[0].description}" if found else ""
 
 
 def _check_since(message: str, event_type: EventType) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from google.protobuf.message import Message
 
@@ -67,6 +67,18 @@ class Field:
 
 
 @dataclass(frozen=True, slots=True)
+class Upcast:
+    """What a field that is new in a version holds in events of older ones, when they are read in that version."""
+
+    name: str
+    """The field's name in the .proto file."""
+    value: Any = None
+    """Its value, as plain JSON; None where it is another field's."""
+    source: str = ""
+    """The name of the field whose value it takes, where that has one."""
+
+
+@dataclass(frozen=True, slots=True)
 class Version:
     """One released version of an event type."""
 
@@ -74,6 +86,8 @@ class Version:
     released: date
     deprecated: date | None = None
     """The day since which callers should move on; None while it is current."""
+    upcasts: tuple[Upcast, ...] = ()
+    """How events of the version before are read in this one."""
 
     def sunset(self, after_days: int) -> date | None:
         """Tell the first day on which events of this version are refused.

@@ -45,6 +45,13 @@ SESSION_COLUMNS = 110
     help=f"How many at most, over as many pages as it takes.  [default: {DEFAULT_LIMIT}; with --ndjson all]",
 )
 @click.option(
+    "--view",
+    type=click.Choice(["raw", "upcast"]),
+    default="raw",
+    show_default=True,
+    help="Each event in its own schema version, or all in the newest of their type.",
+)
+@click.option(
     "--ndjson", "as_lines", is_flag=True, help="Print the events alone, as JSON one a line, as `import` takes them."
 )
 @address_option
@@ -55,6 +62,7 @@ def command(
     user_id: str,
     session_id: str,
     limit: int | None,
+    view: str,
     address: str,
     as_json: bool,
     as_lines: bool,
@@ -63,7 +71,13 @@ def command(
 
     Without a range it shows the last 24 hours.
     """
-    request = ListEventsRequest(**scope.fields(), event_type=event_type, user_id=user_id, session_id=session_id)
+    request = ListEventsRequest(
+        **scope.fields(),
+        event_type=event_type,
+        user_id=user_id,
+        session_id=session_id,
+        view=f"EVENT_VIEW_{view.upper()}",
+    )
     if as_lines:
         if as_json:
             raise click.UsageError("--json prints one document, --ndjson one event a line; give one of them")

@@ -3,19 +3,23 @@
 Example: two rows of one microsecond with the sequences 1 and 2 come out as 2, then 1.
 """
 
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from datetime import datetime
+from typing import Any
 
 from events.catalogue import load_catalogue
 from events.stored_event import write_event
+from events.upcast import Upcaster
 from server.reports.errors import QuestionError
 from server.reports.page_token import PageToken
 from server.reports.scope import Scope, read_scope
-from sociallive.analytics.v1.event_list_pb2 import ListEventsRequest, ListEventsResponse
+from sociallive.analytics.v1.event_list_pb2 import EventView, ListEventsRequest, ListEventsResponse
 from storage.event_list_rows import EventCursor, EventFilter, EventRecord, read_event_page
 from storage.reader import Snapshot
 
 CATALOGUE = load_catalogue()
+UPCASTER = Upcaster(CATALOGUE)
 DEFAULT_TIMEFRAME = "24h"
 DEFAULT_PAGE_SIZE = 100
 MAX_PAGE_SIZE = 1_000
@@ -34,6 +38,7 @@ async def answer(snapshot: Snapshot, question: ListEventsRequest, now: datetime)
         QuestionError: the scope, a filter, the page size or the page token makes no sense.
     """
     page_size = _page_size(question.page_size)
+    read = _view(question.view)
     only = EventFilter(
         event_type=_known_type(question.event_type) or None,
         user_id=_text("user_id", question.user_id) or None,
@@ -53,7 +58,7 @@ async def answer(snapshot: Snapshot, question: ListEventsRequest, now: datetime)
     page = records[:page_size]
     return ListEventsResponse(
         info=scope.describe(max((record.received_at for record in page), default=None), DEFINITION),
-        events=[write_event(asdict(record)) for record in page],
+        events=[write_event(read(record)) for record in page],
         next_page_token=_token_after(page[-1], scope).encode(identity) if len(records) > page_size else "",
     )
 
@@ -64,6 +69,15 @@ def _page_size(asked: int) -> int:
             "page_size", f"must lie in 1..{MAX_PAGE_SIZE}, or be 0 for {DEFAULT_PAGE_SIZE}, not {asked}"
         )
     return asked or DEFAULT_PAGE_SIZE
+
+
+def _view(asked: int) -> Callable[[EventRecord], Mapping[str, Any]]:
+    """Choose how a record is read: as it is, or in the newest version of its type."""
+    if asked not in EventView.values():
+        raise QuestionError("view", f"must be one of {', '.join(EventView.keys())}, not {asked}")
+    if asked == EventView.EVENT_VIEW_UPCAST:
+        return lambda record: UPCASTER.upcast(asdict(record))
+    return asdict
 
 
 def _known_type(name: str) -> str:

@@ -4,6 +4,7 @@ from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from sociallive.analytics.v1 import event_pb2 as _event_pb2
 from sociallive.analytics.v1 import report_scope_pb2 as _report_scope_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from collections.abc import Iterable as _Iterable, Mapping as _Mapping
@@ -11,8 +12,17 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class EventView(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    EVENT_VIEW_UNSPECIFIED: _ClassVar[EventView]
+    EVENT_VIEW_RAW: _ClassVar[EventView]
+    EVENT_VIEW_UPCAST: _ClassVar[EventView]
+EVENT_VIEW_UNSPECIFIED: EventView
+EVENT_VIEW_RAW: EventView
+EVENT_VIEW_UPCAST: EventView
+
 class ListEventsRequest(_message.Message):
-    __slots__ = ("timeframe", "start_time", "end_time", "time_zone", "event_type", "user_id", "session_id", "page_size", "page_token")
+    __slots__ = ("timeframe", "start_time", "end_time", "time_zone", "event_type", "user_id", "session_id", "page_size", "page_token", "view")
     TIMEFRAME_FIELD_NUMBER: _ClassVar[int]
     START_TIME_FIELD_NUMBER: _ClassVar[int]
     END_TIME_FIELD_NUMBER: _ClassVar[int]
@@ -22,6 +32,7 @@ class ListEventsRequest(_message.Message):
     SESSION_ID_FIELD_NUMBER: _ClassVar[int]
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
     PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    VIEW_FIELD_NUMBER: _ClassVar[int]
     timeframe: str
     start_time: _timestamp_pb2.Timestamp
     end_time: _timestamp_pb2.Timestamp
@@ -31,7 +42,8 @@ class ListEventsRequest(_message.Message):
     session_id: str
     page_size: int
     page_token: str
-    def __init__(self, timeframe: _Optional[str] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., time_zone: _Optional[str] = ..., event_type: _Optional[str] = ..., user_id: _Optional[str] = ..., session_id: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+    view: EventView
+    def __init__(self, timeframe: _Optional[str] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., time_zone: _Optional[str] = ..., event_type: _Optional[str] = ..., user_id: _Optional[str] = ..., session_id: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., view: _Optional[_Union[EventView, str]] = ...) -> None: ...
 
 class ListEventsResponse(_message.Message):
     __slots__ = ("info", "events", "next_page_token")

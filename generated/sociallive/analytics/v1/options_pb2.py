@@ -25,19 +25,21 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import descriptor_pb2 as google_dot_protobuf_dot_descriptor__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%sociallive/analytics/v1/options.proto\x12\x17sociallive.analytics.v1\x1a google/protobuf/descriptor.proto\"j\n\x10\x45ventTypeOptions\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x42\n\x08versions\x18\x02 \x03(\x0b\x32&.sociallive.analytics.v1.SchemaVersionR\x08versions\"e\n\rSchemaVersion\x12\x18\n\x07version\x18\x01 \x01(\tR\x07version\x12\x1a\n\x08released\x18\x02 \x01(\tR\x08released\x12\x1e\n\ndeprecated\x18\x03 \x01(\tR\ndeprecated\"\x88\x03\n\nFieldRules\x12\x14\n\x05since\x18\x01 \x01(\tR\x05since\x12\x1a\n\x08required\x18\x02 \x01(\x08R\x08required\x12\x1d\n\x07minimum\x18\x03 \x01(\x01H\x00R\x07minimum\x88\x01\x01\x12\x1d\n\x07maximum\x18\x04 \x01(\x01H\x01R\x07maximum\x88\x01\x01\x12\x1d\n\nmax_length\x18\x05 \x01(\rR\tmaxLength\x12;\n\x06\x66ormat\x18\x06 \x01(\x0e\x32#.sociallive.analytics.v1.TextFormatR\x06\x66ormat\x12%\n\x0e\x61llowed_values\x18\x07 \x03(\tR\rallowedValues\x12!\n\x0cknown_values\x18\x08 \x03(\tR\x0bknownValues\x12\x12\n\x04unit\x18\t \x01(\tR\x04unit\x12\x1b\n\tmax_items\x18\n \x01(\rR\x08maxItems\x12\x1b\n\tmax_depth\x18\x0b \x01(\rR\x08maxDepthB\n\n\x08_minimumB\n\n\x08_maximum*\x8e\x01\n\nTextFormat\x12\x1b\n\x17TEXT_FORMAT_UNSPECIFIED\x10\x00\x12\x14\n\x10TEXT_FORMAT_UUID\x10\x01\x12\x18\n\x14TEXT_FORMAT_CURRENCY\x10\x02\x12\x1a\n\x16TEXT_FORMAT_IP_ADDRESS\x10\x03\x12\x17\n\x13TEXT_FORMAT_VERSION\x10\x04:n\n\nevent_type\x12\x1f.google.protobuf.MessageOptions\x18\xa9\x8b\x03 \x01(\x0b\x32).sociallive.analytics.v1.EventTypeOptionsR\teventType\x88\x01\x01:]\n\x05rules\x12\x1d.google.protobuf.FieldOptions\x18\xa9\x8b\x03 \x01(\x0b\x32#.sociallive.analytics.v1.FieldRulesR\x05rules\x88\x01\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%sociallive/analytics/v1/options.proto\x12\x17sociallive.analytics.v1\x1a google/protobuf/descriptor.proto\"j\n\x10\x45ventTypeOptions\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x42\n\x08versions\x18\x02 \x03(\x0b\x32&.sociallive.analytics.v1.SchemaVersionR\x08versions\"\xa0\x01\n\rSchemaVersion\x12\x18\n\x07version\x18\x01 \x01(\tR\x07version\x12\x1a\n\x08released\x18\x02 \x01(\tR\x08released\x12\x1e\n\ndeprecated\x18\x03 \x01(\tR\ndeprecated\x12\x39\n\x07upcasts\x18\x04 \x03(\x0b\x32\x1f.sociallive.analytics.v1.UpcastR\x07upcasts\"V\n\x06Upcast\x12\x14\n\x05\x66ield\x18\x01 \x01(\tR\x05\x66ield\x12\x16\n\x05value\x18\x02 \x01(\tH\x00R\x05value\x12\x14\n\x04\x66rom\x18\x03 \x01(\tH\x00R\x04\x66romB\x08\n\x06source\"\x88\x03\n\nFieldRules\x12\x14\n\x05since\x18\x01 \x01(\tR\x05since\x12\x1a\n\x08required\x18\x02 \x01(\x08R\x08required\x12\x1d\n\x07minimum\x18\x03 \x01(\x01H\x00R\x07minimum\x88\x01\x01\x12\x1d\n\x07maximum\x18\x04 \x01(\x01H\x01R\x07maximum\x88\x01\x01\x12\x1d\n\nmax_length\x18\x05 \x01(\rR\tmaxLength\x12;\n\x06\x66ormat\x18\x06 \x01(\x0e\x32#.sociallive.analytics.v1.TextFormatR\x06\x66ormat\x12%\n\x0e\x61llowed_values\x18\x07 \x03(\tR\rallowedValues\x12!\n\x0cknown_values\x18\x08 \x03(\tR\x0bknownValues\x12\x12\n\x04unit\x18\t \x01(\tR\x04unit\x12\x1b\n\tmax_items\x18\n \x01(\rR\x08maxItems\x12\x1b\n\tmax_depth\x18\x0b \x01(\rR\x08maxDepthB\n\n\x08_minimumB\n\n\x08_maximum*\x8e\x01\n\nTextFormat\x12\x1b\n\x17TEXT_FORMAT_UNSPECIFIED\x10\x00\x12\x14\n\x10TEXT_FORMAT_UUID\x10\x01\x12\x18\n\x14TEXT_FORMAT_CURRENCY\x10\x02\x12\x1a\n\x16TEXT_FORMAT_IP_ADDRESS\x10\x03\x12\x17\n\x13TEXT_FORMAT_VERSION\x10\x04:n\n\nevent_type\x12\x1f.google.protobuf.MessageOptions\x18\xa9\x8b\x03 \x01(\x0b\x32).sociallive.analytics.v1.EventTypeOptionsR\teventType\x88\x01\x01:]\n\x05rules\x12\x1d.google.protobuf.FieldOptions\x18\xa9\x8b\x03 \x01(\x0b\x32#.sociallive.analytics.v1.FieldRulesR\x05rules\x88\x01\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'sociallive.analytics.v1.options_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_TEXTFORMAT']._serialized_start=707
-  _globals['_TEXTFORMAT']._serialized_end=849
+  _globals['_TEXTFORMAT']._serialized_start=855
+  _globals['_TEXTFORMAT']._serialized_end=997
   _globals['_EVENTTYPEOPTIONS']._serialized_start=100
   _globals['_EVENTTYPEOPTIONS']._serialized_end=206
-  _globals['_SCHEMAVERSION']._serialized_start=208
-  _globals['_SCHEMAVERSION']._serialized_end=309
-  _globals['_FIELDRULES']._serialized_start=312
-  _globals['_FIELDRULES']._serialized_end=704
+  _globals['_SCHEMAVERSION']._serialized_start=209
+  _globals['_SCHEMAVERSION']._serialized_end=369
+  _globals['_UPCAST']._serialized_start=371
+  _globals['_UPCAST']._serialized_end=457
+  _globals['_FIELDRULES']._serialized_start=460
+  _globals['_FIELDRULES']._serialized_end=852
 # @@protoc_insertion_point(module_scope)

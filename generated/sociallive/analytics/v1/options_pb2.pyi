@@ -34,14 +34,25 @@ class EventTypeOptions(_message.Message):
     def __init__(self, name: _Optional[str] = ..., versions: _Optional[_Iterable[_Union[SchemaVersion, _Mapping]]] = ...) -> None: ...
 
 class SchemaVersion(_message.Message):
-    __slots__ = ("version", "released", "deprecated")
+    __slots__ = ("version", "released", "deprecated", "upcasts")
     VERSION_FIELD_NUMBER: _ClassVar[int]
     RELEASED_FIELD_NUMBER: _ClassVar[int]
     DEPRECATED_FIELD_NUMBER: _ClassVar[int]
+    UPCASTS_FIELD_NUMBER: _ClassVar[int]
     version: str
     released: str
     deprecated: str
-    def __init__(self, version: _Optional[str] = ..., released: _Optional[str] = ..., deprecated: _Optional[str] = ...) -> None: ...
+    upcasts: _containers.RepeatedCompositeFieldContainer[Upcast]
+    def __init__(self, version: _Optional[str] = ..., released: _Optional[str] = ..., deprecated: _Optional[str] = ..., upcasts: _Optional[_Iterable[_Union[Upcast, _Mapping]]] = ...) -> None: ...
+
+class Upcast(_message.Message):
+    __slots__ = ("field", "value")
+    FIELD_FIELD_NUMBER: _ClassVar[int]
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    FROM_FIELD_NUMBER: _ClassVar[int]
+    field: str
+    value: str
+    def __init__(self, field: _Optional[str] = ..., value: _Optional[str] = ..., **kwargs) -> None: ...
 
 class FieldRules(_message.Message):
     __slots__ = ("since", "required", "minimum", "maximum", "max_length", "format", "allowed_values", "known_values", "unit", "max_items", "max_depth")
