@@ -147,13 +147,14 @@ def _make_services(
         validator=validator,
     )
     pipeline = Pipeline(normalizer, writer, now=_now)
+    registry = SchemaRegistry(validator.catalogue, sunset_days=settings.schema_sunset_days)
     rejections = Rejections(database)
     return (
         (
             ANALYTICS,
             AnalyticsService(pipeline, ReportDesk(Reader(database), now=_now, concurrent=settings.reports_concurrent)),
         ),
-        (SCHEMAS, SchemaService(SchemaRegistry(validator.catalogue), pipeline)),
+        (SCHEMAS, SchemaService(registry, pipeline)),
         (ADMIN, AdminService(rejections, Replayer(rejections, normalizer, replays, now=_now), now=_now)),
     )
 

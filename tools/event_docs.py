@@ -15,6 +15,7 @@ from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from events.catalogue import load_catalogue
 from events.event_type import UNLIMITED, WIRE_MAX_DEPTH, Catalogue, EventType, Field, Kind
 from events.field_rules import plain_number
+from runtime.settings import Settings
 from sociallive.analytics.v1.event_pb2 import Event
 
 Comments = Mapping[str, str]
@@ -36,6 +37,7 @@ OTHER_KINDS = {
     "sociallive.analytics.v1.Device": "an object, see below",
 }
 """What the envelope holds beside texts and numbers, by the full name of its message."""
+SUNSET_DAYS = Settings().schema_sunset_days
 USUAL_NUMBER = 45
 """Stands in examples where the bounds allow it."""
 EXAMPLE_IN_COMMENT = re.compile(r'for example "([^"]+)"')
@@ -57,6 +59,9 @@ that is not listed is refused, by name.
 
 `analytics schemas show view --json` prints the JSON Schema of a type, and `analytics schemas validate events.ndjson`
 says what is wrong with events before they are sent.
+
+Events of a deprecated version are taken with a warning until its sunset, and refused from that day on: {SUNSET_DAYS}
+days after the deprecation, unless the service sets `ANALYTICS_SCHEMA_SUNSET_DAYS`.
 
 A free object holds any JSON: texts, numbers, true and false, null, lists and objects. Its limits hold for every text,
 key, list and object in it.
@@ -83,7 +88,7 @@ def write_document(catalogue: Catalogue, comments: Comments) -> str:
     event = Event.DESCRIPTOR.full_name
     device = Event.DESCRIPTOR.fields_by_name["device"].message_type
     assert device is not None  # noqa: S101 - the catalogue would not have loaded
-    lines = [PREFACE, "## The envelope", ""]
+    lines = [PREFACE.replace("{SUNSET_DAYS}", str(SUNSET_DAYS)), "## The envelope", ""]
     lines += [*_table(tuple(catalogue.envelope.values()), event, comments), *_other_rows(catalogue, event, comments)]
     since = f" Since {catalogue.device_since}." if catalogue.device_since else ""
     lines += ["", "### `device`", "", comments[device.full_name] + since, ""]
@@ -97,9 +102,10 @@ def _type_section(event_type: EventType, comments: Comments) -> Iterator[str]:
     message = event_type.message_class.DESCRIPTOR.full_name
     yield from (f"## `{event_type.name}`", "", comments[message], "")
     yield from _table(event_type.fields, message, comments)
-    yield from ("", "| version | released | deprecated |", "| --- | --- | --- |")
+    yield from ("", "| version | released | deprecated | sunset |", "| --- | --- | --- | --- |")
     for version in event_type.versions:
-        yield f"| {version.version} | {version.released} | {version.deprecated or NOTHING} |"
+        deprecated, sunset = version.deprecated or NOTHING, version.sunset(SUNSET_DAYS) or NOTHING
+        yield f"| {version.version} | {version.released} | {deprecated} | {sunset} |"
     yield from ("", "```json", json.dumps(example_of(event_type, comments), indent=2, ensure_ascii=False), "```")
 
 

@@ -1,5 +1,6 @@
 """SchemaService: what events look like, and whether one is valid."""
 
+from datetime import date
 from typing import Any
 
 import grpc
@@ -31,12 +32,12 @@ class SchemaService:
 
     async def ListSchemas(self, request: ListSchemasRequest, context: Context) -> ListSchemasResponse:  # noqa: N802, ARG002 - the contract's name and shape
         """Answer every event type and its versions."""
-        return ListSchemasResponse(schemas=[_write_schema(release) for release in self._registry.releases()])
+        return ListSchemasResponse(schemas=[self._write_schema(release) for release in self._registry.releases()])
 
     async def GetSchema(self, request: GetSchemaRequest, context: Context) -> GetSchemaResponse:  # noqa: N802, ARG002 - likewise
         """Answer the JSON Schema of one version of an event type."""
         release = self._registry.find(request.event_type, request.version)
-        response = GetSchemaResponse(schema=_write_schema(release))
+        response = GetSchemaResponse(schema=self._write_schema(release))
         response.json_schema.update(self._registry.json_schema(release))
         return response
 
@@ -48,13 +49,17 @@ class SchemaService:
         event = write_event(dict(zip(COLUMNS, prepared, strict=True)))
         return ValidateResponse(event=event, warnings=self._pipeline.warnings_of(prepared))
 
+    def _write_schema(self, release: Release) -> Schema:
+        event_type, version = release
+        return Schema(
+            event_type=event_type.name,
+            version=version.version,
+            released=version.released.isoformat(),
+            deprecated=_iso(version.deprecated),
+            sunset=_iso(self._registry.sunset(version)),
+            newest=version.version == event_type.newest,
+        )
 
-def _write_schema(release: Release) -> Schema:
-    event_type, version = release
-    return Schema(
-        event_type=event_type.name,
-        version=version.version,
-        released=version.released.isoformat(),
-        deprecated=version.deprecated.isoformat() if version.deprecated else "",
-        newest=version.version == event_type.newest,
-    )
+
+def _iso(day: date | None) -> str:
+    return day.isoformat() if day else ""

@@ -1,6 +1,7 @@
 """The schema registry: lists the versions of the catalogue and writes their JSON Schemas."""
 
 from collections.abc import Iterator
+from datetime import date
 from typing import Any
 
 from events.event_type import Catalogue, EventType, Version
@@ -14,8 +15,10 @@ Release = tuple[EventType, Version]
 class SchemaRegistry:
     """Answers what the catalogue holds; it has no state of its own."""
 
-    def __init__(self, catalogue: Catalogue) -> None:
+    def __init__(self, catalogue: Catalogue, *, sunset_days: int) -> None:
+        """Take the catalogue. `sunset_days`: how long a deprecated version is taken; 0 takes it for ever."""
         self._catalogue = catalogue
+        self._sunset_days = sunset_days
 
     def releases(self) -> Iterator[Release]:
         """Yield every version of every type, ordered by type, then oldest first."""
@@ -38,6 +41,10 @@ class SchemaRegistry:
             if release.version == wanted:
                 return event_type, release
         raise UnknownVersionError(name, version, (release.version for release in event_type.versions))
+
+    def sunset(self, version: Version) -> date | None:
+        """Tell the first day on which events of a version are refused; None where there is no such day."""
+        return version.sunset(self._sunset_days)
 
     def json_schema(self, release: Release) -> dict[str, Any]:
         """Write the JSON Schema of a version that was found here."""
