@@ -1,31 +1,142 @@
-"""`analytics jobs`: what runs by the clock."""
+"""`analytics jobs`: what runs by the clock, and what can be run by hand."""
 
 import asyncio
+import os
+import socket
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import TypeVar
 
 import click
+import orjson
 
-from jobs.schedule import JOBS, run_schedule
+from jobs.order import Order, Outcome
+from jobs.runner import Runner, name_runner
+from jobs.schedule import JOBS, Job
 from runtime.logging import configure_logging
 from runtime.settings import Settings, SettingsError
 from runtime.supervision import report_ready, stop_on_signals, watch_parent
+from runtime.terminal import bytes_text, count_text, open_console, print_line, print_table
+from storage.audit import read_last_runs
 from storage.database import Database
+from storage.embedded import EmbeddedPostgres
+from storage.ticks import read_ticks
+
+AnswerT = TypeVar("AnswerT")
+
+EXIT_FAILED = 1
+NEVER = "-"
+NAMED = {job.name: job for job in JOBS}
 
 
-@click.command(
-    name="jobs",
-    help="Run the jobs by the clock: " + "; ".join(f"{job.name} ({job.cron}): {job.purpose}" for job in JOBS) + ".",
-)
+class Moment(click.ParamType[datetime]):
+    """A date or time in ISO 8601; UTC where it has no offset."""
+
+    name = "time"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        """Read it as an aware time."""
+        if isinstance(value, datetime):
+            return value
+        try:
+            moment = datetime.fromisoformat(str(value))
+        except ValueError:
+            self.fail(f"{value!r} is no time; write 2026-01-31 or 2026-01-31T12:00:00Z", param, ctx)
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+@click.group(name="jobs", invoke_without_command=True)
 @click.option("--ready-fd", type=int, hidden=True, help="File descriptor to tell the supervisor that it runs.")
-def command(ready_fd: int | None) -> None:
-    """Run the jobs by the clock, on a migrated database."""
+@click.pass_context
+def command(context: click.Context, ready_fd: int | None) -> None:
+    """Run the jobs by the clock, on a migrated database, until Ctrl-C; `up` does so too."""
     settings = Settings.from_environment()
-    configure_logging(level=settings.log_level, form=settings.log_format, process="jobs")
+    quiet = context.invoked_subcommand is not None
+    configure_logging(level="warning" if quiet else settings.log_level, form=settings.log_format, process="jobs")
+    if quiet:
+        context.obj = settings
+        return
     if settings.database_url is None:
         raise SettingsError("the jobs need DATABASE_URL; `analytics up` runs them on its own database")
-    asyncio.run(_run(settings.database_url, ready_fd))
+    asyncio.run(_keep_running(settings, settings.database_url, ready_fd))
 
 
-async def _run(database_url: str, ready_fd: int | None) -> None:
+@command.command(name="list")
+@click.option("--json", "as_json", is_flag=True, help="Print one line of JSON.")
+@click.pass_obj
+def list_jobs(settings: Settings, *, as_json: bool) -> None:
+    """List the jobs: when each runs, how its last run went, and when the next one is due (UTC)."""
+    listed = asyncio.run(_with_database(settings, lambda database: _describe_jobs(settings, database)))
+    if as_json:
+        click.echo(orjson.dumps(listed, option=orjson.OPT_UTC_Z))
+        return
+    headings = ("Job", "Cron", "Last run", "Result", "Seconds", "Next run", "Purpose")
+    rows = [
+        (
+            str(one["job"]),
+            str(one["cron"] or NEVER),
+            _moment_text(one["last_run"]),
+            str(one["result"] or NEVER),
+            NEVER if one["duration_s"] is None else f"{one['duration_s']:.1f}",
+            _moment_text(one["next_run"]),
+            str(one["purpose"]),
+        )
+        for one in listed
+    ]
+    print_table(open_console(), "", headings, rows, numbers=frozenset({"Seconds"}))
+
+
+@command.command(name="run")
+@click.argument("name", type=click.Choice(list(NAMED)))
+@click.option("--now", type=Moment(), metavar="TIME", help="Take this for the present (UTC where without offset).")
+@click.option("--from", "start", type=Moment(), metavar="TIME", help="verify, rebuild: first moment; days are whole.")
+@click.option("--to", "end", type=Moment(), metavar="TIME", help="verify, rebuild: first moment after the range.")
+@click.option("--dry-run", is_flag=True, help="retention: tell what would go, in rows and bytes.")
+@click.option("--json", "as_json", is_flag=True, help="Print one line of JSON.")
+@click.pass_obj
+def run_job(
+    settings: Settings,
+    name: str,
+    now: datetime | None,
+    start: datetime | None,
+    end: datetime | None,
+    *,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Run a job now. Exits with 1 where a verification finds differences or another process runs the job."""
+    job = NAMED[name]
+    if (start or end) and not job.takes_range:
+        raise click.UsageError(f"{name} takes no range")
+    if dry_run and not job.can_rehearse:
+        raise click.UsageError(f"{name} has no dry run")
+    if start and end and start >= end:
+        raise click.UsageError("--from must lie before --to")
+
+    async def run(database: Database) -> Outcome | None:
+        person = f"{os.environ.get('USER') or os.getuid()}@{socket.gethostname()}"
+        order = Order(
+            database=database,
+            settings=settings,
+            now=now or datetime.now(UTC),
+            dry_run=dry_run,
+            start=start,
+            end=end,
+        )
+        return await Runner(database, settings, name=person).run_now(job, order)
+
+    outcome = asyncio.run(_with_database(settings, run))
+    if outcome is None:
+        click.echo(f"analytics: another process runs {name} just now", err=True)
+        sys.exit(EXIT_FAILED)
+    _print_outcome(job, outcome, as_json=as_json, dry_run=dry_run)
+    if not outcome.is_good:
+        sys.exit(EXIT_FAILED)
+
+
+async def _keep_running(settings: Settings, database_url: str, ready_fd: int | None) -> None:
     stop = asyncio.Event()
     stop_on_signals(stop)
     database = await Database.open(database_url)
@@ -33,8 +144,85 @@ async def _run(database_url: str, ready_fd: int | None) -> None:
         async with asyncio.TaskGroup() as tasks:
             watching = tasks.create_task(watch_parent(stop)) if ready_fd is not None else None
             report_ready(ready_fd)
-            await run_schedule(database, stop)
+            await Runner(database, settings, name=name_runner()).keep_running(JOBS, stop)
             if watching is not None:
                 watching.cancel()
     finally:
         await database.close()
+
+
+async def _with_database(settings: Settings, work: Callable[[Database], Awaitable[AnswerT]]) -> AnswerT:
+    async with _provide_database(settings) as database:
+        return await work(database)
+
+
+@asynccontextmanager
+async def _provide_database(settings: Settings) -> AsyncIterator[Database]:
+    """Open the database that the settings name, or the embedded one, which is started where nobody runs it."""
+    postgres = EmbeddedPostgres(settings.data_dir) if settings.database_url is None else None
+    try:
+        # Started here, in the thread that outlives it; there is nothing else to do meanwhile.
+        database = await Database.open(settings.database_url or (postgres.start() if postgres else ""))
+        try:
+            yield database
+        finally:
+            await database.close()
+    finally:
+        if postgres is not None:
+            postgres.stop()
+
+
+async def _describe_jobs(settings: Settings, database: Database) -> list[dict[str, object]]:
+    runs, ticks = await read_last_runs(database), await read_ticks(database)
+    now = datetime.now(UTC)
+    listed: list[dict[str, object]] = []
+    for job in JOBS:
+        cron = job.read_cron(settings)
+        run, tick = runs.get(job.name), ticks.get(job.name)
+        due = cron.next_after(tick.started_at if tick is not None else now)
+        listed.append(
+            {
+                "job": job.name,
+                "cron": cron.line if job.cron is not None else None,
+                "last_run": run.started_at if run is not None else None,
+                "result": run.outcome if run is not None else None,
+                "duration_s": run.duration_s if run is not None else None,
+                "rows": run.rows if run is not None else None,
+                "next_run": due,
+                "purpose": job.purpose,
+            }
+        )
+    return listed
+
+
+def _print_outcome(job: Job, outcome: Outcome, *, as_json: bool, dry_run: bool) -> None:
+    if as_json:
+        answer = {
+            "job": job.name,
+            "dry_run": dry_run,
+            "is_good": outcome.is_good,
+            "range_start": outcome.start,
+            "range_end": outcome.end,
+            "rows": outcome.rows,
+            "bytes": outcome.bytes,
+            "details": outcome.details,
+        }
+        click.echo(orjson.dumps(answer, option=orjson.OPT_UTC_Z))
+        return
+    console = open_console()
+    verb = "would let go of" if dry_run else "done"
+    print_line(console, f"{job.name}: {verb}" if outcome.is_good else f"{job.name}: differences found")
+    if outcome.start is not None and outcome.end is not None:
+        print_line(console, f"  from {_moment_text(outcome.start)} to {_moment_text(outcome.end)} UTC")
+    for name, value in outcome.details.items():
+        if isinstance(value, dict):
+            print_line(console, f"  {name}: {count_text(value['rows'])} rows, {bytes_text(value['bytes'])}")
+        elif isinstance(value, list):
+            for line in value:
+                print_line(console, f"  {line}")
+        else:
+            print_line(console, f"  {name.replace('_', ' ')}: {value}")
+
+
+def _moment_text(moment: object) -> str:
+    return f"{moment:%Y-%m-%d %H:%M:%S}" if isinstance(moment, datetime) else NEVER

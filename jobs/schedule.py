@@ -1,76 +1,81 @@
 """The schedule: every job, when it runs and what for, in one table."""
 
-import asyncio
-import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
-import structlog
-from apscheduler.schedulers.asyncio import AsyncIOScheduler
-from apscheduler.triggers.cron import CronTrigger
-
-from jobs import partitions
-from runtime.errors import AnalyticsError
-from storage.database import Database
-from storage.lease import lease
-
-log = structlog.get_logger(__name__)
+from jobs import aggregate, make_partitions, rebuild, retention, verify
+from jobs.cron import OFF, Cron
+from jobs.order import Order, Outcome
+from runtime.settings import Settings
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """A job: `run(database, now)` is idempotent and returns counts for the log; `cron` is in UTC."""
+    """A job: `run` is idempotent, and goes on where a killed run has ended.
+
+    Attributes:
+        name: of the job.
+        run: does it.
+        purpose: in words, as a command.
+        cron: reads from the settings when it is due, in UTC; None where it only runs when asked to.
+        variable: the environment variable that sets it.
+        at_start: whether it also runs whenever the jobs start.
+        takes_range: whether it works on a range of event times.
+        can_rehearse: whether it can tell what it would do.
+    """
 
     name: str
-    cron: str
-    run: Callable[[Database, datetime], Awaitable[Mapping[str, int]]]
+    run: Callable[[Order], Awaitable[Outcome]]
     purpose: str
+    cron: Callable[[Settings], str] | None = None
+    variable: str = ""
+    at_start: bool = False
+    takes_range: bool = False
+    can_rehearse: bool = False
+
+    def read_cron(self, settings: Settings) -> Cron:
+        """Read when the job is due.
+
+        Raises:
+            SettingsError: the line makes no sense.
+        """
+        return Cron(OFF if self.cron is None else self.cron(settings), self.variable)
 
 
-JOBS = (Job("partitions", "7 0 * * *", partitions.run, "make the partitions of the coming days"),)
-
-
-async def run_once(job: Job, database: Database, now: datetime) -> bool:
-    """Run a job now unless another process runs it already; return whether it ran. Failures are logged, not raised."""
-    started_at = time.perf_counter()
-    try:
-        async with lease(database, f"job:{job.name}") as taken:
-            if not taken:
-                log.info("job_skipped", job=job.name, because="another process runs it")
-                return False
-            counts = await job.run(database, now)
-    except AnalyticsError as exc:
-        log.error("job_failed", job=job.name, reason=exc.reason, error=str(exc))  # noqa: TRY400 - the message is the story
-        return False
-    except Exception:
-        log.exception("job_failed", job=job.name)
-        return False
-    log.info("job_run", job=job.name, ms=round((time.perf_counter() - started_at) * 1000, 1), **counts)
-    return True
-
-
-async def run_schedule(database: Database, stop: asyncio.Event) -> None:
-    """Run every job once now, and then by its cron line until `stop` is set."""
-    scheduler = AsyncIOScheduler(timezone=UTC)
-    for job in JOBS:
-        await run_once(job, database, datetime.now(UTC))
-        scheduler.add_job(
-            _tick,
-            CronTrigger.from_crontab(job.cron, timezone=UTC),
-            args=(job, database),
-            id=job.name,
-            # A machine that slept runs a missed job once, however many ticks it missed.
-            coalesce=True,
-            misfire_grace_time=None,
-            max_instances=1,
-        )
-    scheduler.start()
-    try:
-        await stop.wait()
-    finally:
-        scheduler.shutdown(wait=False)
-
-
-async def _tick(job: Job, database: Database) -> None:
-    await run_once(job, database, datetime.now(UTC))
+JOBS: Sequence[Job] = (
+    Job(
+        name="aggregate",
+        run=aggregate.run,
+        purpose="fold new events into the rollups of their hours, days, weeks and months",
+        cron=lambda settings: settings.aggregate_cron,
+        variable="ANALYTICS_AGGREGATE_CRON",
+    ),
+    Job(
+        name="retention",
+        run=retention.run,
+        purpose="let go of what has aged out, and keep its sums",
+        cron=lambda settings: settings.retention_cron,
+        variable="ANALYTICS_RETENTION_CRON",
+        can_rehearse=True,
+    ),
+    Job(
+        name="partitions",
+        run=make_partitions.run,
+        purpose="make the partitions of the coming days",
+        cron=lambda settings: settings.partitions_cron,
+        variable="ANALYTICS_PARTITIONS_CRON",
+        at_start=True,
+    ),
+    Job(
+        name="verify",
+        run=verify.run,
+        purpose="recompute rollups from raw events and tell where they differ",
+        takes_range=True,
+    ),
+    Job(
+        name="rebuild",
+        run=rebuild.run,
+        purpose="make the rollups of a range anew from raw events",
+        takes_range=True,
+    ),
+)

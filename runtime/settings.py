@@ -16,6 +16,9 @@ MAX_STORE_BYTES = 1 << 50
 """More than any disk; a typo should be told as one."""
 
 
+CRON_FIELDS = (5, 6)
+
+
 class SettingsError(AnalyticsError):
     """One or more variables of the environment cannot be understood; the message names each."""
 
@@ -58,6 +61,16 @@ class Settings:
     """ANALYTICS_BATCH_INTERVAL: write after so many milliseconds at the latest; tuned by the writer where missing."""
     retention_raw_days: int = 90
     """ANALYTICS_RETENTION_RAW_DAYS: age at which raw events go; 0 keeps them."""
+    retention_hourly_days: int = 365
+    """ANALYTICS_RETENTION_HOURLY_DAYS: age at which hour rollups go, not before raw events do; 0 keeps them."""
+    retention_daily_days: int = 1826
+    """ANALYTICS_RETENTION_DAILY_DAYS: age at which day rollups go, not before hours do; 0 keeps them."""
+    aggregate_cron: str = "2 * * * *"
+    """ANALYTICS_AGGREGATE_CRON: when deltas are folded into rollups, in UTC; "off" for never."""
+    retention_cron: str = "20 3 * * *"
+    """ANALYTICS_RETENTION_CRON: when goes what has aged out."""
+    partitions_cron: str = "7 0 * * *"
+    """ANALYTICS_PARTITIONS_CRON: when the partitions of the coming days are made."""
     schema_sunset_days: int = 90
     """ANALYTICS_SCHEMA_SUNSET_DAYS: how long events of a deprecated schema version are taken; 0 takes them for ever."""
     spool_max_bytes: int = 1024 * 1024 * 1024
@@ -113,6 +126,11 @@ class Settings:
         read("batch_size", "ANALYTICS_BATCH_SIZE", _integer(1, 100_000))
         read("batch_interval_ms", "ANALYTICS_BATCH_INTERVAL", _integer(0, 600_000))
         read("retention_raw_days", "ANALYTICS_RETENTION_RAW_DAYS", _integer(0, 36_500))
+        read("retention_hourly_days", "ANALYTICS_RETENTION_HOURLY_DAYS", _integer(0, 36_500))
+        read("retention_daily_days", "ANALYTICS_RETENTION_DAILY_DAYS", _integer(0, 36_500))
+        read("aggregate_cron", "ANALYTICS_AGGREGATE_CRON", _cron)
+        read("retention_cron", "ANALYTICS_RETENTION_CRON", _cron)
+        read("partitions_cron", "ANALYTICS_PARTITIONS_CRON", _cron)
         read("schema_sunset_days", "ANALYTICS_SCHEMA_SUNSET_DAYS", _integer(0, 36_500))
         read("spool_max_bytes", "ANALYTICS_SPOOL_MAX_BYTES", _integer(0, MAX_STORE_BYTES))
         read("quarantine_max_bytes", "ANALYTICS_QUARANTINE_MAX_BYTES", _integer(0, MAX_STORE_BYTES))
@@ -169,6 +187,13 @@ def _secret(least: int) -> Callable[[str], str]:
         return text
 
     return parse
+
+
+def _cron(text: str) -> str:
+    fields = text.lower().split()
+    if fields != ["off"] and len(fields) not in CRON_FIELDS:
+        raise ValueError(f'must be five cron fields, six with seconds in front, or "off", not {text!r}')
+    return " ".join(fields)
 
 
 def _postgres_url(text: str) -> str:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
 import asyncpg
@@ -14,16 +15,41 @@ from storage.sql import statement
 
 log = structlog.get_logger(__name__)
 
+READ_TIMEOUT_S = 10.0
 PREFIX = "analytics_events_"
 EARLIEST_DAY = date(1970, 1, 1)
 MAX_DAYS_AHEAD = 10
 """Bounds of the days that may exist: a mad clock must not make partitions until the year 9999."""
 DAYS_AHEAD = 7
 """A week of days stands ready, so that a job that does not run over a long weekend is not noticed by writers."""
+ANALYZE_SHARE = 0.2
+ANALYZE_LEAST_ROWS = 10_000
+"""A partition whose changed rows are more than both has statistics that mislead the planner; autovacuum comes later."""
+MAINTENANCE_TIMEOUT_S = 600.0
+"""Statements that tidy up take seconds; one that takes this long is stuck."""
 DAYS_PER_TRANSACTION = 50
 """Bounds how many locks and how much catalogue work one transaction holds when old data is imported."""
 LOCK_KEY = 0x534C_4150_4152_5453
 """Advisory lock ("SLAPARTS") under which partitions are made, by whichever process."""
+
+
+@dataclass(frozen=True, slots=True)
+class Partition:
+    """A day's partition.
+
+    Attributes:
+        day: UTC.
+        state: "open", "closed" (frozen by retention, takes nothing), "detaching" or "detached" (about to be dropped).
+        rows: as Postgres estimates.
+        bytes: with its indexes.
+        changes: rows changed since the planner's statistics were made.
+    """
+
+    day: date
+    state: str
+    rows: int
+    bytes: int
+    changes: int
 
 
 class Partitions:
@@ -105,6 +131,38 @@ class Partitions:
             yield connection
         finally:
             connection.terminate()
+
+
+async def read_partitions(database: Database) -> list[Partition]:
+    """List the partitions by day, those that are about to be dropped included.
+
+    Raises:
+        StorageUnavailableError: the database is away.
+    """
+    async with database.acquire_reader(READ_TIMEOUT_S) as connection:
+        return [Partition(**row) for row in await connection.fetch(statement("partitions/sizes"))]
+
+
+async def analyze_grown(database: Database) -> int:
+    """Renew the planner's statistics of partitions that have grown much since; return how many.
+
+    Raises:
+        StorageUnavailableError: the database is away.
+    """
+    grown = [
+        partition
+        for partition in await read_partitions(database)
+        if partition.state == "open" and partition.changes > max(ANALYZE_LEAST_ROWS, ANALYZE_SHARE * partition.rows)
+    ]
+    if grown:
+        with translated():
+            connection = await database.address.connect("analyze", command_timeout_s=MAINTENANCE_TIMEOUT_S)
+            try:
+                for partition in grown:
+                    await connection.execute(f"ANALYZE {partition_name(partition.day)}")
+            finally:
+                connection.terminate()
+    return len(grown)
 
 
 def day_of(moment: datetime) -> date:

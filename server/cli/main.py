@@ -31,6 +31,8 @@ class LazyGroup(click.Group):
         "schemas": "server.cli.schemas",
         "ingest": "server.cli.ingest",
         "rejected": "server.cli.rejected",
+        "partitions": "server.cli.partitions",
+        "audit": "server.cli.audit",
         "health": "server.cli.health",
         "version": "server.cli.version",
     }

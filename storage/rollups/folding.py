@@ -7,8 +7,7 @@ from datetime import datetime
 
 from storage.database import Connection, Database
 from storage.lease import leased_connection
-from storage.partitions import day_of
-from storage.rollups.periods import Timeframe, hours_between, spans_of
+from storage.rollups.periods import DAY, Timeframe, hours_between, spans_of
 from storage.rollups.totals import Totals, aggregate_events, replace_rollups, sources_of, sum_rollups
 from storage.sql import statement
 
@@ -17,7 +16,8 @@ LEASE = "rollups"
 LEASE_WAIT_S = 60.0
 """Folds are short; who waits longer waits for a rebuild, and had better try again later."""
 HOURS_PER_FOLD = 24 * 31
-"""Bounds a transaction's time and locks: what an import of years has touched is folded month by month."""
+DAYS_PER_REBUILD = 31
+"""Bound a transaction's time and memory: what an import of years has touched is folded month by month."""
 WORK_MEM = "64MB"
 """The sketches of a day are 400,000 groups: with less, Postgres sorts them on disk."""
 
@@ -95,27 +95,32 @@ async def rebuild(database: Database, start: datetime, end: datetime) -> FoldRep
         LeaseTakenError: another process has been changing rollups for LEASE_WAIT_S.
         StorageUnavailableError: the database is away.
     """
-    first, last = Timeframe.DAY.start_of(start), Timeframe.DAY.start_of(end)
-    if last < end:
-        last = Timeframe.DAY.end_of(last)
-    hours = hours_between(first, last)
+    first, last = whole_days(start, end)
+    count = 0
     async with exclusive_rollups(database) as connection:
-        for begin in range(0, len(hours), HOURS_PER_FOLD):
+        days = await read_open_days(connection, first, last)
+        for begin in range(0, len(days), DAYS_PER_REBUILD):
+            part = days[begin : begin + DAYS_PER_REBUILD]
+            hours = [hour for day in part for hour in hours_between(day, day + DAY)]
             async with connection.transaction(isolation="repeatable_read"):
-                await _refresh(connection, hours[begin : begin + HOURS_PER_FOLD])
-    return FoldReport(len(hours), 0, first, last)
+                await _refresh(connection, hours)
+            count += len(hours)
+    return FoldReport(count, 0, first, last)
 
 
-async def read_open_hours(connection: Connection, hours: Sequence[datetime]) -> list[datetime]:
-    """Leave out the hours of closed days: what is in their partition is frozen already, and counts no more."""
-    days = list({day_of(hour) for hour in hours})
-    closed = {row["day"] for row in await connection.fetch(statement("rollup/closed_days"), days)}
-    return [hour for hour in hours if day_of(hour) not in closed]
+def whole_days(start: datetime, end: datetime) -> tuple[datetime, datetime]:
+    """Widen [start, end) to midnights."""
+    last = Timeframe.DAY.start_of(end)
+    return Timeframe.DAY.start_of(start), last if last == end else last + DAY
+
+
+async def read_open_days(connection: Connection, start: datetime, end: datetime) -> list[datetime]:
+    """List the days between two midnights whose rollups can be made anew: those with a partition that is not closed."""
+    return [row["time"] for row in await connection.fetch(statement("rollup/days"), start, end)]
 
 
 async def _refresh(connection: Connection, hours: Sequence[datetime]) -> None:
     """Recompute the live rollups of these ascending hours, and of all longer periods that hold one of them."""
-    hours = await read_open_hours(connection, hours)
     if not hours:
         return
     totals = Totals()

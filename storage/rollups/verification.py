@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from storage.database import Connection, Database
-from storage.rollups.folding import exclusive_rollups, read_open_hours
+from storage.rollups.folding import exclusive_rollups, read_open_days, whole_days
 from storage.rollups.periods import DAY, Timeframe, hours_between
 from storage.rollups.totals import Source, Total, Totals, aggregate_events, sources_of, sum_rollups
 from storage.sql import statement
@@ -47,10 +47,7 @@ async def verify(database: Database, start: datetime, end: datetime) -> Verifica
         LeaseTakenError: another process has been changing rollups for a minute.
         StorageUnavailableError: the database is away.
     """
-    first = Timeframe.DAY.start_of(start)
-    last = Timeframe.DAY.start_of(end)
-    if last < end:
-        last += DAY
+    first, last = whole_days(start, end)
     differences: list[Difference] = []
     rollups = events = 0
     # The lease keeps partitions from being closed, and so dropped, meanwhile.
@@ -58,10 +55,8 @@ async def verify(database: Database, start: datetime, end: datetime) -> Verifica
         exclusive_rollups(database) as connection,
         connection.transaction(isolation="repeatable_read", readonly=True),
     ):
-        days = [first + number * DAY for number in range((last - first) // DAY)]
+        days = await read_open_days(connection, first, last)
         for day in days:
-            if not await read_open_hours(connection, [day]):
-                continue
             expected = await aggregate_events(connection, day, day + DAY)
             stored = await _read_live(connection, Timeframe.HOUR, hours_between(day, day + DAY))
             differences += _compare(Timeframe.HOUR, stored, expected, await _read_pending(connection, day))

@@ -1,0 +1,15 @@
+"""The job that makes rollups anew."""
+
+from jobs.order import Order, Outcome
+from jobs.stored_range import stored_range
+from storage.rollups import rebuild
+
+
+async def run(order: Order) -> Outcome:
+    """Recompute the rollups of a range, or of all raw events; what is frozen stays.
+
+    Raises:
+        LeaseTakenError, StorageUnavailableError: days before the failure are done; run it again.
+    """
+    done = await rebuild(order.database, *await stored_range(order))
+    return Outcome(start=done.start, end=done.end, details={"hours": done.hours})

@@ -1,0 +1,25 @@
+"""The job that recomputes rollups and tells where they differ."""
+
+from jobs.order import Order, Outcome
+from jobs.stored_range import stored_range
+from storage.rollups import verify
+
+MOST_TOLD = 20
+"""Differences that a report names; the first ones tell where to look."""
+
+
+async def run(order: Order) -> Outcome:
+    """Compare the rollups of a range, or of all raw events, with what they are made of.
+
+    Raises:
+        LeaseTakenError, StorageUnavailableError: nothing was compared.
+    """
+    found = await verify(order.database, *await stored_range(order))
+    differences = [
+        f"{one.timeframe.value} {one.time:%Y-%m-%d %H:%M} {one.event_type}: {one.stored}, not {one.expected}"
+        for one in found.differences[:MOST_TOLD]
+    ]
+    details: dict[str, object] = {"events": found.events, "differences": len(found.differences)}
+    if differences:
+        details["first_differences"] = differences
+    return Outcome(rows=found.rollups, start=found.start, end=found.end, details=details, is_good=not found.differences)

@@ -1,0 +1,68 @@
+"""`analytics audit`: who did what to which data."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import asdict
+
+import click
+import orjson
+
+from runtime.logging import configure_logging
+from runtime.settings import Settings
+from runtime.terminal import bytes_text, count_text, open_console, print_line, print_table
+from server.service import provide_database
+from storage.audit import AuditEntry, read_audit
+from storage.database import Database
+
+DEFAULT_ENTRIES = 20
+MOST_ENTRIES = 10_000
+
+
+@click.command(name="audit")
+@click.option("--action", metavar="NAME", help="Only this action, as the name of a job.")
+@click.option(
+    "--limit", type=click.IntRange(1, MOST_ENTRIES), default=DEFAULT_ENTRIES, show_default=True, help="How many."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one line of JSON an entry.")
+def command(action: str | None, limit: int, *, as_json: bool) -> None:
+    """List the newest entries of the audit log, newest first: who did what, to which range, and how it ended."""
+    settings = Settings.from_environment()
+    configure_logging(level="warning", form=settings.log_format, process="audit")
+    entries = asyncio.run(_read(settings, action, limit))
+    if as_json:
+        for entry in entries:
+            click.echo(orjson.dumps(asdict(entry), option=orjson.OPT_UTC_Z))
+        return
+    console = open_console()
+    if not entries:
+        print_line(console, "The audit log has no such entries.")
+    headings = ("Started (UTC)", "Action", "Outcome", "Seconds", "Rows", "Bytes", "Range", "By")
+    rows = [
+        (
+            f"{entry.started_at:%Y-%m-%d %H:%M:%S}",
+            entry.action,
+            entry.outcome,
+            f"{entry.duration_s:.1f}",
+            count_text(entry.rows),
+            bytes_text(entry.bytes),
+            _range_text(entry),
+            entry.actor,
+        )
+        for entry in entries
+    ]
+    print_table(console, "", headings, rows, numbers=frozenset({"Seconds", "Rows", "Bytes"}))
+
+
+async def _read(settings: Settings, action: str | None, limit: int) -> Sequence[AuditEntry]:
+    async with provide_database(settings, asyncio.Event()) as database_url:
+        database = await Database.open(database_url)
+        try:
+            return await read_audit(database, limit=limit, action=action)
+        finally:
+            await database.close()
+
+
+def _range_text(entry: AuditEntry) -> str:
+    start = f"{entry.range_start:%Y-%m-%d %H:%M}" if entry.range_start else ""
+    end = f"{entry.range_end:%Y-%m-%d %H:%M}" if entry.range_end else ""
+    return f"{start} to {end}".strip() if start or end else "-"

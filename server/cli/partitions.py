@@ -1,0 +1,49 @@
+"""`analytics partitions`: what the days of raw events take up."""
+
+import asyncio
+from collections.abc import Sequence
+
+import click
+import orjson
+
+from runtime.logging import configure_logging
+from runtime.settings import Settings
+from runtime.terminal import bytes_text, count_text, open_console, print_line, print_table
+from server.service import provide_database
+from storage.database import Database
+from storage.partitions import Partition, read_partitions
+
+
+@click.command(name="partitions")
+@click.option("--json", "as_json", is_flag=True, help="Print one line of JSON.")
+def command(*, as_json: bool) -> None:
+    """List the partitions of raw events by day (UTC): rows as Postgres estimates them, and bytes with indexes."""
+    settings = Settings.from_environment()
+    configure_logging(level="warning", form=settings.log_format, process="partitions")
+    partitions = asyncio.run(_read(settings))
+    if as_json:
+        listed = [{"day": one.day, "state": one.state, "rows": one.rows, "bytes": one.bytes} for one in partitions]
+        click.echo(orjson.dumps({"partitions": listed}))
+        return
+    console = open_console()
+    if not partitions:
+        print_line(console, "There are no partitions.")
+        return
+    rows = [(str(one.day), one.state, count_text(one.rows), bytes_text(one.bytes)) for one in partitions]
+    total = (
+        "total",
+        "",
+        count_text(sum(one.rows for one in partitions)),
+        bytes_text(sum(one.bytes for one in partitions)),
+    )
+    headings = ("Day (UTC)", "State", "Rows", "Bytes")
+    print_table(console, "", headings, [*rows, total], numbers=frozenset({"Rows", "Bytes"}))
+
+
+async def _read(settings: Settings) -> Sequence[Partition]:
+    async with provide_database(settings, asyncio.Event()) as database_url:
+        database = await Database.open(database_url)
+        try:
+            return await read_partitions(database)
+        finally:
+            await database.close()

@@ -1,0 +1,97 @@
+"""The audit log: one row for each run of what changes or checks stored data. Rows are only ever added."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import orjson
+
+from storage.database import Database
+from storage.errors import translated
+from storage.sql import statement
+
+READ_TIMEOUT_S = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditEntry:
+    """Who did what to which data.
+
+    Attributes:
+        started_at, finished_at: aware times.
+        actor: who: a job's runner, or a person at a terminal, as `name@host`.
+        action: what, as the name of a job.
+        outcome: a word: "done", "failed", "dry run", "differences".
+        range_start, range_end: the half-open range of event times that was worked on, where there is one.
+        rows, bytes: how much was changed.
+        details: what else is worth knowing; never a payload, an address or a credential.
+    """
+
+    started_at: datetime
+    finished_at: datetime
+    actor: str
+    action: str
+    outcome: str
+    range_start: datetime | None = None
+    range_end: datetime | None = None
+    rows: int = 0
+    bytes: int = 0
+    details: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def duration_s(self) -> float:
+        """How long it took."""
+        return (self.finished_at - self.started_at).total_seconds()
+
+
+async def write_audit(database: Database, entry: AuditEntry) -> None:
+    """Add an entry.
+
+    Raises:
+        StorageUnavailableError: the database is away.
+    """
+    connection = await database.connect_writer()
+    try:
+        with translated():
+            await connection.execute(
+                statement("write/audit"),
+                entry.started_at,
+                entry.finished_at,
+                entry.actor,
+                entry.action,
+                entry.outcome,
+                entry.range_start,
+                entry.range_end,
+                entry.rows,
+                entry.bytes,
+                orjson.dumps(entry.details).decode(),
+            )
+    finally:
+        connection.terminate()
+
+
+async def read_audit(database: Database, *, limit: int, action: str | None = None) -> Sequence[AuditEntry]:
+    """Read the newest entries, newest first.
+
+    Args:
+        database: a migrated one.
+        limit: how many at most.
+        action: only this one; None for all.
+
+    Raises:
+        StorageUnavailableError: the database is away.
+    """
+    async with database.acquire_reader(READ_TIMEOUT_S) as connection:
+        rows = await connection.fetch(statement("read/audit"), action, limit)
+    return [AuditEntry(**{**row, "details": orjson.loads(row["details"])}) for row in rows]
+
+
+async def read_last_runs(database: Database) -> Mapping[str, AuditEntry]:
+    """Read the newest entry of each action.
+
+    Raises:
+        StorageUnavailableError: the database is away.
+    """
+    async with database.acquire_reader(READ_TIMEOUT_S) as connection:
+        rows = await connection.fetch(statement("read/last_runs"))
+    return {row["action"]: AuditEntry(**{**row, "details": orjson.loads(row["details"])}) for row in rows}
