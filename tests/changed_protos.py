@@ -4,6 +4,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from google.protobuf.descriptor_pool import DescriptorPool
@@ -13,6 +14,7 @@ from events.event_type import Catalogue
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = Path("sociallive/analytics/v1")
+NO_EDITS: Mapping[str, tuple[str, str]] = MappingProxyType({})
 GOOGLE_APIS = ROOT / ".deps" / "googleapis"
 
 
@@ -40,7 +42,9 @@ def copy_protos(folder: Path, files: Mapping[str, str], edits: Mapping[str, tupl
     return folder / "proto"
 
 
-def add_event_type(folder: Path, name: str, message: str, text: str) -> Path:
+def add_event_type(
+    folder: Path, name: str, message: str, text: str, edits: Mapping[str, tuple[str, str]] = NO_EDITS
+) -> Path:
     """Copy the .proto files with one more event type: a file of its own and, beside its import, one line of the oneof.
 
     Args:
@@ -48,13 +52,14 @@ def add_event_type(folder: Path, name: str, message: str, text: str) -> Path:
         name: the type's name.
         message: the name of its message.
         text: the message, with its options.
+        edits: of the other files, as for `copy_protos`.
     """
     header = f'syntax = "proto3";\npackage {".".join(PACKAGE.parts)};\nimport "{PACKAGE}/options.proto";\n'
     line = "    // Something happened in a live stream.\n"
     protos = copy_protos(
         folder,
         {f"{name}_event.proto": header + text},
-        {"event.proto": (line, f"    // {message}.\n    {message} {name} = 40;\n{line}")},
+        {"event.proto": (line, f"    // {message}.\n    {message} {name} = 40;\n{line}"), **edits},
     )
     event = protos / PACKAGE / "event.proto"
     first = f'import "{PACKAGE}/engagement_event.proto";'
