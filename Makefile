@@ -55,6 +55,8 @@ check: $(VENV)/.dev .deps/googleapis ## Everything CI checks: format, lint, type
 	@$(BIN)/buf format --diff --exit-code proto
 	@$(BIN)/buf lint proto
 	@tools/check_generated
+	@$(BIN)/python -m tools.released_schemas
+	@tools/check_breaking
 	@$(MAKE) --no-print-directory test
 
 bench: bench-ingest ## Measure ingestion end to end, beside its ceilings
@@ -83,6 +85,7 @@ gen: $(VENV)/.dev .deps/googleapis ## Generate the code under generated/, and do
 	@$(BIN)/buf generate proto
 	@$(BIN)/buf build proto --output generated/descriptors.binpb
 	@$(BIN)/python -m tools.event_docs generated/descriptors.binpb > docs/events.md
+	@$(BIN)/python -m tools.released_schemas --write
 	@echo "==> generated/ and docs/events.md are up to date"
 
 tools: ## Install grpc_health_probe and grpcurl into .tools, where Go is present
