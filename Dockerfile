@@ -20,7 +20,7 @@ ENV ANALYTICS_DATA_DIR=/data ANALYTICS_HOST=0.0.0.0 ANALYTICS_LOG_FORMAT=json PA
 USER 10001
 WORKDIR /data
 VOLUME /data
-EXPOSE 50051
+EXPOSE 3006 50051
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s CMD ["analytics", "health"]
 STOPSIGNAL SIGTERM
 CMD ["analytics", "up"]

@@ -161,6 +161,7 @@ def environment(port: int) -> dict[str, str]:
     return inherited | {
         "ANALYTICS_DATA_DIR": str(DATA_DIR),
         "ANALYTICS_RETENTION_RAW_DAYS": "0",
+        "ANALYTICS_GATEWAY": "off",
         "ANALYTICS_WORKERS": "1",
         "GRPC_PORT": str(port),
     }

@@ -2,6 +2,7 @@
 
 import math
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,9 @@ MAX_WORKERS = 64
 
 MAX_STORE_BYTES = 1 << 50
 """More than any disk; a typo should be told as one."""
+
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/\s,*]+")
+"""Scheme and host, with a port where it is not the scheme's own, and nothing after it: as browsers send it."""
 
 
 CRON_FIELDS = (5, 6)
@@ -46,7 +50,16 @@ class Settings:
     host: str = "127.0.0.1"
     """ANALYTICS_HOST: the address to listen on."""
     port: int = 3006
-    """PORT: the API gateway."""
+    """PORT: the API gateway; 0 picks a free one."""
+    gateway: str = "auto"
+    """ANALYTICS_GATEWAY: whether `analytics up` runs the gateway: auto (where Envoy is installed) or off."""
+    upstreams: tuple[str, ...] = ()
+    """ANALYTICS_UPSTREAMS: HOST:PORT of each server that `analytics gateway` stands before; that of GRPC_PORT where
+    missing."""
+    cors_origins: tuple[str, ...] = ()
+    """ANALYTICS_CORS_ORIGINS: web origins whose pages may call the gateway; "*" for any, none where missing."""
+    trusted_hops: int = 0
+    """ANALYTICS_TRUSTED_HOPS: proxies in front of the gateway whose x-forwarded-for is believed."""
     grpc_port: int = 50051
     """GRPC_PORT: the gRPC server; 0 picks a free one."""
     metrics_port: int = 9464
@@ -119,6 +132,10 @@ class Settings:
         read("data_dir", "ANALYTICS_DATA_DIR", Path)
         read("host", "ANALYTICS_HOST", str)
         read("port", "PORT", _integer(0, 65535))
+        read("gateway", "ANALYTICS_GATEWAY", _choice("auto", "off"))
+        read("upstreams", "ANALYTICS_UPSTREAMS", _list(_host_and_port))
+        read("cors_origins", "ANALYTICS_CORS_ORIGINS", _list(_origin))
+        read("trusted_hops", "ANALYTICS_TRUSTED_HOPS", _integer(0, 10))
         read("grpc_port", "GRPC_PORT", _integer(0, 65535))
         read("metrics_port", "ANALYTICS_METRICS_PORT", _integer(0, 65535))
         read("workers", "ANALYTICS_WORKERS", _integer(1, MAX_WORKERS))
@@ -194,6 +211,26 @@ def _cron(text: str) -> str:
     if fields != ["off"] and len(fields) not in CRON_FIELDS:
         raise ValueError(f'must be five cron fields, six with seconds in front, or "off", not {text!r}')
     return " ".join(fields)
+
+
+def _list(parse_one: Callable[[str], str]) -> Callable[[str], tuple[str, ...]]:
+    def parse(text: str) -> tuple[str, ...]:
+        return tuple(parse_one(part.strip()) for part in text.split(",") if part.strip())
+
+    return parse
+
+
+def _host_and_port(text: str) -> str:
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdecimal() or not 0 < int(port) < 1 << 16:
+        raise ValueError(f"must be HOST:PORT, separated by commas, not {text!r}")
+    return text
+
+
+def _origin(text: str) -> str:
+    if text != "*" and not _ORIGIN.fullmatch(text):
+        raise ValueError(f"must be origins such as https://shop.example, separated by commas, or *, not {text!r}")
+    return text
 
 
 def _postgres_url(text: str) -> str:

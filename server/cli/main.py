@@ -23,6 +23,7 @@ class LazyGroup(click.Group):
     modules: ClassVar[dict[str, str]] = {
         "up": "server.cli.up",
         "serve": "server.cli.serve",
+        "gateway": "server.cli.gateway",
         "worker": "server.cli.worker",
         "jobs": "jobs.cli",
         "migrate": "server.cli.migrate",

@@ -11,7 +11,7 @@ from server.service import run_service
 
 @click.command(name="serve")
 def command() -> None:
-    """Run database, migrations and server; the jobs run elsewhere."""
+    """Run database, migrations and server; jobs and gateway run elsewhere."""
     settings = Settings.from_environment()
     configure_logging(level=settings.log_level, form=settings.log_format, process="main")
-    asyncio.run(run_service(settings, with_jobs=False))
+    asyncio.run(run_service(settings, complete=False))

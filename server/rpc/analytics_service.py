@@ -12,6 +12,7 @@ from server.reports.desk import ReportDesk
 from server.reports.errors import QuestionError
 from server.rpc.boundary import raise_malformed
 from server.rpc.field_violations import write_violations
+from server.rpc.gateway_calls import fill_address
 from server.rpc.refusals import NotInThisReleaseError
 from sociallive.analytics.v1.dashboard_pb2 import GetDashboardRequest, GetDashboardResponse
 from sociallive.analytics.v1.event_list_pb2 import ListEventsRequest, ListEventsResponse
@@ -52,17 +53,20 @@ class AnalyticsService:
         self._pipeline = pipeline
         self._desk = desk
 
-    async def Track(self, request: TrackRequest, context: Context) -> TrackResponse:  # noqa: N802, ARG002 - the contract's name and shape
+    async def Track(self, request: TrackRequest, context: Context) -> TrackResponse:  # noqa: N802 - the contract's name
         """Store one event, and answer when it is durable."""
+        fill_address((request.event,), context)
         tracked = await self._pipeline.track(request.event)
         return TrackResponse(event_id=tracked.event_id, status=STATUSES[tracked.outcome], warnings=tracked.warnings)
 
-    async def TrackBatch(self, requests: AsyncIterator[TrackBatchRequest], context: Context) -> TrackBatchResponse:  # noqa: N802, ARG002 - likewise
+    async def TrackBatch(self, requests: AsyncIterator[TrackBatchRequest], context: Context) -> TrackBatchResponse:  # noqa: N802, ARG002 - the contract's name and shape
         """Store a stream of events, and answer once all of them are durable."""
         return _write_counts(await self._pipeline.track_stream(_parsed(requests)), TrackBatchResponse())
 
-    async def TrackEvents(self, request: TrackEventsRequest, context: Context) -> TrackEventsResponse:  # noqa: N802, ARG002 - likewise
+    async def TrackEvents(self, request: TrackEventsRequest, context: Context) -> TrackEventsResponse:  # noqa: N802 - likewise
         """Store several events, and answer once all of them are durable."""
+        if not request.backfill:  # an import's events come from elsewhere
+            fill_address(request.events, context)
         return _write_counts(await self._pipeline.track_events(request), TrackEventsResponse())
 
     async def Report(self, request: ReportRequest, context: Context) -> ReportResponse:  # noqa: N802 - likewise

@@ -12,6 +12,7 @@ from google.protobuf.message import DecodeError, Message
 from google.protobuf.message_factory import GetMessageClass
 
 from server.rpc.errors import STATUS_DETAILS, status_of
+from server.rpc.gateway_calls import request_id_of, tell_gateway
 from server.rpc.refusals import DrainingError, MalformedMessageError, NotInThisReleaseError
 
 log = structlog.get_logger(__name__)
@@ -138,15 +139,13 @@ def _bounded(method: MethodDescriptor, implementation: Method, calls: Calls) -> 
             code, status = status_of(exc)
             if code is grpc.StatusCode.INTERNAL:
                 log.exception("rpc_failed", method=name)
+            await tell_gateway(exc, status, context)
             await context.abort(code, status.message, ((STATUS_DETAILS, status.SerializeToString()),))
         finally:
             if entered:
                 calls.leave()
-            _log_call(name, code, (time.perf_counter() - started_at) * 1000, quiet=quiet)
+            write = log.warning if code in OURS else log.debug if quiet else log.info
+            ms = round((time.perf_counter() - started_at) * 1000, 1)
+            write("rpc", method=name, code=code.name, ms=ms, **({} if write == log.debug else request_id_of(context)))
 
     return call
-
-
-def _log_call(name: str, code: grpc.StatusCode, duration_ms: float, *, quiet: bool) -> None:
-    write = log.warning if code in OURS else log.debug if quiet else log.info
-    write("rpc", method=name, code=code.name, ms=round(duration_ms, 1))

@@ -91,6 +91,7 @@ class Service:
             "ANALYTICS_DATA_DIR": str(data_dir),
             "GRPC_PORT": str(self.port),
             "ANALYTICS_METRICS_PORT": "0",
+            "ANALYTICS_GATEWAY": "off",
             "ANALYTICS_LOG_LEVEL": "info",
             **environment,
         }

@@ -1,0 +1,116 @@
+"""The configuration of Envoy: the template of this room, filled from the settings."""
+
+import base64
+import ipaddress
+import json
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from string import Template
+from typing import Any
+
+from gateway import headers
+from gateway.replies import local_replies
+from gateway.rest import SERVICES, descriptor_set
+from gateway.routes import build_routes
+from runtime.settings import Settings
+
+MAX_CONNECTIONS = 20_000
+"""Idle ones cost some 10 KB each; more callers than these come through a balancer."""
+MAX_HEAP_BYTES = 1 << 30
+"""Past 95 % of it requests are turned away with 503."""
+HEALTH_INTERVAL_S = 1
+TAKES_EVENTS = "ingest"
+"""The name of the health service to choose servers by: one without its database still takes events."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where one Envoy listens.
+
+    Attributes:
+        host: the address to listen on.
+        port: a definite one.
+        admin_socket: the path of the socket for its supervisor.
+    """
+
+    host: str
+    port: int
+    admin_socket: Path
+
+
+def render(settings: Settings, place: Place, upstreams: tuple[str, ...]) -> str:
+    """Write the configuration of an Envoy in front of `upstreams`, each HOST:PORT, as YAML."""
+    origins = [_origin(text) for text in settings.cors_origins]
+    several = len(upstreams) > 1
+    values: dict[str, Any] = {
+        "admin_socket": str(place.admin_socket),
+        "max_connections": MAX_CONNECTIONS,
+        "max_heap_bytes": MAX_HEAP_BYTES,
+        "host": place.host,
+        "port": place.port,
+        "max_body_bytes": settings.max_message_bytes,
+        "trusted_hops": settings.trusted_hops,
+        "local_replies": local_replies(),
+        "errors_lua": _text("template/errors.lua"),
+        "health_lua": _text("template/health.lua"),
+        "descriptors": base64.b64encode(descriptor_set()).decode(),
+        "services": [service.full_name for service in SERVICES],
+        "not_begun_header": headers.NOT_BEGUN,
+        "cors_origins": origins,
+        "routes": build_routes(
+            openapi=_text("openapi.json"), origins=origins, with_reflection=_is_loopback(place.host)
+        ),
+        "upstreams": [_endpoint(text) for text in upstreams],
+        "health_checks": [_health_check()] if several else [],
+        "outlier_detection": _outlier_detection() if several else {},
+    }
+    return Template(_text("template/envoy.yaml")).substitute({name: json.dumps(at) for name, at in values.items()})
+
+
+def _text(name: str) -> str:
+    return files("gateway").joinpath(name).read_text()
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _origin(text: str) -> dict[str, Any]:
+    return {"safe_regex": {"regex": ".*"}} if text == "*" else {"exact": text}
+
+
+def _endpoint(text: str) -> dict[str, Any]:
+    host, _, port = text.rpartition(":")
+    return {
+        "endpoint": {
+            "address": {"socket_address": {"address": host.strip("[]"), "port_value": int(port)}},
+        }
+    }
+
+
+def _health_check() -> dict[str, Any]:
+    return {
+        "timeout": "2s",
+        "interval": f"{HEALTH_INTERVAL_S}s",
+        "no_traffic_interval": f"{HEALTH_INTERVAL_S}s",
+        "unhealthy_threshold": 2,
+        "healthy_threshold": 1,
+        "grpc_health_check": {"service_name": TAKES_EVENTS},
+    }
+
+
+def _outlier_detection() -> dict[str, Any]:
+    """Set a server aside that cannot be reached; one that answers UNAVAILABLE speaks for itself by its health."""
+    return {
+        "split_external_local_origin_errors": True,
+        "consecutive_local_origin_failure": 3,
+        "enforcing_consecutive_5xx": 0,
+        "enforcing_consecutive_gateway_failure": 0,
+        "base_ejection_time": "5s",
+        "max_ejection_time": "30s",
+        "max_ejection_percent": 50,
+    }

@@ -1,0 +1,153 @@
+"""The routes of the gateway, first match first: health, the description, gRPC, REST, and refusals of the rest."""
+
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+from typing import Any
+
+from gateway import headers
+from gateway.rest import SERVICES, Binding, bindings
+
+Route = dict[str, Any]
+
+HEALTH_PATHS = ("/events/health", "/analytics/health")
+JSON_TIMEOUT_S = 30
+"""A report that takes longer is answered 504; the server learns it, and stops."""
+TIMEOUT_MARGIN_S = 2
+"""The server's own answer to a deadline says more than the gateway's."""
+MAX_JSON_CALL_S = 60
+"""Ends a body that trickles in."""
+GRPC_IDLE_S = 300
+"""A stream of events may pause for so long."""
+
+JSON_BODY = r"(?i)((application/([\w.+-]+\+)?json|text/plain)\s*(;.*)?)?"
+"""What a body may be called: JSON, or text, since navigator.sendBeacon calls a text so, or nothing."""
+
+_NOT_JSON = {
+    "name": "content-type",
+    "string_match": {"safe_regex": {"regex": JSON_BODY}},
+    "treat_missing_header_as_empty": True,
+    "invert_match": True,
+}
+_UNTRANSCODED = {
+    "envoy.filters.http.grpc_json_transcoder": {
+        "@type": "type.googleapis.com/envoy.config.route.v3.FilterConfig",
+        "disabled": True,
+    }
+}
+"""For what the gateway answers by itself: the transcoder looks at a request before its route does."""
+
+
+def build_routes(*, openapi: str, origins: Sequence[dict[str, Any]], with_reflection: bool) -> list[Route]:
+    """Build Envoy's routes.
+
+    Args:
+        openapi: the description to serve at /openapi.json.
+        origins: Envoy's matchers of the origins whose pages may call.
+        with_reflection: whether gRPC callers may ask for the services' descriptors.
+    """
+    grpc_services = [service.full_name for service in SERVICES] + ["grpc.health.v1.Health"]
+    if with_reflection:
+        grpc_services.append("grpc.reflection.v1alpha.ServerReflection")
+    return [
+        *(_preflight(origin) for origin in origins),
+        *(_health(path) for path in HEALTH_PATHS),
+        *(_refusal({"path": path}, 405, allow="GET") for path in HEALTH_PATHS),
+        _description(openapi),
+        _refusal({"path": "/openapi.json"}, 405, allow="GET"),
+        *(_grpc(name) for name in grpc_services),
+        *_rest(bindings()),
+        _refusal({"prefix": "/"}, 404),
+    ]
+
+
+def _preflight(origin: dict[str, Any]) -> Route:
+    """Route what a browser asks before a call; the CORS filter answers it where the route leads somewhere."""
+    asked = {"name": "access-control-request-method", "present_match": True}
+    return {
+        "match": {"prefix": "/", "headers": [_method("OPTIONS"), asked, {"name": "origin", "string_match": origin}]},
+        "route": {"cluster": "server"},
+        "typed_per_filter_config": _UNTRANSCODED,
+    }
+
+
+def _health(path: str) -> Route:
+    per_route = {"@type": "type.googleapis.com/envoy.extensions.filters.http.lua.v3.LuaPerRoute", "name": "health"}
+    return {
+        "match": {"path": path, "headers": [_method("GET")]},
+        # The filter answers by itself.
+        "direct_response": {"status": 503},
+        "typed_per_filter_config": {"envoy.filters.http.lua": per_route, **_UNTRANSCODED},
+    }
+
+
+def _description(openapi: str) -> Route:
+    return {
+        "match": {"path": "/openapi.json", "headers": [_method("GET")]},
+        "direct_response": {"status": 200, "body": {"inline_string": openapi}},
+        "response_headers_to_add": [_header("content-type", "application/json")],
+        "typed_per_filter_config": _UNTRANSCODED,
+    }
+
+
+def _grpc(service: str) -> Route:
+    return {
+        "match": {"prefix": f"/{service}/"},
+        # The caller's own deadline rules, and a stream may last for ever.
+        "route": {"cluster": "server", "timeout": "0s", "idle_timeout": f"{GRPC_IDLE_S}s"},
+        "request_headers_to_remove": list(headers.FROM_GATEWAY),
+    }
+
+
+def _rest(all_bindings: Iterable[Binding]) -> list[Route]:
+    routes = []
+    for path, group in groupby(all_bindings, key=lambda binding: binding.path):
+        of_path = list(group)
+        for binding in of_path:
+            if binding.method == "POST":
+                routes.append(_refusal(_match(binding, _NOT_JSON), 415))
+            routes.append(_json_call(binding))
+        allow = ", ".join(binding.method for binding in of_path)
+        routes.append(_refusal(_match(Binding("", path)), 405, allow=allow))
+    return routes
+
+
+def _json_call(binding: Binding) -> Route:
+    return {
+        "match": _match(binding),
+        "route": {
+            "cluster": "server",
+            "timeout": f"{JSON_TIMEOUT_S + TIMEOUT_MARGIN_S}s",
+            "max_stream_duration": {"max_stream_duration": f"{MAX_JSON_CALL_S}s"},
+        },
+        "request_headers_to_add": [
+            _header(headers.JSON_CALL, "1"),
+            _header(headers.CLIENT_ADDRESS, "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%"),
+            _header("grpc-timeout", f"{JSON_TIMEOUT_S}S"),
+        ],
+        "response_headers_to_remove": ["grpc-accept-encoding"],
+    }
+
+
+def _match(binding: Binding, *more: dict[str, Any]) -> dict[str, Any]:
+    path = {"safe_regex": {"regex": binding.pattern}} if binding.pattern else {"path": binding.path}
+    return {**path, "headers": [*([_method(binding.method)] if binding.method else []), *more]}
+
+
+def _refusal(match: dict[str, Any], status: int, *, allow: str | None = None) -> Route:
+    """Answer with a status; the local replies of gateway/replies.py give it its body."""
+    route: Route = {
+        "match": match,
+        "direct_response": {"status": status},
+        "typed_per_filter_config": _UNTRANSCODED,
+    }
+    if allow:
+        route["response_headers_to_add"] = [_header("allow", allow)]
+    return route
+
+
+def _method(name: str) -> dict[str, Any]:
+    return {"name": ":method", "string_match": {"exact": name}}
+
+
+def _header(name: str, value: str) -> dict[str, Any]:
+    return {"header": {"key": name, "value": value}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}

@@ -1,0 +1,174 @@
+"""Runs Envoy: starts it, restarts it when it dies, replaces it without a lost request, and drains it at the end."""
+
+import asyncio
+import random
+import signal
+import socket
+import subprocess
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import ClassVar
+
+import structlog
+
+from gateway.configuration import Place, render
+from gateway.envoy_process import ask_admin, find_envoy, server_info, start_envoy
+from runtime.errors import AnalyticsError
+from runtime.settings import Settings
+from runtime.supervision import report_ready, wait_for_event, watch_parent
+
+log = structlog.get_logger(__name__)
+
+START_TIMEOUT_S = 20.0
+POLL_S = 0.05
+LAST_BASE_ID = 1 << 20
+"""Envoys of one machine that are to know nothing of each other have different numbers."""
+MAX_THREADS = 8
+"""Transcoding for more threads would be more than the servers behind can take."""
+
+
+class GatewayFailedError(AnalyticsError):
+    """Envoy does not start, or ended by itself."""
+
+    reason: ClassVar[str] = "GATEWAY_FAILED"
+
+
+class Gateway:
+    """One Envoy and, while it is replaced, the next one."""
+
+    def __init__(self, settings: Settings, upstreams: tuple[str, ...], folder: Path, *, threads: int) -> None:
+        """Name what it stands before; `folder` is private, and gone afterwards."""
+        self._settings = settings
+        self._upstreams = upstreams
+        self._folder = folder
+        self._threads = min(threads, MAX_THREADS)
+        self._base_id = random.randrange(1, LAST_BASE_ID)  # noqa: S311 - a number that is likely free, not a secret
+        self._epoch = -1
+        self._process: subprocess.Popen[bytes] | None = None
+
+    async def start(self) -> None:
+        """Start Envoy, or replace the running one by one with the configuration as it is now.
+
+        Raises:
+            GatewayFailedError: the new one does not become ready; a running one goes on.
+        """
+        epoch = self._epoch + 1
+        configuration = self._folder / f"envoy-{epoch}.yaml"
+        configuration.write_text(render(self._settings, self._place(epoch), self._upstreams))
+        process = start_envoy(
+            configuration,
+            base_id=self._base_id,
+            epoch=epoch,
+            threads=self._threads,
+            drain_s=self._settings.drain_s,
+        )
+        try:
+            await self._wait_until_live(process, epoch)
+        except BaseException:
+            process.kill()
+            process.wait()
+            raise
+        before, self._process, self._epoch = self._process, process, epoch
+        if before is not None:
+            log.info("gateway_replaced", epoch=epoch)
+            # It ends by itself once it has drained.
+            await asyncio.to_thread(before.wait)
+
+    async def stop(self) -> None:
+        """Let requests under way finish while no new connection is taken, and end Envoy."""
+        process = self._process
+        if process is None or process.poll() is not None:
+            return
+        admin = self._place(self._epoch).admin_socket
+        await ask_admin(admin, "POST", "/drain_listeners?graceful&skip_exit")
+        deadline_s = asyncio.get_running_loop().time() + self._settings.drain_s
+        while await self._requests_under_way(admin) and asyncio.get_running_loop().time() < deadline_s:  # noqa: ASYNC110 - a process sets no event
+            await asyncio.sleep(POLL_S)
+        process.terminate()
+        try:
+            await asyncio.to_thread(process.wait, 2)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+    def poll(self) -> int | None:
+        """Tell the exit code of an Envoy that ended by itself; None while it runs."""
+        return self._process.poll() if self._process is not None else None
+
+    def _place(self, epoch: int) -> Place:
+        return Place(self._settings.host, self._settings.port, self._folder / f"admin-{epoch}.sock")
+
+    async def _wait_until_live(self, process: "subprocess.Popen[bytes]", epoch: int) -> None:
+        deadline_s = asyncio.get_running_loop().time() + START_TIMEOUT_S
+        while (await server_info(self._place(epoch).admin_socket)).get("state") != "LIVE":
+            if process.poll() is not None:
+                raise GatewayFailedError(f"Envoy ended with code {process.returncode}; the log above says why")
+            if asyncio.get_running_loop().time() > deadline_s:
+                raise GatewayFailedError(f"Envoy is not ready within {START_TIMEOUT_S:.0f} s; the log above says why")
+            await asyncio.sleep(POLL_S)
+
+    async def _requests_under_way(self, admin: Path) -> bool:
+        counted = await ask_admin(admin, "GET", "/stats?filter=^http.gateway.downstream_rq_active$")
+        return not counted.strip().endswith(b": 0") if counted else False
+
+
+async def run_gateway(
+    settings: Settings, upstreams: tuple[str, ...], *, ready_fd: int | None, threads: int, stop: asyncio.Event
+) -> None:
+    """Run the gateway until `stop` is set, or the process that started this one is gone; SIGHUP replaces Envoy.
+
+    Raises:
+        EnvoyMissingError: Envoy is not installed.
+        GatewayFailedError: it does not start, the port is taken, or it ended by itself.
+    """
+    find_envoy()
+    settings = replace(settings, port=choose_port(settings.host, settings.port))
+    again = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, again.set)
+    # In the system's folder: the path of a socket may have no more than some 100 bytes.
+    with tempfile.TemporaryDirectory(prefix="analytics-gateway-") as folder:
+        gateway = Gateway(settings, upstreams, Path(folder), threads=threads)
+        watching = asyncio.create_task(watch_parent(stop)) if ready_fd is not None else None
+        try:
+            await gateway.start()
+            log.info("gateway_serving", address=f"{settings.host}:{settings.port}", upstreams=list(upstreams))
+            report_ready(ready_fd)
+            while not await wait_for_event(stop, 4 * POLL_S):
+                if gateway.poll() is not None:
+                    raise GatewayFailedError(f"Envoy ended with code {gateway.poll()}")
+                if again.is_set():
+                    again.clear()
+                    await _replace(gateway)
+        finally:
+            await gateway.stop()
+            if watching is not None:
+                watching.cancel()
+    log.info("gateway_stopped")
+
+
+async def _replace(gateway: Gateway) -> None:
+    try:
+        await gateway.start()
+    except GatewayFailedError as exc:
+        log.error("gateway_not_replaced", error=str(exc))  # noqa: TRY400 - the message is the whole story
+
+
+def choose_port(host: str, port: int) -> int:
+    """See that the port can be had, since Envoy's own word on it is hard to understand; choose one where it is 0.
+
+    Raises:
+        GatewayFailedError: it cannot be had.
+    """
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+            probe.listen()
+        except OSError as exc:
+            raise GatewayFailedError(
+                f"cannot listen on {host}:{port}: {exc.strerror}; stop what listens there, set PORT, "
+                "or turn the gateway off with ANALYTICS_GATEWAY=off"
+            ) from exc
+        chosen: int = probe.getsockname()[1]
+        return chosen

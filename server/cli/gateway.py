@@ -1,0 +1,38 @@
+"""`analytics gateway`: the API gateway alone, in front of servers that run elsewhere."""
+
+import asyncio
+import os
+from pathlib import Path
+
+import click
+
+from gateway.configuration import Place, render
+from gateway.runner import run_gateway
+from runtime.logging import configure_logging
+from runtime.settings import Settings
+from runtime.supervision import stop_on_signals
+from server.addresses import callable_address
+
+
+@click.command(name="gateway")
+@click.option("--print", "print_only", is_flag=True, help="Print Envoy's configuration, and do no more.")
+@click.option("--ready-fd", type=int, hidden=True, help="File descriptor to tell the supervisor that it serves.")
+def command(ready_fd: int | None, *, print_only: bool) -> None:
+    """Run the API gateway: REST, gRPC and gRPC-web on PORT, in front of the servers ANALYTICS_UPSTREAMS.
+
+    SIGHUP replaces Envoy by a new one without a lost request, SIGTERM drains and stops it.
+    """
+    settings = Settings.from_environment()
+    upstreams = settings.upstreams or (callable_address(settings.host, settings.grpc_port),)
+    if print_only:
+        place = Place(settings.host, settings.port, Path("/run/envoy/admin.sock"))
+        click.echo(render(settings, place, upstreams), nl=False)
+        return
+    configure_logging(level=settings.log_level, form=settings.log_format, process="gateway")
+    asyncio.run(_run(settings, upstreams, ready_fd))
+
+
+async def _run(settings: Settings, upstreams: tuple[str, ...], ready_fd: int | None) -> None:
+    stop = asyncio.Event()
+    stop_on_signals(stop)
+    await run_gateway(settings, upstreams, ready_fd=ready_fd, threads=os.cpu_count() or 1, stop=stop)

@@ -1,0 +1,97 @@
+"""Calls that come through the API gateway: whose they are, and how their errors look as JSON."""
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import grpc
+from google.rpc import error_details_pb2, status_pb2
+
+from events.violations import Violation
+from gateway import headers
+from server.ingest.errors import EventRejectedError
+from server.reports.errors import QuestionError
+from server.rpc.refusals import DrainingError
+from sociallive.analytics.v1.event_pb2 import Event
+
+MAX_MESSAGE_CHARACTERS = 400
+"""The JSON form travels in a header; a message that repeats all violations is cut, since they follow one by one."""
+REQUEST_ID = "x-request-id"
+LONGEST_REQUEST_ID = 128
+"""A UUID takes 36; what is longer is cut in the log."""
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+def fill_address(events: Iterable[Event], context: Context) -> None:
+    """Give the events that name no address that of the gateway's caller; calls that come directly change nothing.
+
+    A direct caller may send the header too: that is no more than setting the event's `ip_address`.
+    """
+    address = _metadata(context, headers.CLIENT_ADDRESS)
+    if address:
+        for event in events:
+            if not event.ip_address:
+                event.ip_address = address
+
+
+def request_id_of(context: Context) -> dict[str, str]:
+    """Read what the canonical line of a call adds: the id by which its caller knows it, where there is one."""
+    request_id = _metadata(context, REQUEST_ID)
+    return {"request_id": request_id[:LONGEST_REQUEST_ID]} if request_id else {}
+
+
+async def tell_gateway(exc: Exception, status: status_pb2.Status, context: Context) -> None:
+    """Send what the gateway needs to know of an error in headers: trailers do not reach its REST callers.
+
+    That is `analytics-not-begun` for a call that may go to another server unharmed; for a REST call the body of its
+    error, and `retry-after` where it is worth sending again.
+    """
+    told = [(headers.NOT_BEGUN, "1")] if isinstance(exc, DrainingError) else []
+    if _metadata(context, headers.JSON_CALL):
+        told.append((headers.JSON_ERROR, _json_error(exc, status)))
+        retry = _detail(status, error_details_pb2.RetryInfo())
+        if retry is not None:
+            told.append(("retry-after", str(max(1, retry.retry_delay.ToTimedelta().seconds))))
+    if told:
+        await context.send_initial_metadata(told)
+
+
+def _json_error(exc: Exception, status: status_pb2.Status) -> str:
+    """Write a status as {"code", "reason", "message", "violations"}, in ASCII, as headers want it."""
+    info = _detail(status, error_details_pb2.ErrorInfo())
+    return json.dumps(
+        {
+            "code": next(code.name for code in grpc.StatusCode if code.value[0] == status.code),
+            "reason": info.reason if info is not None else "",
+            "message": status.message[:MAX_MESSAGE_CHARACTERS],
+            "violations": [
+                {"field": at.json_field, "rule": at.rule, "description": at.description} for at in _violations(exc)
+            ],
+        },
+        separators=(",", ":"),
+    )
+
+
+def _violations(exc: Exception) -> Sequence[Violation]:
+    """List what is wrong with the request, each with its field as JSON callers write it."""
+    if isinstance(exc, EventRejectedError):
+        return exc.rejected.violations
+    if isinstance(exc, QuestionError):
+        first, *others = exc.field.split("_")
+        parameter = first + "".join(word.capitalize() for word in others)
+        return (Violation(exc.field, parameter, exc.reason, exc.description),)
+    return ()
+
+
+def _detail(status: status_pb2.Status, into: Any) -> Any:
+    """Unpack the detail of this type; None where the status has none."""
+    return next((into for detail in status.details if detail.Unpack(into)), None)
+
+
+def _metadata(context: Context, name: str) -> str:
+    """Read a header of the call; empty where it has none."""
+    for key, value in context.invocation_metadata() or ():
+        if key == name:
+            return value if isinstance(value, str) else ""
+    return ""

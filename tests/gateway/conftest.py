@@ -1,0 +1,36 @@
+"""One service with its gateway for the tests that do not stop it."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from gateway.envoy_process import EnvoyMissingError, find_envoy
+from tests.acceptance.running import Service, free_port
+
+ORIGIN = "https://shop.example"
+
+
+class GatewayService(Service):
+    """`analytics up` with its gateway on `rest_port`."""
+
+    rest_port: int
+
+
+@pytest.fixture(scope="session")
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayService]:
+    """A service that is up, and its gateway; tests use ids and users of their own and leave it serving."""
+    try:
+        find_envoy()
+    except EnvoyMissingError as exc:
+        pytest.skip(str(exc))
+    port = free_port()
+    service = GatewayService(
+        tmp_path_factory.mktemp("gateway") / "data",
+        PORT=str(port),
+        ANALYTICS_GATEWAY="auto",
+        ANALYTICS_CORS_ORIGINS=ORIGIN,
+        ANALYTICS_TRUSTED_HOPS="1",
+    )
+    service.rest_port = port
+    with service:
+        yield service

@@ -1,0 +1,36 @@
+"""A caller of the gateway that sends what a test says, byte for byte, and reads what comes back."""
+
+import http.client
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+TIMEOUT_S = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back: names of headers are in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        """The body as JSON."""
+        return json.loads(self.body)
+
+
+def call(port: int, method: str, path: str, body: Any = None, *, headers: Mapping[str, str] | None = None) -> Answer:
+    """Make one request on a connection of its own; what is no bytes is sent as JSON."""
+    sent = {} if body is None else {"content-type": "application/json"}
+    data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT_S)
+    try:
+        connection.request(method, path, data, {**sent, **(headers or {})})
+        answer = connection.getresponse()
+        return Answer(answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read())
+    finally:
+        connection.close()
