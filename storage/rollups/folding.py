@@ -88,8 +88,7 @@ async def fold_on(connection: Connection) -> FoldReport:
 async def rebuild(database: Database, start: datetime, end: datetime) -> FoldReport:
     """Recompute the rollups of the days that [start, end) touches from raw events, whether or not they changed.
 
-    What has aged out of the raw events is frozen and stays. The deltas of these hours stay too, to be folded to the
-    same end.
+    What has aged out of the raw events is frozen and stays. Deltas of these hours are folded by the way.
 
     Raises:
         LeaseTakenError: another process has been changing rollups for LEASE_WAIT_S.
@@ -103,6 +102,8 @@ async def rebuild(database: Database, start: datetime, end: datetime) -> FoldRep
             part = days[begin : begin + DAYS_PER_REBUILD]
             hours = [hour for day in part for hour in hours_between(day, day + DAY)]
             async with connection.transaction(isolation="repeatable_read"):
+                # What they tell is in the raw rows of this snapshot.
+                await connection.execute(statement("rollup/drop_deltas"), hours)
                 await _refresh(connection, hours)
             count += len(hours)
     return FoldReport(count, 0, first, last)

@@ -1,0 +1,210 @@
+"""Measure the jobs; run it with `make bench-jobs`.
+
+Events are made by SQL inside Postgres, spread over the 30 days before now. What is measured, on an embedded Postgres
+that shares this machine:
+
+dashboard   GetDashboard of 7 days, answered in this process, at each size; the slowest twentieth.
+fold        all hours of the largest size in one fold: rows read, rolled up and sketched.
+ingest      batches of 2,000 rows over one connection, with a fold every second and without, in turns.
+drop        a day of 1,000,000 rows is closed, detached and dropped, while another connection writes small batches to
+            today, one after the other; the stall is the longest of these writes.
+"""
+
+import argparse
+import asyncio
+import json
+import statistics
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from bench.machine import describe_load, describe_machine
+from bench.sample_events import MessagePool, make_pool, make_rows
+from bench.write_ceiling import ROWS_PER_BATCH
+from server.ingest.pipeline import reject_stored
+from server.reports import dashboard
+from server.reports.desk import ReportDesk
+from sociallive.analytics.v1.dashboard_pb2 import GetDashboardRequest
+from storage.batch import Batch
+from storage.batch_store import BatchStore
+from storage.database import Database
+from storage.embedded import EmbeddedPostgres
+from storage.migrate import migrate
+from storage.partitions import Partitions, analyze_grown, day_of
+from storage.quarantine import Quarantine
+from storage.reader import Reader
+from storage.retention import drop_day
+from storage.rollups import fold
+
+DAYS = 30
+SIZES = {"100k": 100_000, "1m": 1_000_000, "10m": 10_000_000}
+DAY_ROWS = 1_000_000
+DASHBOARDS = 40
+DASHBOARD_BUDGET_S = 40.0
+"""Dashboards are asked for until either is reached, but three at least."""
+INGEST_S = 4.0
+INGEST_ROUNDS = 3
+SMALL_BATCH = 20
+
+MAKE_EVENTS = """
+WITH numbers AS (SELECT generate_series(1, $1) AS number), made AS (
+    INSERT INTO analytics_events (event_id, timestamp, received_at, sequence, event_type, schema_version, actor_id,
+        user_id, session_id, platform, event_data)
+    SELECT gen_random_uuid(), moment, moment, 0, event_type, '1.1.0', 'user-' || number % 10000,
+        'user-' || number % 10000, 'session-' || number % 30000, 'mobile', event_data
+    FROM numbers
+    CROSS JOIN LATERAL (
+        SELECT CAST($2 AS timestamptz) + number * (CAST($3 AS timestamptz) - CAST($2 AS timestamptz)) / ($1 + 1)
+            AS moment,
+            CASE WHEN number % 10 = 0 THEN 'purchase' ELSE 'view' END AS event_type,
+            CASE WHEN number % 10 = 0
+                THEN jsonb_build_object('productId', 'p', 'orderId', 'o' || number, 'amount', 29.99, 'currency', 'USD')
+                ELSE jsonb_build_object('contentType', 'post', 'contentId', 'post-' || number % 1000,
+                    'viewDuration', 4.5)
+            END AS event_data
+    ) AS event
+    RETURNING timestamp, event_type
+)
+INSERT INTO analytics_aggregation_deltas (hour, event_type, count)
+SELECT date_trunc('hour', timestamp, 'UTC') AS hour, event_type, count(*) FROM made GROUP BY 1, 2
+"""
+"""Stores $1 events between $2 and $3, and their deltas; the key ledger plays no part in what is measured."""
+
+
+async def make_events(database: Database, count: int, start: datetime, end: datetime) -> None:
+    """Store events, spread evenly over [start, end)."""
+    days = [day_of(start) + timedelta(days=number) for number in range((day_of(end) - day_of(start)).days + 1)]
+    await Partitions(database).ensure(days)
+    connection = await database.address.connect("bench")
+    try:
+        await connection.execute(MAKE_EVENTS, count, start, end)
+    finally:
+        await connection.close()
+
+
+async def timed(work: Awaitable[object]) -> float:
+    """Tell how many seconds something takes."""
+    started_at = time.perf_counter()
+    await work
+    return time.perf_counter() - started_at
+
+
+async def measure_dashboard(database: Database, now: datetime) -> float:
+    """Ask for dashboards of 7 days, and return the 95th percentile in milliseconds."""
+    desk = ReportDesk(Reader(database), now=lambda: now, concurrent=1)
+    taken: list[float] = []
+    while len(taken) < DASHBOARDS and (sum(taken) < DASHBOARD_BUDGET_S or len(taken) < 3):  # noqa: PLR2004 - as told
+        question = GetDashboardRequest(timeframe="7d")
+        taken.append(await timed(desk.answer(dashboard.answer, question, remaining_s=None)))
+    return 1000 * sorted(taken)[int(0.95 * (len(taken) - 1) + 0.5)]
+
+
+def make_store(database: Database) -> BatchStore:
+    """Make a store as a writer has."""
+    return BatchStore(database, Partitions(database), Quarantine(max_bytes=0), reject_row=reject_stored)
+
+
+async def measure_ingest(database: Database, pool: MessagePool) -> float:
+    """Write batches for INGEST_S and return the rows a second."""
+    store = make_store(database)
+    written, busy_s = 0, 0.0
+    while busy_s < INGEST_S:
+        rows = make_rows(pool.messages(ROWS_PER_BATCH // 500))
+        busy_s += await timed(store.store(Batch(rows, (), datetime.now(UTC))))
+        written += len(rows)
+    await store.close()
+    return written / busy_s
+
+
+async def measure_ingest_ratio(database: Database, pool: MessagePool) -> float:
+    """Compare ingestion beside a fold every second with ingestion alone, in turns."""
+    ratios = []
+    for _ in range(INGEST_ROUNDS):
+        alone = await measure_ingest(database, pool)
+        folding = asyncio.create_task(repeat(lambda: fold(database), pause_s=1.0))
+        ratios.append(await measure_ingest(database, pool) / alone)
+        folding.cancel()
+        await asyncio.gather(folding, return_exceptions=True)
+    return statistics.median(ratios)
+
+
+async def repeat(work: Callable[[], Awaitable[object]], *, pause_s: float) -> None:
+    """Do something again and again until cancelled."""
+    while True:
+        await work()
+        await asyncio.sleep(pause_s)
+
+
+async def measure_drop(database: Database, pool: MessagePool, now: datetime) -> tuple[float, float, float]:
+    """Drop a day; return seconds, the longest write meanwhile, and the longest write of as long before, in ms."""
+    day = (now - timedelta(days=100)).replace(hour=0, minute=0, second=0, microsecond=0)
+    await make_events(database, DAY_ROWS, day, day + timedelta(hours=23, minutes=59))
+    await fold(database)
+    store = make_store(database)
+    taken: list[float] = []
+
+    async def write() -> None:
+        rows = make_rows(pool.messages(1))[:SMALL_BATCH]
+        taken.append(await timed(store.store(Batch(rows, (), datetime.now(UTC)))))
+
+    writing = asyncio.create_task(repeat(write, pause_s=0))
+    await asyncio.sleep(2)
+    before_ms = 1000 * max(taken)
+    taken.clear()
+    seconds = await timed(drop_day(database, day_of(day), now))
+    writing.cancel()
+    await asyncio.gather(writing, return_exceptions=True)
+    await store.close()
+    return seconds, 1000 * max(taken), before_ms
+
+
+async def measure(database: Database, largest: int) -> dict[str, float]:
+    """Measure everything."""
+    figures: dict[str, float] = {}
+    stored = 0
+    for name, size in SIZES.items():
+        if size > largest:
+            break
+        now = datetime.now(UTC)
+        await make_events(database, size - stored, now - timedelta(days=DAYS), now)
+        stored = size
+        figures["fold_s_per_million"] = round(await timed(fold(database)) / (size / 1e6), 2)
+        await analyze_grown(database)
+        figures[f"dashboard_{name}_p95_ms"] = round(await measure_dashboard(database, now), 1)
+        print(f"{size:>10,} events  {json.dumps(figures)}", flush=True)
+    pool = make_pool()
+    figures["ingest_ratio"] = round(await measure_ingest_ratio(database, pool), 2)
+    seconds, stall_ms, before_ms = await measure_drop(database, pool, datetime.now(UTC))
+    print(f"longest write before the drop {before_ms:.1f} ms, during it {stall_ms:.1f} ms", flush=True)
+    return {**figures, "drop_day_s": round(seconds, 2), "drop_day_stall_ms": round(stall_ms, 1)}
+
+
+async def run(largest: int) -> dict[str, float]:
+    """Measure everything on a Postgres of its own."""
+    with (
+        tempfile.TemporaryDirectory(prefix="analytics-bench-") as folder,
+        EmbeddedPostgres(Path(folder, "data")) as postgres,
+    ):
+        await migrate(postgres.url)
+        database = await Database.open(postgres.url)
+        try:
+            return await measure(database, largest)
+        finally:
+            await database.close()
+
+
+def main() -> None:
+    """Run the benchmark; the last line is JSON."""
+    arguments = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, prog="python -m bench.jobs"
+    )
+    arguments.add_argument("--largest", type=int, default=max(SIZES.values()), help="stop at so many events")
+    figures = asyncio.run(run(arguments.parse_args().largest))
+    print(f"\nmachine  {describe_machine()}\nload     {describe_load()}")
+    print(json.dumps({**figures, "machine": describe_machine()}))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Models: what must hold of the whole, whatever happens in whatever order."""

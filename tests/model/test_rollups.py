@@ -1,0 +1,262 @@
+"""Rollups beside a model: writes, late events, duplicates, folds, purges, rebuilds, and kill -9 in the middle of them.
+
+After each step rollups plus deltas equal a count of all events that were ever stored: of months always, of hours and
+days as long as these are kept.
+"""
+
+import asyncio
+import itertools
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Coroutine, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any, TypeVar
+
+import asyncpg
+import pytest
+from hypothesis import HealthCheck, Phase, seed, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+
+from storage.database import Connection, Database
+from storage.retention import RetentionPolicy, purge_aged
+from storage.rollups import Timeframe, fold, rebuild, verify
+from tests.conftest import TEMPLATE, database_url_in
+from tests.rows import make_batch, make_row, make_store
+
+AnswerT = TypeVar("AnswerT")
+
+SEED = 1
+"""The same examples in every run; any other number makes others."""
+EXAMPLES = 8
+STEPS = 15
+FIRST = datetime(2026, 1, 29, tzinfo=UTC)
+"""Days of two months, and of two weeks."""
+DAYS = 6
+AGE_DAYS = 100
+NOW = FIRST + timedelta(days=AGE_DAYS)
+LAST_KILL_MS = 150
+"""A fold or a purge of these few events takes about as long."""
+SESSION_GONE_S = 10.0
+_numbers = itertools.count(1)
+_orders = itertools.count(1)
+
+DOOMED = """
+import asyncio, sys
+from datetime import datetime
+from storage.database import Database
+from storage.retention import RetentionPolicy, purge_aged
+from storage.rollups import fold, rebuild
+
+async def main():
+    database = await Database.open(sys.argv[1])
+    now = datetime.fromisoformat(sys.argv[3])
+    print("ready", flush=True)
+    if sys.argv[2] == "rebuild":
+        await rebuild(database, datetime.fromisoformat(sys.argv[4]), now)
+    else:
+        await fold(database)
+    if sys.argv[2] == "purge":
+        await purge_aged(database, RetentionPolicy(*map(int, sys.argv[4:])), now)
+
+asyncio.run(main())
+"""
+"""What is killed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """An event to write: in which hour, of which type, at what price, and whether an earlier one is sent again."""
+
+    hour: int
+    event_type: str
+    cents: int
+    repeats: bool
+
+
+SENT = st.builds(
+    Sent,
+    hour=st.integers(0, 24 * DAYS - 1),
+    event_type=st.sampled_from(["view", "purchase"]),
+    cents=st.integers(1, 10_000),
+    repeats=st.booleans(),
+)
+CUTS = st.tuples(*3 * [st.integers(0, DAYS)]).map(lambda cuts: tuple(sorted(cuts, reverse=True)))
+"""Before which day raw events, hours and days have aged out."""
+KILLS_MS = st.integers(0, LAST_KILL_MS)
+
+
+class RollupMachine(RuleBasedStateMachine):
+    """Does one thing after the other to a database, and to the model of it."""
+
+    server_url = ""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._runner = asyncio.Runner()
+        self._stored: list[tuple[Any, ...]] = []
+        self.hours: Counter[tuple[datetime, str]] = Counter()
+        """What hour rollups and deltas should add up to, and the same of days and months."""
+        self.days: Counter[tuple[datetime, str]] = Counter()
+        self.months: Counter[tuple[datetime, str]] = Counter()
+        self.revenue = Decimal(0)
+
+    @initialize()
+    def start(self) -> None:
+        """Make a database of its own."""
+        self._name = f"model_{next(_numbers)}"
+        self._run(self._on_server(f"CREATE DATABASE {self._name} TEMPLATE {TEMPLATE}"))
+        self._url = database_url_in(self.server_url, self._name)
+        self._database = self._run(Database.open(self._url))
+        self._sql: Connection = self._run(asyncpg.connect(self._url))
+
+    def teardown(self) -> None:
+        """Drop it."""
+        self._sql.terminate()
+        self._run(self._database.close())
+        self._run(self._on_server(f"DROP DATABASE {self._name} WITH (FORCE)"))
+        self._runner.close()
+
+    @rule(sent=st.lists(SENT, min_size=1, max_size=8))
+    def write(self, sent: Sequence[Sent]) -> None:
+        """Write a batch; some of its events are stored already."""
+        rows = []
+        for number, event in enumerate(sent):
+            if event.repeats and self._stored:
+                rows.append(self._stored[number % len(self._stored)])
+                continue
+            moment = FIRST + timedelta(hours=event.hour, minutes=next(_orders) % 60)
+            price = Decimal(event.cents) / 100
+            data = f'{{"amount":{price},"currency":"EUR"}}' if event.event_type == "purchase" else "{}"
+            row = make_row(timestamp=moment, event_type=event.event_type, event_data=data, received_at=NOW)
+            rows.append(row)
+            self._stored.append(row)
+            for counter, timeframe in self._counters():
+                counter[timeframe.start_of(moment), event.event_type] += 1
+            self.revenue += price if event.event_type == "purchase" else 0
+        self._run(self._write(rows))
+
+    @rule()
+    def fold(self) -> None:
+        """Fold to the end."""
+        self._run(fold(self._database))
+
+    @rule(kill_ms=KILLS_MS)
+    def fold_and_die(self, kill_ms: int) -> None:
+        """Fold in a process that is killed in the middle, or perhaps just after."""
+        self._kill_during("fold", kill_ms, NOW.isoformat())
+
+    @rule(first=st.integers(0, DAYS - 1), kill_ms=st.none() | KILLS_MS)
+    def rebuild(self, first: int, kill_ms: int | None) -> None:
+        """Make rollups anew, to the end or not."""
+        start, end = FIRST + timedelta(days=first), FIRST + timedelta(days=DAYS)
+        if kill_ms is None:
+            self._run(rebuild(self._database, start, end))
+        else:
+            self._kill_during("rebuild", kill_ms, end.isoformat(), start.isoformat())
+
+    @rule(cuts=CUTS, kill_ms=st.none() | KILLS_MS)
+    def purge(self, cuts: tuple[int, int, int], kill_ms: int | None) -> None:
+        """Let raw events, hours and days go; where the first attempt is killed, a second one finishes."""
+        ages = [AGE_DAYS - cut for cut in cuts]
+        if kill_ms is not None:
+            self._kill_during("purge", kill_ms, NOW.isoformat(), *map(str, ages))
+            self._check_months()
+        self._run(fold(self._database))
+        self._run(purge_aged(self._database, RetentionPolicy(*ages), NOW))
+        for counter, cut in ((self.hours, cuts[1]), (self.days, cuts[2])):
+            for time_and_type in [key for key in counter if key[0] < FIRST + timedelta(days=cut)]:
+                del counter[time_and_type]
+
+    @invariant()
+    def check(self) -> None:
+        """Compare rollups plus deltas with the model, and live rollups with the raw rows."""
+        for counter, timeframe in self._counters():
+            assert self._run(self._read(timeframe)) == counter
+        found = self._run(verify(self._database, FIRST, FIRST + timedelta(days=DAYS)))
+        assert found.differences == []
+        if not self._run(self._sql.fetchval("SELECT count(*) FROM analytics_aggregation_deltas")):
+            assert self._run(self._read_revenue()) == self.revenue
+
+    def _check_months(self) -> None:
+        assert self._run(self._read(Timeframe.MONTH)) == self.months
+
+    def _counters(self) -> Sequence[tuple[Counter[tuple[datetime, str]], Timeframe]]:
+        return ((self.hours, Timeframe.HOUR), (self.days, Timeframe.DAY), (self.months, Timeframe.MONTH))
+
+    async def _write(self, rows: Sequence[Any]) -> None:
+        store = make_store(self._database)
+        try:
+            await store.store(make_batch(rows, claimed_at=NOW))
+        finally:
+            await store.close()
+
+    async def _read(self, timeframe: Timeframe) -> Counter[tuple[datetime, str]]:
+        """Add up what readers do: frozen and live rollups, and deltas, in one snapshot."""
+        rows = await self._sql.fetch(
+            "SELECT time, event_type, sum(count)::bigint AS count FROM ("
+            "SELECT timestamp AS time, event_type, count FROM analytics_aggregations WHERE timeframe = $1 "
+            "UNION ALL SELECT date_trunc($1, hour, 'UTC'), event_type, count FROM analytics_aggregation_deltas"
+            ") AS part GROUP BY 1, 2 HAVING sum(count) <> 0",
+            timeframe.value,
+        )
+        return Counter({(row["time"], row["event_type"]): row["count"] for row in rows})
+
+    async def _read_revenue(self) -> Decimal:
+        total: Decimal = await self._sql.fetchval(
+            "SELECT coalesce(sum((metadata #>> '{revenue,EUR}')::numeric), 0) FROM analytics_aggregations "
+            "WHERE timeframe = 'month'"
+        )
+        return total
+
+    def _kill_during(self, what: str, kill_ms: int, *arguments: str) -> None:
+        process = subprocess.Popen([sys.executable, "-c", DOOMED, self._url, what, *arguments], stdout=subprocess.PIPE)
+        assert process.stdout is not None
+        process.stdout.readline()
+        time.sleep(kill_ms / 1000)
+        process.kill()
+        process.wait()
+        process.stdout.close()
+        self._run(self._wait_for_sessions())
+
+    async def _wait_for_sessions(self) -> None:
+        """Wait until Postgres has noticed the death: until then, what was begun may still be committed."""
+        deadline_s = time.monotonic() + SESSION_GONE_S
+        while await self._sql.fetchval(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = ANY ($1)",
+            ["analytics rollups", "analytics retention"],
+        ):
+            assert time.monotonic() < deadline_s, "a dead process keeps its session"
+            await asyncio.sleep(0.02)
+
+    async def _on_server(self, statement: str) -> None:
+        connection = await asyncpg.connect(self.server_url)
+        try:
+            await connection.execute(statement)
+        finally:
+            await connection.close()
+
+    def _run(self, work: Coroutine[Any, Any, AnswerT]) -> AnswerT:
+        return self._runner.run(work)
+
+
+@pytest.mark.usefixtures("_template")
+def test_rollups_agree_with_all_that_was_ever_stored(postgres_server: str) -> None:
+    """In any order, whatever is killed."""
+    RollupMachine.server_url = postgres_server
+    seed(SEED)(RollupMachine)
+    run_state_machine_as_test(
+        RollupMachine,
+        settings=settings(
+            max_examples=EXAMPLES,
+            stateful_step_count=STEPS,
+            deadline=None,
+            database=None,
+            phases=[Phase.generate],
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
