@@ -48,6 +48,8 @@ async def exclusive_rollups(database: Database) -> AsyncIterator[Connection]:
     """
     async with leased_connection(database, LEASE, wait_s=LEASE_WAIT_S) as connection:
         await connection.execute(f"SET work_mem = '{WORK_MEM}'")
+        # Compiling a plan takes longer than running it over a day.
+        await connection.execute("SET jit = off")
         # Hours are few of many partitions: each statement wants a plan for its values.
         await connection.execute("SET plan_cache_mode = force_custom_plan")
         yield connection
