@@ -52,7 +52,7 @@ LEAST_PING_INTERVAL_MS = 10_000
 SERVER_PING_INTERVAL_MS = 60_000
 """The server asks idle connections whether they live, so that vanished clients do not hold memory."""
 LIGHT_REPORTS = 2
-"""Connections beside those of heavy reports, so that a page of events never waits for a funnel."""
+"""Connections beside those of heavy reports, which have two each, so that a page of events never waits for a funnel."""
 SERVER_PING_TIMEOUT_MS = 20_000
 ABORT_GRACE_S = 0.5
 """What calls that outlast the drain get to see their cancellation."""
@@ -90,7 +90,7 @@ async def run_worker(settings: Settings, *, database_url: str, ready_fd: int | N
         PortTakenError: the port cannot be bound.
     """
     calls = Calls()
-    database = await Database.open(database_url, readers=settings.reports_concurrent + LIGHT_REPORTS)
+    database = await Database.open(database_url, readers=2 * settings.reports_concurrent + LIGHT_REPORTS)
     spool = Spool(settings.spool_folder, max_bytes=settings.spool_max_bytes) if settings.spool_max_bytes else None
     try:
         partitions = Partitions(database)

@@ -1,13 +1,21 @@
 """The rows of a dashboard."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
-from zoneinfo import ZoneInfo
+from datetime import datetime, timedelta
+from decimal import Decimal
+from itertools import groupby
+from operator import itemgetter
 
+from asyncpg import Record
+
+from storage.predicates import Query
 from storage.reader import Snapshot
+from storage.sql import statement
 
 TOP_CONTENT = 10
+TOP_PATHS = 10
 """A dashboard shows so many; longer lists are a report of their own."""
 
 
@@ -21,21 +29,21 @@ class TypeTotal:
 
 
 @dataclass(frozen=True, slots=True)
+class SeriesCount:
+    """Events of a type in the period of this place among those asked for."""
+
+    place: int
+    event_type: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class RevenueTotal:
     """Purchases in a currency; `amount` is an exact decimal as text."""
 
     currency: str
     amount: str
     orders: int
-
-
-@dataclass(frozen=True, slots=True)
-class SeriesCount:
-    """Events of a type in the period that begins at `time` (UTC)."""
-
-    time: datetime
-    event_type: str
-    count: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,63 +56,178 @@ class ContentViews:
 
 
 @dataclass(frozen=True, slots=True)
-class DashboardRows:
-    """What a dashboard shows. Only types and periods with an event occur; `mean_view_duration` is in seconds."""
+class PathOrders:
+    """Purchases at the end of a conversion path."""
 
-    totals: Sequence[TypeTotal]
-    users: int
-    sessions: int
-    new_users: int
-    revenue: Sequence[RevenueTotal]
+    steps: tuple[str, ...]
+    orders: int
+    revenue: tuple[RevenueTotal, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StreamTotals:
+    """What happened in live streams; viewers are None where no event tells them, what was watched is in seconds."""
+
+    live_streams: int
+    peak_viewers: int | None
+    mean_viewers: float | None
+    watch_duration: float
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """The figures of one range; durations are means and medians in seconds, None where nothing tells any.
+
+    Those that add up over ranges come first: rollups of hours will know them. The others need the events themselves.
+    """
+
+    events: int
+    revenue: tuple[RevenueTotal, ...]
     mean_view_duration: float | None
+
+    users: int
+    new_users: int
+    sessions: int
+    mean_session_duration: float | None
+    median_view_duration: float | None
+    streams: StreamTotals
+
+    @property
+    def orders(self) -> int:
+        """Purchases in all currencies."""
+        return sum(row.orders for row in self.revenue)
+
+
+@dataclass(frozen=True, slots=True)
+class DashboardRows:
+    """What a dashboard shows. Only types, platforms and periods with an event occur."""
+
+    figures: Figures
+    previous: Figures
+    totals: Sequence[TypeTotal]
+    platforms: Sequence[tuple[str, int]]
+    """(platform, events), most events first; empty texts where events tell none."""
     series: Sequence[SeriesCount]
     top_content: Sequence[ContentViews]
+    top_paths: Sequence[PathOrders]
     as_of: datetime | None
 
 
 async def read_dashboard(
-    snapshot: Snapshot, *, start: datetime, end: datetime, bucket: str, time_zone: str
+    snapshot: Snapshot, *, previous_start: datetime, period_starts: Sequence[datetime], end: datetime
 ) -> DashboardRows:
-    """Read what a dashboard shows of [start, end).
+    """Read what a dashboard shows of a range, and of the one before.
 
     Args:
         snapshot: what to read from.
-        start: first moment, aware.
+        previous_start: first moment of the range before, aware.
+        period_starts: first moments of the periods of the series, ascending; the first one is the range's own.
         end: first moment after the range, aware.
-        bucket: "minute", "hour" or "day": the periods of the series.
-        time_zone: IANA name of the zone that the periods belong to.
     """
-    totals = await snapshot.fetch("dashboard_totals", start - (end - start), start, end)
-    actors = await snapshot.fetch_one("dashboard_actors", start, end)
-    sessions = await snapshot.fetch_one("dashboard_sessions", start, end)
-    revenue = await snapshot.fetch("dashboard_revenue", start, end)
-    views = await snapshot.fetch_one("dashboard_view_duration", start, end)
-    content = await snapshot.fetch("dashboard_content", start, end, TOP_CONTENT)
+    start = period_starts[0]
+    inside, before = (start, end), (previous_start, start)
+    # Those that take longest first.
+    answers = await snapshot.fetch_each(
+        [
+            _query("actors", previous_start, start, end),
+            _query("sessions", *inside),
+            _query("sessions", *before),
+            _query("counts", previous_start, end, list(period_starts)),
+            _query("dwell", *inside),
+            _query("dwell", *before),
+            _query("content", *inside, TOP_CONTENT),
+            _query("streams", *inside),
+            _query("streams", *before),
+            _query("revenue", *inside),
+            _query("revenue", *before),
+            _query("paths", *inside, TOP_PATHS),
+        ]
+    )
+    (actors,), sessions, old_sessions, counts, dwell, old_dwell, content, streams, old_streams, *purchases = answers
+    revenue, old_revenue, paths = purchases
+    current = [row for row in counts if row["period"]]
     return DashboardRows(
-        totals=[TypeTotal(row["event_type"], row["count"], row["previous_count"]) for row in totals],
-        users=actors["users"],
-        sessions=sessions["sessions"],
-        new_users=actors["new_users"],
-        revenue=[RevenueTotal(row["currency"], f"{row['amount']:f}", row["orders"]) for row in revenue],
-        mean_view_duration=views["mean_view_duration"],
-        series=await _series(snapshot, start, end, bucket, time_zone),
+        figures=_figures(current, revenue, dwell[0], (actors["users"], actors["new_users"]), sessions[0], streams[0]),
+        previous=_figures(
+            [row for row in counts if not row["period"]],
+            old_revenue,
+            old_dwell[0],
+            (actors["previous_users"], actors["previous_new_users"]),
+            old_sessions[0],
+            old_streams[0],
+        ),
+        totals=_totals(counts),
+        platforms=_platforms(current),
+        series=_series(current),
         top_content=[ContentViews(row["content_type"], row["content_id"], row["views"]) for row in content],
-        as_of=max((row["as_of"] for row in totals if row["as_of"] is not None), default=None),
+        top_paths=[_path(path, list(rows)) for path, rows in groupby(paths, key=itemgetter("path"))],
+        as_of=max((row["as_of"] for row in current), default=None),
     )
 
 
-async def _series(snapshot: Snapshot, start: datetime, end: datetime, bucket: str, time_zone: str) -> list[SeriesCount]:
-    if bucket == "day":
-        zone = ZoneInfo(time_zone)
-        return [
-            SeriesCount(_midnight(row["day"], zone), row["event_type"], row["count"])
-            for row in await snapshot.fetch("dashboard_days", start, end, time_zone)
-        ]
-    return [
-        SeriesCount(row["time"], row["event_type"], row["count"])
-        for row in await snapshot.fetch("dashboard_clock", start, end, time_zone, bucket)
-    ]
+def _query(name: str, *parameters: object) -> Query:
+    return Query(statement(f"read/dashboard_{name}"), parameters)
 
 
-def _midnight(day: date, zone: ZoneInfo) -> datetime:
-    return datetime.combine(day, time(0), tzinfo=zone).astimezone(UTC)
+def _figures(
+    counts: Iterable[Record],
+    revenue: Iterable[Record],
+    dwell: Record,
+    actors: tuple[int, int],
+    sessions: Record,
+    streams: Record,
+) -> Figures:
+    users, new_users = actors
+    length = timedelta(microseconds=sessions["length_us"])
+    return Figures(
+        events=sum(row["count"] for row in counts),
+        revenue=tuple(_revenue(row) for row in revenue),
+        mean_view_duration=_mean(dwell["duration"], dwell["views"]),
+        users=users,
+        new_users=new_users,
+        sessions=sessions["sessions"],
+        mean_session_duration=length / sessions["sessions"] / timedelta(seconds=1) if sessions["sessions"] else None,
+        median_view_duration=dwell["median"],
+        streams=StreamTotals(
+            live_streams=streams["live_streams"],
+            peak_viewers=None if streams["peak_viewers"] is None else int(streams["peak_viewers"]),
+            mean_viewers=_mean(streams["viewers"], streams["viewer_counts"]),
+            watch_duration=float(streams["watch_duration"]),
+        ),
+    )
+
+
+def _totals(counts: Iterable[Record]) -> list[TypeTotal]:
+    totals: dict[str, list[int]] = {}
+    for row in counts:
+        totals.setdefault(row["event_type"], [0, 0])[not row["period"]] += row["count"]
+    return [TypeTotal(name, *totals[name]) for name in sorted(totals)]
+
+
+def _platforms(counts: Iterable[Record]) -> list[tuple[str, int]]:
+    events: dict[str, int] = {}
+    for row in counts:
+        platform = row["platform"] or ""
+        events[platform] = events.get(platform, 0) + row["count"]
+    return sorted(events.items(), key=lambda item: (-item[1], item[0]))
+
+
+def _series(counts: Iterable[Record]) -> list[SeriesCount]:
+    series: dict[tuple[int, str], int] = {}
+    for row in counts:
+        key = (row["period"] - 1, row["event_type"])
+        series[key] = series.get(key, 0) + row["count"]
+    return [SeriesCount(*key, series[key]) for key in sorted(series)]
+
+
+def _path(path: str, rows: Sequence[Record]) -> PathOrders:
+    return PathOrders(tuple(json.loads(path)), sum(row["orders"] for row in rows), tuple(map(_revenue, rows)))
+
+
+def _revenue(row: Record) -> RevenueTotal:
+    return RevenueTotal(row["currency"], f"{row['amount']:f}", row["orders"])
+
+
+def _mean(total: Decimal | None, count: int) -> float | None:
+    """Divide exact sums, which are the same in whatever order Postgres adds up; sums of doubles are not."""
+    return None if total is None else float(total / count)

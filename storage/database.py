@@ -156,6 +156,10 @@ class Database:
                 with suppress(TimeoutError):
                     await self._readers.release(connection, timeout=RELEASE_TIMEOUT_S)
 
+    def has_free_reader(self) -> bool:
+        """Tell whether a reader's connection can be had at once."""
+        return self._readers.get_idle_size() > 0 or self._readers.get_size() < self._readers.get_max_size()
+
     async def connect_writer(self) -> Connection:
         """Open a connection for one writer task, which owns and closes it.
 

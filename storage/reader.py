@@ -4,7 +4,7 @@ The rows of each report have a module of their own beside this one, as in `stora
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from asyncpg import Record
@@ -18,8 +18,11 @@ from storage.sql import statement
 class Snapshot:
     """One moment of the stored events: everything read from it agrees."""
 
-    def __init__(self, connection: PooledConnection) -> None:
+    def __init__(self, connection: PooledConnection, database: Database, deadline: float) -> None:
+        """Read from a connection in a transaction, until `deadline`, a time of the loop's clock."""
         self._connection = connection
+        self._database = database
+        self._deadline = deadline
 
     async def fetch(self, name: str, *parameters: object) -> list[Record]:
         """Read all rows of the statement `read/<name>`."""
@@ -34,6 +37,36 @@ class Snapshot:
         """Read all rows of a statement that its report composed."""
         rows: list[Record] = await self._connection.fetch(query.text, *query.parameters)
         return rows
+
+    async def fetch_each(self, queries: Sequence[Query]) -> list[list[Record]]:
+        """Read all rows of each statement, two at once where a second connection is free.
+
+        Args:
+            queries: the statements; those that take longest first, so that both connections end at about the same time.
+        """
+        answers: list[list[Record]] = [[] for _ in queries]
+        places = iter(range(len(queries)))
+
+        async def read_some(snapshot: Snapshot) -> None:
+            for place in places:
+                answers[place] = await snapshot.fetch_query(queries[place])
+
+        async def read_beside(snapshot_id: str) -> None:
+            left_s = self._deadline - asyncio.get_running_loop().time()
+            async with _begin(self._database, max(left_s, 0.001), snapshot_id) as connection:
+                await read_some(Snapshot(connection, self._database, self._deadline))
+
+        lanes = [read_some(self)]
+        if len(queries) > 1 and self._database.has_free_reader():
+            lanes.append(read_beside(await self._connection.fetchval("SELECT pg_export_snapshot()")))
+        tasks = [asyncio.create_task(lane) for lane in lanes]
+        try:
+            await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        return answers
 
 
 class Reader:
@@ -52,16 +85,27 @@ class Reader:
             StorageTimeoutError: the time was over.
             StorageUnavailableError: the database is away.
         """
+        deadline = asyncio.get_running_loop().time() + timeout_s
         try:
-            async with (
-                asyncio.timeout(timeout_s),
-                self._database.acquire_reader(timeout_s) as connection,
-                connection.transaction(isolation="repeatable_read", readonly=True),
-            ):
-                # Filters that may be null, and ranges that open few of many partitions, want a plan for their values.
-                await connection.execute("SET LOCAL plan_cache_mode = force_custom_plan")
-                yield Snapshot(connection)
+            async with asyncio.timeout(timeout_s), _begin(self._database, timeout_s) as connection:
+                yield Snapshot(connection, self._database, deadline)
         except TimeoutError as exc:
             raise StorageTimeoutError(
                 "the report took longer than the time it was given; ask for a shorter range"
             ) from exc
+
+
+@asynccontextmanager
+async def _begin(
+    database: Database, timeout_s: float, snapshot_id: str | None = None
+) -> AsyncIterator[PooledConnection]:
+    """Lend a connection in a transaction that sees one moment: now, or that of the snapshot of this id."""
+    async with (
+        database.acquire_reader(timeout_s) as connection,
+        connection.transaction(isolation="repeatable_read", readonly=True),
+    ):
+        if snapshot_id is not None:
+            await connection.execute(f"SET TRANSACTION SNAPSHOT '{snapshot_id}'")
+        # Filters that may be null, and ranges that open few of many partitions, want a plan for their values.
+        await connection.execute("SET LOCAL plan_cache_mode = force_custom_plan")
+        yield connection

@@ -75,11 +75,11 @@ def amount_text(amount: str) -> str:
     return f"{exact:,.{decimals}f}"
 
 
-def change_text(count: int, previous: int) -> str:
+def change_text(now: float, previous: float) -> str:
     """Write the change since the range before: "+12.5%", "new" where there was nothing, "-" where nothing is."""
     if previous:
-        return f"{(count - previous) / previous:+,.1%}"
-    return "new" if count else NOTHING
+        return f"{(now - previous) / previous:+,.1%}"
+    return "new" if now else NOTHING
 
 
 def seconds_text(seconds: float) -> str:

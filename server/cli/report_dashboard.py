@@ -1,9 +1,10 @@
 """`analytics report dashboard`: totals, revenue, top content and the course of a time range."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import click
+from google.protobuf.message import Message
 from rich.console import Console
 
 from server.cli.client import address_option, analytics_stub, open_channel, translated_errors
@@ -11,6 +12,7 @@ from server.cli.render import (
     NOTHING,
     amount_text,
     bar_line,
+    bar_text,
     change_text,
     count_text,
     open_console,
@@ -23,12 +25,17 @@ from server.cli.render import (
 )
 from server.cli.report_scope import REPORT_TIMEOUT_S, ScopeOptions, scope_options
 from sociallive.analytics.v1.dashboard_pb2 import GetDashboardRequest, GetDashboardResponse, SeriesPoint
+from sociallive.analytics.v1.report_scope_pb2 import Revenue
 
 MOST_MARKS = 60
 """Wider is no clearer."""
 TABLE_COLUMNS = 50
 """About what the other columns of the table of types take."""
 LEAST_MARKS = 10
+SHARE_COLUMNS = 24
+AMOUNTS = ("Amount", "Before", "Change", "Orders", "Mean order")
+NUMBERS = frozenset({"Now", "Before", "Change", "Events", "Share", "Views", *AMOUNTS})
+"""Columns that are aligned on the right."""
 PERIODS_S = {60: "minute", 3600: "hour", 86400: "day"}
 """Lengths of the periods of a series; a day of 23 or 25 hours is nearest to a day."""
 
@@ -63,34 +70,105 @@ def get_dashboard(address: str, scope: ScopeOptions) -> GetDashboardResponse:
 def print_dashboard(console: Console, answer: GetDashboardResponse) -> None:
     """Print the dashboard as tables."""
     print_heading(console, "Dashboard", answer.info)
-    mean_s = answer.mean_view_duration if answer.HasField("mean_view_duration") else None
-    figures = {
-        "Events": count_text(answer.events),
-        "Users": count_text(answer.users),
-        "New users": count_text(answer.new_users),
-        "Sessions": count_text(answer.sessions),
-        "Mean view": NOTHING if mean_s is None else seconds_text(mean_s),
-    }
-    print_table(console, "", list(figures), [list(figures.values())], numbers=frozenset(figures))
+    print_table(console, "", ["Figure", "Now", "Before", "Change"], figure_rows(answer), numbers=NUMBERS)
     _print_types(console, answer)
+    print_table(console, "Revenue", ["Currency", *AMOUNTS], _revenue_rows(answer), numbers=NUMBERS)
     print_table(
         console,
-        "Revenue",
-        ["Currency", "Amount", "Orders", "Mean order"],
+        "Conversion paths",
+        ["Orders", "Revenue", "Path"],
         [
-            [r.currency, amount_text(r.amount), count_text(r.orders), f"{float(r.amount) / max(1, r.orders):,.2f}"]
-            for r in answer.revenue
+            [
+                count_text(path.orders),
+                ", ".join(f"{amount_text(row.amount)} {row.currency}" for row in path.revenue),
+                " > ".join(path.steps),
+            ]
+            for path in answer.conversion_paths
         ],
-        numbers=frozenset({"Amount", "Orders", "Mean order"}),
+        numbers=NUMBERS,
+    )
+    print_table(
+        console,
+        "Platforms",
+        ["Platform", "Events", "Share", ""],
+        [
+            [
+                item.platform or NOTHING,
+                count_text(item.events),
+                f"{item.events / max(1, answer.events):.1%}",
+                bar_text(item.events / max(1, answer.events), SHARE_COLUMNS, console.encoding),
+            ]
+            for item in answer.platforms
+        ],
+        numbers=NUMBERS,
     )
     print_table(
         console,
         "Top content",
         ["Views", "Type", "Content"],
         [[count_text(c.views), c.content_type, c.content_id] for c in answer.top_content],
-        numbers=frozenset({"Views"}),
+        numbers=NUMBERS,
     )
     print_footing(console, answer.info)
+
+
+def figure_rows(answer: GetDashboardResponse) -> list[list[str]]:
+    """Write the headline figures: name, now, before, change. Streams are left out where there are none."""
+    before = answer.previous
+    rows = [
+        _count_row("Events", answer.events, before.events),
+        _count_row("Users", answer.users, before.users),
+        _count_row("New users", answer.new_users, before.new_users),
+        _count_row("Sessions", answer.sessions, before.sessions),
+        _measure_row("Mean session", answer, before, "mean_session_duration", seconds_text),
+        _measure_row("Mean view", answer, before, "mean_view_duration", seconds_text),
+        _measure_row("Median view", answer, before, "median_view_duration", seconds_text),
+        _count_row("Orders", answer.orders, before.orders),
+    ]
+    now, then = answer.streams, before.streams
+    if now.live_streams or then.live_streams:
+        rows += [
+            _count_row("Live streams", now.live_streams, then.live_streams),
+            _measure_row("Peak viewers", now, then, "peak_viewers", "{:,}".format),
+            _measure_row("Mean viewers", now, then, "mean_viewers", "{:,.1f}".format),
+            _measure_row("Watched", now, then, "watch_duration", seconds_text),
+        ]
+    return rows
+
+
+def _count_row(name: str, now: int, before: int) -> list[str]:
+    return [name, count_text(now), count_text(before), change_text(now, before)]
+
+
+def _measure_row(name: str, now: Message, before: Message, field: str, write: Callable[[float], str]) -> list[str]:
+    values = [None if _is_unset(message, field) else float(getattr(message, field)) for message in (now, before)]
+    texts = [NOTHING if value is None else write(value) for value in values]
+    changed = values[0] is not None and values[1]
+    return [name, *texts, change_text(values[0] or 0, values[1] or 0) if changed else NOTHING]
+
+
+def _is_unset(message: Message, field: str) -> bool:
+    return message.DESCRIPTOR.fields_by_name[field].has_presence and not message.HasField(field)
+
+
+def _revenue_rows(answer: GetDashboardResponse) -> list[list[str]]:
+    """Write the revenue of each currency of either range."""
+    now, before = ({row.currency: row for row in rows} for rows in (answer.revenue, answer.previous.revenue))
+    return [
+        [
+            currency,
+            amount_text(now[currency].amount if currency in now else "0"),
+            amount_text(before[currency].amount if currency in before else "0"),
+            change_text(_amount(now, currency), _amount(before, currency)),
+            count_text(now[currency].orders if currency in now else 0),
+            f"{_amount(now, currency) / now[currency].orders:,.2f}" if currency in now else NOTHING,
+        ]
+        for currency in sorted({*now, *before})
+    ]
+
+
+def _amount(rows: Mapping[str, Revenue], currency: str) -> float:
+    return float(rows[currency].amount) if currency in rows else 0.0
 
 
 def _print_types(console: Console, answer: GetDashboardResponse) -> None:
@@ -109,7 +187,7 @@ def _print_types(console: Console, answer: GetDashboardResponse) -> None:
         for total in answer.totals
     ]
     columns = ["Type", "Events", "Before", "Change", "Course"]
-    print_table(console, "Events by type", columns, rows, numbers=frozenset({"Events", "Before", "Change"}))
+    print_table(console, "Events by type", columns, rows, numbers=NUMBERS)
     if rows and times:
         print_line(console, _legend(answer.series, times, per_mark), "dim")
 

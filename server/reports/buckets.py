@@ -33,24 +33,45 @@ def bucket_start(moment: datetime, bucket: Bucket, zone: ZoneInfo) -> datetime:
     """Find the first moment of the period that holds `moment`, in UTC.
 
     Minutes and hours go back by the local clock's fraction, which keeps the two hours apart that carry the same name
-    when clocks go back, and is right in zones off the hour.
+    when clocks go back, and is right in zones off the hour. Where clocks move by half an hour, a period begins there.
     """
     local = moment.astimezone(zone)
     if bucket is Bucket.DAY:
         return local.replace(hour=0, minute=0, second=0, microsecond=0, fold=0).astimezone(UTC)
-    fraction = timedelta(seconds=local.second, microseconds=local.microsecond)
-    if bucket is Bucket.HOUR:
-        fraction += timedelta(minutes=local.minute)
-    return moment.astimezone(UTC) - fraction
+    start = moment.astimezone(UTC) - _past_start(local, bucket)
+    return _change_between(start, moment.astimezone(UTC), zone) or start
 
 
 def bucket_end(start: datetime, bucket: Bucket, zone: ZoneInfo) -> datetime:
     """Find the first moment after the period that begins at `start`, in UTC."""
-    if bucket is Bucket.MINUTE:
-        return start + timedelta(minutes=1)
-    if bucket is Bucket.HOUR:
-        return start + timedelta(hours=1)
-    return (start.astimezone(zone) + timedelta(days=1)).replace(fold=0).astimezone(UTC)
+    local = start.astimezone(zone)
+    if bucket is Bucket.DAY:
+        # A day whose midnight does not happen begins later; the next one does not.
+        return (local + timedelta(days=1)).replace(hour=0, minute=0, fold=0).astimezone(UTC)
+    length = timedelta(minutes=1) if bucket is Bucket.MINUTE else timedelta(hours=1)
+    end = start.astimezone(UTC) + length - _past_start(local, bucket)
+    return _change_between(start.astimezone(UTC), end, zone) or end
+
+
+def _past_start(local: datetime, bucket: Bucket) -> timedelta:
+    """Tell how long a local clock has shown the name of a minute or hour."""
+    fraction = timedelta(seconds=local.second, microseconds=local.microsecond)
+    return fraction if bucket is Bucket.MINUTE else fraction + timedelta(minutes=local.minute)
+
+
+def _change_between(start: datetime, end: datetime, zone: ZoneInfo) -> datetime | None:
+    """Find the moment in (start, end] at which the zone's clocks move, to the second; None where they do not."""
+    old = start.astimezone(zone).utcoffset()
+    if end.astimezone(zone).utcoffset() == old:
+        return None
+    low, high = 0, (end - start) // timedelta(seconds=1)
+    while high - low > 1:
+        middle = (low + high) // 2
+        if (start + timedelta(seconds=middle)).astimezone(zone).utcoffset() == old:
+            low = middle
+        else:
+            high = middle
+    return start + timedelta(seconds=high)
 
 
 def buckets_of(scope: Scope, bucket: Bucket) -> Iterator[datetime]:

@@ -1,23 +1,27 @@
 """The dashboard: totals and series of a time range.
 
-Example: rows in, `totals=[("purchase", 2, 1)]`, `series=[(2026-01-02T00:00Z, "purchase", 2)]` for the range 1 to 4
-January; points out: 0, 2, 0 purchases for the three days.
+Example: rows in, `totals=[("purchase", 2, 1)]`, `series=[(1, "purchase", 2)]` for the range 1 to 4 January; points out:
+0, 2, 0 purchases for the three days.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from server.reports.buckets import Bucket, bucket_end, buckets_of, choose_bucket
 from server.reports.scope import Scope, read_scope, to_timestamp
 from sociallive.analytics.v1.dashboard_pb2 import (
     ContentTotal,
+    ConversionPathTotal,
     EventTypeTotal,
     GetDashboardRequest,
     GetDashboardResponse,
+    PlatformTotal,
+    PreviousFigures,
     SeriesPoint,
+    StreamFigures,
 )
 from sociallive.analytics.v1.report_scope_pb2 import Revenue
-from storage.dashboard_rows import DashboardRows, read_dashboard
+from storage.dashboard_rows import Figures, RevenueTotal, SeriesCount, StreamTotals, read_dashboard
 from storage.reader import Snapshot
 
 DEFAULT_TIMEFRAME = "7d"
@@ -25,8 +29,10 @@ DEFAULT_TIMEFRAME = "7d"
 DEFINITION = (
     "Events whose timestamp lies in [start_time, end_time). Users are distinct actors: the user id, or where that is "
     "missing the session id, or else the event itself; new users are those without an earlier event. Sessions are "
-    "distinct session ids. Revenue sums the amounts of purchase events by currency. Mean view duration is over views "
-    "that tell one. The previous count is that of the range of the same length just before. The series is by {bucket}."
+    "those with an event in range: a session id is one session; an actor's events without one are a session until 30 "
+    "minutes pass without any, for 24 hours at most. Revenue sums the amounts of purchase events by currency; each is "
+    "an order. View durations are those that views tell, viewers and watch durations those that stream events tell. "
+    "Previous figures are of the range of the same length just before. The series is by {bucket}."
 )
 
 
@@ -38,41 +44,82 @@ async def answer(snapshot: Snapshot, question: GetDashboardRequest, now: datetim
     """
     scope = read_scope(question, now=now, default_timeframe=DEFAULT_TIMEFRAME)
     bucket = choose_bucket(scope)
+    times = list(buckets_of(scope, bucket))
     rows = await read_dashboard(
-        snapshot, start=scope.start, end=scope.end, bucket=bucket.value, time_zone=scope.zone.key
+        snapshot, previous_start=scope.previous_start, period_starts=[scope.start, *times[1:]], end=scope.end
     )
+    figures = rows.figures
     return GetDashboardResponse(
         info=scope.describe(rows.as_of, DEFINITION.format(bucket=bucket.value)),
-        events=sum(total.count for total in rows.totals),
-        users=rows.users,
-        sessions=rows.sessions,
-        new_users=rows.new_users,
+        events=figures.events,
+        users=figures.users,
+        sessions=figures.sessions,
+        new_users=figures.new_users,
         totals=[
             EventTypeTotal(event_type=total.event_type, count=total.count, previous_count=total.previous_count)
             for total in rows.totals
         ],
-        revenue=[Revenue(currency=row.currency, amount=row.amount, orders=row.orders) for row in rows.revenue],
-        mean_view_duration=rows.mean_view_duration,
-        series=_series(rows, scope, bucket, now),
+        revenue=_revenue(figures.revenue),
+        mean_view_duration=figures.mean_view_duration,
+        series=_series(rows.series, times, scope, bucket, now),
         top_content=[
             ContentTotal(content_type=row.content_type, content_id=row.content_id, views=row.views)
             for row in rows.top_content
         ],
+        orders=figures.orders,
+        median_view_duration=figures.median_view_duration,
+        mean_session_duration=figures.mean_session_duration,
+        streams=_streams(figures.streams),
+        platforms=[PlatformTotal(platform=name, events=events) for name, events in rows.platforms],
+        conversion_paths=[
+            ConversionPathTotal(steps=path.steps, orders=path.orders, revenue=_revenue(path.revenue))
+            for path in rows.top_paths
+        ],
+        previous=_previous(rows.previous),
     )
 
 
-def _series(rows: DashboardRows, scope: Scope, bucket: Bucket, now: datetime) -> Sequence[SeriesPoint]:
+def _previous(figures: Figures) -> PreviousFigures:
+    return PreviousFigures(
+        events=figures.events,
+        users=figures.users,
+        sessions=figures.sessions,
+        new_users=figures.new_users,
+        orders=figures.orders,
+        revenue=_revenue(figures.revenue),
+        mean_view_duration=figures.mean_view_duration,
+        median_view_duration=figures.median_view_duration,
+        mean_session_duration=figures.mean_session_duration,
+        streams=_streams(figures.streams),
+    )
+
+
+def _streams(totals: StreamTotals) -> StreamFigures:
+    return StreamFigures(
+        live_streams=totals.live_streams,
+        peak_viewers=totals.peak_viewers,
+        mean_viewers=totals.mean_viewers,
+        watch_duration=totals.watch_duration,
+    )
+
+
+def _revenue(rows: Iterable[RevenueTotal]) -> list[Revenue]:
+    return [Revenue(currency=row.currency, amount=row.amount, orders=row.orders) for row in rows]
+
+
+def _series(
+    rows: Iterable[SeriesCount], times: Sequence[datetime], scope: Scope, bucket: Bucket, now: datetime
+) -> list[SeriesPoint]:
     """Fill the gaps: a point for every period and every type that has an event in range."""
-    counts = {(row.time, row.event_type): row.count for row in rows.series}
-    types = sorted({row.event_type for row in rows.series})
-    times = sorted({*buckets_of(scope, bucket), *(row.time for row in rows.series)})
+    counts = {(row.place, row.event_type): row.count for row in rows}
+    types = sorted({event_type for _, event_type in counts})
     points: list[SeriesPoint] = []
-    for time in times:
+    for place, time in enumerate(times):
         end = bucket_end(time, bucket, scope.zone)
         incomplete = time < scope.start or end > min(scope.end, now)
         stamp = to_timestamp(time)
         points.extend(
-            SeriesPoint(time=stamp, event_type=name, count=counts.get((time, name), 0), incomplete=incomplete)
+            SeriesPoint(time=stamp, event_type=name, count=counts.get((place, name), 0), incomplete=incomplete)
             for name in types
         )
     return points

@@ -97,7 +97,29 @@ def test_dashboard_totals_are_exact(filled: Service) -> None:
     assert answer.events == 11
     assert answer.users == 5  # ann, bob, cem, session s4, and the event of nobody
     assert answer.new_users == 3  # ann and bob were there before
-    assert answer.sessions == 3  # s2, s3, s4
+    assert answer.sessions == 10  # s2, s3, s4; without an id one of nobody, one of ann, two of cem, three of bob
+
+
+def test_dashboard_compares_with_the_day_before(filled: Service) -> None:
+    """Every figure of Sunday stands beside Monday's."""
+    answer = filled.stub.GetDashboard(GetDashboardRequest(**monday()), timeout=10)
+    before = answer.previous
+    assert (before.events, before.users, before.sessions, before.new_users, before.orders) == (1, 1, 1, 1, 0)
+    assert not before.HasField("mean_view_duration")
+    assert before.mean_session_duration == 0
+    sunday: dict[str, Any] = {"start_time": stamp(MONDAY - timedelta(days=1)), "end_time": stamp(MONDAY)}
+    assert filled.stub.GetDashboard(GetDashboardRequest(**sunday), timeout=10).events == before.events
+
+
+def test_dashboard_tells_of_sessions_streams_platforms_and_paths(filled: Service) -> None:
+    """A session lasts from its first event to its last; what nothing tells is not set."""
+    answer = filled.stub.GetDashboard(GetDashboardRequest(**monday()), timeout=10)
+    assert answer.mean_session_duration == 360  # s2 lasts an hour, the other nine have one event each
+    assert (answer.streams.live_streams, answer.streams.watch_duration) == (1, 0)
+    assert not answer.streams.HasField("peak_viewers")
+    assert [(item.platform, item.events) for item in answer.platforms] == [("", 11)]
+    assert (answer.orders, answer.median_view_duration) == (3, 15)
+    assert list(answer.conversion_paths) == []
 
 
 def test_dashboard_sums_money_as_decimals(filled: Service) -> None:

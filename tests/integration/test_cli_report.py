@@ -35,6 +35,11 @@ def service_with_dashboard() -> FakeService:
     answer.totals.add(event_type="purchase", count=69659, previous_count=60000)
     answer.revenue.add(currency="USD", amount="2500315.63", orders=69659)
     answer.top_content.add(content_type="post", content_id="[bold]post\x1b[31m", views=12)
+    answer.orders, answer.previous.orders, answer.median_view_duration = 69659, 60000, 12.5
+    answer.streams.live_streams, answer.streams.peak_viewers, answer.streams.watch_duration = 3, 1200, 7500
+    answer.platforms.add(platform="ios", events=60000)
+    path = answer.conversion_paths.add(steps=["feed", "shop"], orders=40)
+    path.revenue.add(currency="USD", amount="1234.5", orders=40)
     for day in range(3):
         point = answer.series.add(event_type="purchase", count=day * 100, incomplete=day == 2)
         point.time.FromDatetime(datetime(1997, 1, 1, tzinfo=UTC) + timedelta(days=day))
@@ -47,7 +52,10 @@ def test_dashboard_is_plain_in_a_pipe() -> None:
         result = run(address, "dashboard", "--from", "1997-01-01", "--to", "1998-07-01")
     assert result.exit_code == 0
     assert "\x1b" not in result.stdout
-    for part in ("69,659", "23,570", "45.2 s", "+16.1%", "2,500,315.63", "[bold]post", " ▄█", "What happened."):
+    for part in (
+        *("69,659", "23,570", "45.2 s", "12.5 s", "+16.1%", "2,500,315.63", "[bold]post", " ▄█", "What happened."),
+        *("1,200", "2 h 05 min", "feed > shop", "1,234.50 USD", "86.1%"),
+    ):
         assert part in result.stdout
     assert "a mark is one day; incomplete: 1 of 3 days" in result.stdout
 

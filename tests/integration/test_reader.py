@@ -3,23 +3,24 @@
 import asyncio
 import json
 import random
-from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from statistics import fmean
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import asyncpg
 import pytest
 
-from storage.dashboard_rows import read_dashboard
+from server.reports.buckets import Bucket, buckets_of
+from server.reports.scope import Scope
+from storage.dashboard_rows import DashboardRows, read_dashboard
 from storage.database import Database
 from storage.errors import StorageTimeoutError
 from storage.event_list_rows import EventCursor, EventFilter, read_event_page
 from storage.partitions import Partitions
+from storage.predicates import Query
 from storage.reader import Reader, Snapshot
 from storage.writer import COLUMNS
 from tests.rows import make_batch, make_row, make_store
@@ -108,58 +109,9 @@ RANGES = [
 ]
 
 
-@pytest.mark.parametrize(("start", "end"), RANGES)
-async def test_the_dashboard_agrees_with_the_oracle(snapshot: Snapshot, start: datetime, end: datetime) -> None:
-    """Every number but the series, for whole, cut, short, wide and empty ranges."""
-    rows = await read_dashboard(snapshot, start=start, end=end, bucket="day", time_zone="UTC")
-    inside = [event for event in ORACLE if start <= event.timestamp < end]
-    before = Counter(event.event_type for event in ORACLE if start - (end - start) <= event.timestamp < start)
-    counts = Counter(event.event_type for event in inside)
-    older = {event.actor_id for event in ORACLE if event.timestamp < start}
-    actors = {event.actor_id for event in inside}
-    assert [(total.event_type, total.count, total.previous_count) for total in rows.totals] == [
-        (name, counts[name], before[name]) for name in sorted(counts | before)
-    ]
-    assert rows.users == len(actors)
-    assert rows.new_users == len(actors - older)
-    assert rows.sessions == len({event.session_id for event in inside} - {None})
-    purchases = [event.data for event in inside if event.event_type == "purchase"]
-    assert [(row.currency, Decimal(row.amount), row.orders) for row in rows.revenue] == [
-        (
-            currency,
-            sum(data["amount"] for data in purchases if data["currency"] == currency),
-            sum(data["currency"] == currency for data in purchases),
-        )
-        for currency in sorted({data["currency"] for data in purchases})
-    ]
-    views = [event.data for event in inside if event.event_type == "view"]
-    told = [float(data["viewDuration"]) for data in views if "viewDuration" in data]
-    assert rows.mean_view_duration == (pytest.approx(fmean(told)) if told else None)
-    contents = Counter((data["contentType"], data["contentId"]) for data in views)
-    best = sorted(contents.items(), key=lambda item: (-item[1], item[0]))[:10]
-    assert [((row.content_type, row.content_id), row.views) for row in rows.top_content] == best
-    assert rows.as_of == max((event.received_at for event in inside), default=None)
-
-
-@pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin", "Asia/Kathmandu", "America/New_York", "Australia/Lord_Howe"])
-@pytest.mark.parametrize("bucket", ["minute", "hour", "day"])
-async def test_the_series_agrees_with_the_oracle(snapshot: Snapshot, zone: str, bucket: str) -> None:
-    """In zones off the hour, and over the night when clocks change."""
-    start, end = RANGES[1]
-    rows = await read_dashboard(snapshot, start=start, end=end, bucket=bucket, time_zone=zone)
-
-    def period(moment: datetime) -> datetime:
-        local = moment.astimezone(ZoneInfo(zone))
-        if bucket == "day":
-            return local.replace(hour=0, minute=0, second=0, microsecond=0, fold=0).astimezone(UTC)
-        fraction = timedelta(seconds=local.second, microseconds=local.microsecond)
-        return moment - fraction - timedelta(minutes=local.minute if bucket == "hour" else 0)
-
-    expected = Counter(
-        (period(event.timestamp), event.event_type) for event in ORACLE if start <= event.timestamp < end
-    )
-    assert {(point.time, point.event_type): point.count for point in rows.series} == expected
-    assert [(point.time, point.event_type) for point in rows.series] == sorted(expected)
+async def read_range(snapshot: Snapshot, start: datetime, end: datetime) -> DashboardRows:
+    """Read the dashboard of a range as one period."""
+    return await read_dashboard(snapshot, previous_start=start - (end - start), period_starts=[start], end=end)
 
 
 @pytest.mark.parametrize(
@@ -180,11 +132,12 @@ async def test_local_days_have_their_true_length(database_url: str, zone: str, f
     await store.store(make_batch([make_row(timestamp=start + timedelta(hours=hour)) for hour in range(hours)]))
     await store.close()
     async with Reader(database).snapshot(30) as snapshot:
+        days = list(buckets_of(Scope(start, start + timedelta(hours=hours), ZoneInfo(zone)), Bucket.DAY))
         rows = await read_dashboard(
-            snapshot, start=start, end=start + timedelta(hours=hours), bucket="day", time_zone=zone
+            snapshot, previous_start=start, period_starts=days, end=start + timedelta(hours=hours)
         )
     assert [point.count for point in rows.series] == lengths
-    assert [point.time for point in rows.series] == [start + timedelta(hours=sum(lengths[:day])) for day in range(3)]
+    assert days == [start + timedelta(hours=sum(lengths[:day])) for day in range(3)]
     await database.close()
 
 
@@ -203,8 +156,8 @@ async def test_revenue_is_exact_where_binary_fractions_are_not(database_url: str
     )
     await store.close()
     async with Reader(database).snapshot(30) as snapshot:
-        rows = await read_dashboard(snapshot, start=FIRST, end=FIRST + timedelta(days=1), bucket="day", time_zone="UTC")
-    (revenue,) = rows.revenue
+        rows = await read_range(snapshot, FIRST, FIRST + timedelta(days=1))
+    (revenue,) = rows.figures.revenue
     assert (revenue.amount, revenue.orders) == ("1000000000001.010000001", 13)
     await database.close()
 
@@ -262,13 +215,13 @@ async def test_what_is_stored_meanwhile_does_not_change_a_snapshot(database_url:
     span = {"start": FIRST, "end": FIRST + timedelta(days=1)}
     await store.store(make_batch([make_row(timestamp=FIRST)]))
     async with Reader(database).snapshot(30) as snapshot:
-        before = await read_dashboard(snapshot, **span, bucket="day", time_zone="UTC")
+        before = await read_range(snapshot, **span)
         await store.store(make_batch([make_row(timestamp=FIRST), make_row(timestamp=FIRST - timedelta(days=1))]))
-        assert await read_dashboard(snapshot, **span, bucket="day", time_zone="UTC") == before
+        assert await read_range(snapshot, **span) == before
         page = await read_event_page(snapshot, **span, only=EventFilter(), after=None, limit=10)
         assert len(page) == 1
     async with Reader(database).snapshot(30) as snapshot:
-        after = await read_dashboard(snapshot, **span, bucket="day", time_zone="UTC")
+        after = await read_range(snapshot, **span)
         assert (after.totals[0].count, after.totals[0].previous_count) == (2, 1)
     await store.close()
     await database.close()
@@ -293,7 +246,7 @@ async def test_a_report_that_runs_out_of_time_is_ended_in_postgres_too(database_
     await sql.execute("BEGIN; LOCK TABLE analytics_events")  # a report that waits is as good as one that takes long
     with pytest.raises(StorageTimeoutError) as error:
         async with reader.snapshot(0.2) as snapshot:
-            await read_dashboard(snapshot, start=FIRST, end=FIRST + timedelta(days=1), bucket="day", time_zone="UTC")
+            await read_range(snapshot, FIRST, FIRST + timedelta(days=1))
     assert error.value.reason == "DEADLINE"
     assert await busy_readers(database_url) == 0
     await sql.execute("ROLLBACK")
@@ -316,7 +269,7 @@ async def test_a_caller_who_goes_away_ends_the_query_in_postgres(database_url: s
 
     async def report() -> None:
         async with Reader(database).snapshot(60) as snapshot:
-            await read_dashboard(snapshot, start=FIRST, end=FIRST + timedelta(days=1), bucket="day", time_zone="UTC")
+            await read_range(snapshot, FIRST, FIRST + timedelta(days=1))
 
     asking = asyncio.create_task(report())
     async with asyncio.timeout(10):
@@ -329,6 +282,36 @@ async def test_a_caller_who_goes_away_ends_the_query_in_postgres(database_url: s
             await asyncio.sleep(0.01)
     await sql.execute("ROLLBACK")
     await sql.close()
+    await database.close()
+
+
+async def test_a_second_connection_reads_the_same_moment(database_url: str) -> None:
+    """Statements side by side do not see what is stored after the snapshot was taken."""
+    database = await Database.open(database_url, readers=2)
+    store = make_store(database)
+    await store.store(make_batch([make_row(timestamp=FIRST)]))
+    count = Query("SELECT count(*), pg_backend_pid() FROM analytics_events, pg_sleep(0.05)", ())
+    async with Reader(database).snapshot(30) as snapshot:
+        await snapshot.fetch_query(count)
+        await store.store(make_batch([make_row(timestamp=FIRST)]))
+        answers = [rows[0] for rows in await snapshot.fetch_each([count] * 6)]
+        assert {row[0] for row in answers} == {1}
+        assert len({row[1] for row in answers}) == 2
+    await store.close()
+    await database.close()
+
+
+async def test_statements_side_by_side_fail_and_end_together(database_url: str) -> None:
+    """The error of either connection reaches the caller, and the other one works no longer."""
+    database = await Database.open(database_url, readers=2)
+    wrong, slow = Query("SELECT 1 / 0", ()), Query("SELECT pg_sleep(20)", ())
+    for queries in ([wrong, slow], [slow, wrong]):
+        with pytest.raises(asyncpg.DivisionByZeroError):
+            async with asyncio.timeout(10), Reader(database).snapshot(30) as snapshot:
+                await snapshot.fetch_each(queries)
+        async with asyncio.timeout(10):
+            while await busy_readers(database_url):
+                await asyncio.sleep(0.01)
     await database.close()
 
 

@@ -1,6 +1,6 @@
 """The two stores that a report's statement is asked in: Postgres through our schema, and DuckDB beside it.
 
-Both take the same text with the same numbered parameters. DuckDB lacks three names that Postgres has; they are given
+Both take the same text with the same numbered parameters. DuckDB lacks a few names that Postgres has; they are given
 to it here and nowhere else.
 """
 
@@ -42,6 +42,8 @@ CREATE MACRO jsonb_typeof(value) AS CASE
     ELSE 'number'
 END;
 CREATE MACRO jsonb_exists(value, item) AS json_contains(value, to_json(item));
+CREATE MACRO date_bin(width, moment, origin) AS time_bucket(width, moment, origin);
+CREATE MACRO width_bucket(value, starts) AS len(list_filter(starts, lambda start: start <= value));
 """
 
 

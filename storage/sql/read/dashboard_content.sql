@@ -4,10 +4,10 @@
 WITH views AS (
     SELECT event_data ->> 'contentType' AS content_type, event_data ->> 'contentId' AS content_id
     FROM analytics_events
-    WHERE event_type = 'view' AND timestamp >= $1 AND timestamp < $2
+    WHERE event_type = 'view' AND timestamp >= $1::timestamptz AND timestamp < $2::timestamptz
 )
 SELECT content_type, content_id, count(*) AS views
 FROM views
 GROUP BY content_type, content_id
-ORDER BY views DESC, content_type, content_id
-LIMIT $3
+ORDER BY views DESC, content_type COLLATE "C", content_id COLLATE "C"
+LIMIT $3::bigint

@@ -23,7 +23,7 @@ class GetDashboardRequest(_message.Message):
     def __init__(self, timeframe: _Optional[str] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., time_zone: _Optional[str] = ...) -> None: ...
 
 class GetDashboardResponse(_message.Message):
-    __slots__ = ("info", "events", "users", "sessions", "new_users", "totals", "revenue", "mean_view_duration", "series", "top_content")
+    __slots__ = ("info", "events", "users", "sessions", "new_users", "totals", "revenue", "mean_view_duration", "series", "top_content", "orders", "median_view_duration", "mean_session_duration", "streams", "platforms", "conversion_paths", "previous")
     INFO_FIELD_NUMBER: _ClassVar[int]
     EVENTS_FIELD_NUMBER: _ClassVar[int]
     USERS_FIELD_NUMBER: _ClassVar[int]
@@ -34,6 +34,13 @@ class GetDashboardResponse(_message.Message):
     MEAN_VIEW_DURATION_FIELD_NUMBER: _ClassVar[int]
     SERIES_FIELD_NUMBER: _ClassVar[int]
     TOP_CONTENT_FIELD_NUMBER: _ClassVar[int]
+    ORDERS_FIELD_NUMBER: _ClassVar[int]
+    MEDIAN_VIEW_DURATION_FIELD_NUMBER: _ClassVar[int]
+    MEAN_SESSION_DURATION_FIELD_NUMBER: _ClassVar[int]
+    STREAMS_FIELD_NUMBER: _ClassVar[int]
+    PLATFORMS_FIELD_NUMBER: _ClassVar[int]
+    CONVERSION_PATHS_FIELD_NUMBER: _ClassVar[int]
+    PREVIOUS_FIELD_NUMBER: _ClassVar[int]
     info: _report_scope_pb2.ReportInfo
     events: int
     users: int
@@ -44,7 +51,68 @@ class GetDashboardResponse(_message.Message):
     mean_view_duration: float
     series: _containers.RepeatedCompositeFieldContainer[SeriesPoint]
     top_content: _containers.RepeatedCompositeFieldContainer[ContentTotal]
-    def __init__(self, info: _Optional[_Union[_report_scope_pb2.ReportInfo, _Mapping]] = ..., events: _Optional[int] = ..., users: _Optional[int] = ..., sessions: _Optional[int] = ..., new_users: _Optional[int] = ..., totals: _Optional[_Iterable[_Union[EventTypeTotal, _Mapping]]] = ..., revenue: _Optional[_Iterable[_Union[_report_scope_pb2.Revenue, _Mapping]]] = ..., mean_view_duration: _Optional[float] = ..., series: _Optional[_Iterable[_Union[SeriesPoint, _Mapping]]] = ..., top_content: _Optional[_Iterable[_Union[ContentTotal, _Mapping]]] = ...) -> None: ...
+    orders: int
+    median_view_duration: float
+    mean_session_duration: float
+    streams: StreamFigures
+    platforms: _containers.RepeatedCompositeFieldContainer[PlatformTotal]
+    conversion_paths: _containers.RepeatedCompositeFieldContainer[ConversionPathTotal]
+    previous: PreviousFigures
+    def __init__(self, info: _Optional[_Union[_report_scope_pb2.ReportInfo, _Mapping]] = ..., events: _Optional[int] = ..., users: _Optional[int] = ..., sessions: _Optional[int] = ..., new_users: _Optional[int] = ..., totals: _Optional[_Iterable[_Union[EventTypeTotal, _Mapping]]] = ..., revenue: _Optional[_Iterable[_Union[_report_scope_pb2.Revenue, _Mapping]]] = ..., mean_view_duration: _Optional[float] = ..., series: _Optional[_Iterable[_Union[SeriesPoint, _Mapping]]] = ..., top_content: _Optional[_Iterable[_Union[ContentTotal, _Mapping]]] = ..., orders: _Optional[int] = ..., median_view_duration: _Optional[float] = ..., mean_session_duration: _Optional[float] = ..., streams: _Optional[_Union[StreamFigures, _Mapping]] = ..., platforms: _Optional[_Iterable[_Union[PlatformTotal, _Mapping]]] = ..., conversion_paths: _Optional[_Iterable[_Union[ConversionPathTotal, _Mapping]]] = ..., previous: _Optional[_Union[PreviousFigures, _Mapping]] = ...) -> None: ...
+
+class PreviousFigures(_message.Message):
+    __slots__ = ("events", "users", "sessions", "new_users", "orders", "revenue", "mean_view_duration", "median_view_duration", "mean_session_duration", "streams")
+    EVENTS_FIELD_NUMBER: _ClassVar[int]
+    USERS_FIELD_NUMBER: _ClassVar[int]
+    SESSIONS_FIELD_NUMBER: _ClassVar[int]
+    NEW_USERS_FIELD_NUMBER: _ClassVar[int]
+    ORDERS_FIELD_NUMBER: _ClassVar[int]
+    REVENUE_FIELD_NUMBER: _ClassVar[int]
+    MEAN_VIEW_DURATION_FIELD_NUMBER: _ClassVar[int]
+    MEDIAN_VIEW_DURATION_FIELD_NUMBER: _ClassVar[int]
+    MEAN_SESSION_DURATION_FIELD_NUMBER: _ClassVar[int]
+    STREAMS_FIELD_NUMBER: _ClassVar[int]
+    events: int
+    users: int
+    sessions: int
+    new_users: int
+    orders: int
+    revenue: _containers.RepeatedCompositeFieldContainer[_report_scope_pb2.Revenue]
+    mean_view_duration: float
+    median_view_duration: float
+    mean_session_duration: float
+    streams: StreamFigures
+    def __init__(self, events: _Optional[int] = ..., users: _Optional[int] = ..., sessions: _Optional[int] = ..., new_users: _Optional[int] = ..., orders: _Optional[int] = ..., revenue: _Optional[_Iterable[_Union[_report_scope_pb2.Revenue, _Mapping]]] = ..., mean_view_duration: _Optional[float] = ..., median_view_duration: _Optional[float] = ..., mean_session_duration: _Optional[float] = ..., streams: _Optional[_Union[StreamFigures, _Mapping]] = ...) -> None: ...
+
+class StreamFigures(_message.Message):
+    __slots__ = ("live_streams", "peak_viewers", "mean_viewers", "watch_duration")
+    LIVE_STREAMS_FIELD_NUMBER: _ClassVar[int]
+    PEAK_VIEWERS_FIELD_NUMBER: _ClassVar[int]
+    MEAN_VIEWERS_FIELD_NUMBER: _ClassVar[int]
+    WATCH_DURATION_FIELD_NUMBER: _ClassVar[int]
+    live_streams: int
+    peak_viewers: int
+    mean_viewers: float
+    watch_duration: float
+    def __init__(self, live_streams: _Optional[int] = ..., peak_viewers: _Optional[int] = ..., mean_viewers: _Optional[float] = ..., watch_duration: _Optional[float] = ...) -> None: ...
+
+class PlatformTotal(_message.Message):
+    __slots__ = ("platform", "events")
+    PLATFORM_FIELD_NUMBER: _ClassVar[int]
+    EVENTS_FIELD_NUMBER: _ClassVar[int]
+    platform: str
+    events: int
+    def __init__(self, platform: _Optional[str] = ..., events: _Optional[int] = ...) -> None: ...
+
+class ConversionPathTotal(_message.Message):
+    __slots__ = ("steps", "orders", "revenue")
+    STEPS_FIELD_NUMBER: _ClassVar[int]
+    ORDERS_FIELD_NUMBER: _ClassVar[int]
+    REVENUE_FIELD_NUMBER: _ClassVar[int]
+    steps: _containers.RepeatedScalarFieldContainer[str]
+    orders: int
+    revenue: _containers.RepeatedCompositeFieldContainer[_report_scope_pb2.Revenue]
+    def __init__(self, steps: _Optional[_Iterable[str]] = ..., orders: _Optional[int] = ..., revenue: _Optional[_Iterable[_Union[_report_scope_pb2.Revenue, _Mapping]]] = ...) -> None: ...
 
 class EventTypeTotal(_message.Message):
     __slots__ = ("event_type", "count", "previous_count")
