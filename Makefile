@@ -9,10 +9,10 @@ GRPC_HEALTH_PROBE_VERSION := v0.4.61
 GRPCURL_VERSION := v1.9.4
 
 .DEFAULT_GOAL := help
-.PHONY: help up demo test check bench bench-ingest bench-soak bench-hostile bench-reports bench-jobs chaos gen tools lock fmt clean
+.PHONY: help up demo test check bench bench-ingest bench-soak bench-hostile bench-reports bench-jobs bench-validate chaos gen tools lock fmt clean
 
 help: ## Say what there is
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(VENV)/bin/python:
 	@echo "==> making $(VENV) with $$($(PYTHON) --version)"
@@ -75,6 +75,9 @@ bench-reports: $(VENV)/.dev ## Time the reports on 1,000,000 and 5,000,000 event
 
 bench-jobs: $(VENV)/.dev ## Measure folds, dashboards, and a day's drop, at 100,000 to 10,000,000 events
 	@$(BIN)/python -m bench.jobs
+
+bench-validate: $(VENV)/.dev ## Time what an event costs between the wire and the row, and what bad events cost
+	@$(BIN)/python -m bench.validate
 
 chaos: $(VENV)/.dev ## Kill, freeze, cut and fill under load, and see that no acknowledged event is lost or doubled
 	@$(BIN)/python -m tests.chaos

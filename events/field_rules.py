@@ -107,12 +107,10 @@ def number_problem(field: Field, value: float) -> Problem:
     if not isfinite(value):
         return violations.FINITE, f"is {value}; a finite number is needed"
     low, high = bounds(field)
-    if value < low:
-        rule, says, bound = violations.MINIMUM, "least", low
-    else:
-        rule, says, bound = violations.MAXIMUM, "most", high
     unit = f" {field.unit}" if field.unit else ""
-    return rule, f"is {plain_number(value)}; the {says} allowed is {plain_number(bound)}{unit}"
+    if value < low:
+        return violations.MINIMUM, f"is {plain_number(value)}; the least allowed is {plain_number(low)}{unit}"
+    return violations.MAXIMUM, f"is {plain_number(value)}; the most allowed is {plain_number(high)}{unit}"
 
 
 def plain_number(value: float) -> float:

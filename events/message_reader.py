@@ -4,7 +4,8 @@
 """
 
 import linecache
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from google.protobuf.message import Message
@@ -20,7 +21,7 @@ Reader = Callable[[Message, list[Violation]], dict[str, Any]]
 """Reads the set fields of a message as JSON values by JSON name; appends what is wrong to the list given."""
 
 
-def compile_reader(fields: Sequence[Field], version: str, owner: str) -> Reader:
+def compile_reader(fields: Sequence[Field], version: str, owner: str, place: str = "") -> Reader:
     """Make the reader of a message.
 
     A text is set when it is not empty, a list when it has an item, anything else when it is present or, where it does
@@ -30,19 +31,21 @@ def compile_reader(fields: Sequence[Field], version: str, owner: str) -> Reader:
         fields: the message's fields, of every version.
         version: the version of the events that it reads; a newer field that is set is a violation.
         owner: what the fields belong to, for example "view event"; stands in descriptions.
+        place: the message's own path, under which violations are noted; empty where the caller places them.
     """
-    names = _refusals(fields, version, owner)
+    placed = {field.name: _placed(field, place) for field in fields}
+    names = _refusals(placed, version, owner)
     for field in fields:
         test = shape_test(field)
         if test is not None:
             names[f"is_{field.name}"] = test
         if field.kind is Kind.TEXTS:
-            names[f"read_{field.name}"] = _text_list_reader(field)
+            names[f"read_{field.name}"] = _text_list_reader(placed[field.name])
         elif field.kind is Kind.OBJECT:
-            names[f"read_{field.name}"] = ObjectReader(field).read
-    source, place = write_reader(fields, version), f"<reader of a {owner} {version}>"
-    linecache.cache[place] = (len(source), None, source.splitlines(keepends=True), place)  # for tracebacks
-    exec(compile(source, place, "exec"), names)  # noqa: S102 - our own text, made from our own .proto files
+            names[f"read_{field.name}"] = ObjectReader(placed[field.name]).read
+    source, origin = write_reader(fields, version), f"<reader of a {owner} {version}>"
+    linecache.cache[origin] = (len(source), None, source.splitlines(keepends=True), origin)  # for tracebacks
+    exec(compile(source, origin, "exec"), names)  # noqa: S102 - our own text, made from our own .proto files
     reader: Reader = names["read"]
     return reader
 
@@ -57,16 +60,30 @@ def note(found: list[Violation], field: Field, problems: Iterable[Problem], inde
             found.append(Violation(name, json_name, rule, description))
 
 
-def _refusals(fields: Sequence[Field], version: str, owner: str) -> dict[str, Any]:
-    """Make the functions that note a broken rule of the field that they are told, by their names in the source."""
-    by_name = {field.name: field for field in fields}
-    absent = {field.name: Violation(field.name, field.json_name, *missing(field, owner)) for field in fields}
+def _placed(field: Field, place: str) -> Field:
+    """Put the path of its message before a field's names."""
+    if not place:
+        return field
+    return replace(field, name=f"{place}.{field.name}", json_name=f"{place}.{field.json_name}")
+
+
+def _refusals(by_name: Mapping[str, Field], version: str, owner: str) -> dict[str, Any]:
+    """Make the functions that note a broken rule of the field that they are told, by their names in the source.
+
+    Args:
+        by_name: the fields as violations name them, by their own names.
+        version: as for `compile_reader`.
+        owner: likewise.
+    """
+    absent = {name: Violation(field.name, field.json_name, *missing(field, owner)) for name, field in by_name.items()}
 
     def refuse_text(name: str, text: str, found: list[Violation]) -> None:
-        note(found, by_name[name], text_problems(by_name[name], text))
+        field = by_name[name]
+        note(found, field, text_problems(field, text))
 
     def refuse_number(name: str, value: float, found: list[Violation]) -> None:
-        note(found, by_name[name], [number_problem(by_name[name], value)])
+        field = by_name[name]
+        note(found, field, (number_problem(field, value),))
 
     def refuse_missing(name: str, found: list[Violation]) -> None:
         if len(found) <= violations.MAX_VIOLATIONS:

@@ -35,6 +35,8 @@ MAX_PAYLOAD_BYTES = 64 * 1024
 MAX_NAME_CHARACTERS = 64
 """As much of an id or type that may be anything as is worth searching for."""
 
+_which_oneof = Event.WhichOneof  # see events.rules
+
 ID_CONFLICT = Rejected(
     event_id="",
     reason="ID_CONFLICT",
@@ -69,7 +71,7 @@ def reject_event(event: Event, rejected: Rejected, received_at: datetime, source
         event, sent = Event(), event
         event.CopyFrom(sent)
         event.ClearField("ip_address")
-    event_type = event.event_type or event.WhichOneof("payload") or ""
+    event_type = event.event_type or _which_oneof(event, "payload") or ""
     return _make(event.SerializeToString(), event.event_id, event_type, rejected, received_at, source)
 
 

@@ -7,7 +7,6 @@ their list. Neither changes the event.
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from events import violations
@@ -55,11 +54,14 @@ class _Plan(NamedTuple):
     """How to read the events of one version of one type."""
 
     version: str
-    read_payload: Reader
+    read_typed: Reader
+    """Reads a typed payload; notes violations by their full paths, which spares placing them."""
+    read_data: Reader
+    """Reads the payload made from `data`; notes violations relative to it."""
     has_device: bool
 
 
-_NO_PLAN = _Plan("", lambda _message, _found: {}, has_device=True)
+_NO_PLAN = _Plan("", lambda _message, _found: {}, lambda _message, _found: {}, has_device=True)
 """The plan of an event whose type is unknown: its payload is not read."""
 
 
@@ -80,7 +82,7 @@ class Validator:
         self._types = self.catalogue.types
         self._envelope = [self.catalogue.envelope[name] for name in _ENVELOPE]
         self._data_readers = {name: DataReader(event_type) for name, event_type in self._types.items()}
-        self._device_reader = compile_reader(self.catalogue.device, "", "device")
+        self._device_reader = compile_reader(self.catalogue.device, "", "device", "device")
         self._plans = {name: self._compile_type(event_type) for name, event_type in self._types.items()}
         self._plans[""] = {"": _NO_PLAN}  # `_open_data` calls an unknown type so
         self.read = self._compile()
@@ -92,11 +94,12 @@ class Validator:
 
     def _compile_type(self, event_type: EventType) -> dict[str, _Plan]:
         """Make the plan of each version; the empty version is the newest."""
-        since = self.catalogue.device_since
+        since, fields, owner = self.catalogue.device_since, event_type.fields, f"{event_type.name} event"
         plans = {
             version: _Plan(
                 version,
-                compile_reader(event_type.fields, version, f"{event_type.name} event"),
+                compile_reader(fields, version, owner, event_type.name),
+                compile_reader(fields, version, owner),
                 not since or version_key(version) >= version_key(since),
             )
             for version in (released.version for released in event_type.versions)
@@ -110,24 +113,23 @@ class Validator:
         user_limit, session_limit = envelope["user_id"].max_length, envelope["session_id"].max_length
         platform_limit, agent_limit = envelope["platform"].max_length, envelope["user_agent"].max_length
         sequence_low, sequence_high = (int(bound) for bound in bounds(envelope["sequence"]))
-        json_names = {field.name: field.json_name for field in Event.DESCRIPTOR.fields}
 
         def read(event: Event) -> Reading | list[Violation]:
             found: list[Violation] = []
-            inner: list[Violation] = []  # of the payload, relative to it
+            inner: list[Violation] | None = None  # of `data`, relative to it
             name = _which_oneof(event, "payload")
             if name is None or _has_field(event, "data"):
-                name, payload, json_prefix = open_data(event, name, found, inner)
+                name, payload, inner = open_data(event, name, found)
             else:
-                payload, json_prefix = getattr(event, name), ""
+                payload = getattr(event, name)
             event_id, event_type, version = event.event_id, event.event_type, event.schema_version
             user_id, session_id, platform = event.user_id, event.session_id, event.platform
             agent, address, sequence = event.user_agent, event.ip_address, event.sequence
             try:
-                resolved, read_payload, has_device = plans[name][version]
+                resolved, read_typed, read_data, has_device = plans[name][version]
             except KeyError:
                 self._judge_version(version, name, found)
-                resolved, read_payload, has_device = plans[name][""]
+                resolved, read_typed, read_data, has_device = plans[name][""]
             if (
                 (event_type and event_type != name)
                 or (event_id and not is_uuid(event_id))
@@ -144,9 +146,12 @@ class Validator:
             ):
                 values = event_id, event_type, user_id, session_id, sequence, platform, agent, address
                 self._judge_envelope(values, name, found)
-            data = read_payload(payload, inner) if payload is not None else {}
-            if inner:
-                found += _placed(inner, name, json_prefix or json_names[name])
+            if inner is None:
+                data = read_typed(payload, found)
+            else:
+                data = read_data(payload, inner) if payload is not None else {}
+                if inner:
+                    found += _placed(inner, name)
             device = (
                 self._read_device(event, resolved, found, has_device=has_device)
                 if _has_field(event, "device")
@@ -181,32 +186,32 @@ class Validator:
         return read
 
     def _open_data(
-        self, event: Event, typed: str | None, found: list[Violation], inner: list[Violation]
-    ) -> tuple[str, Message | None, str]:
+        self, event: Event, typed: str | None, found: list[Violation]
+    ) -> tuple[str, Any, list[Violation] | None]:
         """Find the type and payload of an event that is not simply typed.
 
         Returns:
-            The type's name, empty where it is unknown; its payload, None where there is none to read; and where JSON
-            callers find the payload, empty where it is typed.
+            The type's name, empty where it is unknown; its payload, None where there is none to read; and what is wrong
+            inside of `data`, relative to it, None where the payload is typed.
         """
         if typed is not None:
             problem = f"is given beside the typed payload {typed}; keep one of them"
             found.append(Violation("data", "data", violations.PAYLOAD_AND_DATA, problem))
-            return typed, getattr(event, typed), ""
+            return typed, getattr(event, typed), None
         name, has_data = event.event_type, event.HasField("data")
         if not has_data:
             typed_names = ", ".join(self._types)
             problem = f"is missing; give event_type and data, or one of the typed payloads: {typed_names}"
             found.append(Violation("data", "data", violations.NO_PAYLOAD, problem))
         if name in self._types:
-            payload = self._data_readers[name].read(event.data, inner) if has_data else None
-            return name, payload, "data"
+            inner: list[Violation] = []
+            return name, self._data_readers[name].read(event.data, inner) if has_data else None, inner
         if name:
             found.append(self._unknown_event_type(name))
         elif has_data:
             problem = f"is missing; data needs it to be one of {', '.join(self._types)}"
             found.append(Violation("event_type", "eventType", violations.REQUIRED, problem))
-        return "", None, "data"
+        return "", None, []
 
     def _unknown_event_type(self, name: str) -> Violation:
         near = nearest(name, tuple(self._types))
@@ -246,17 +251,14 @@ class Validator:
             rule, description = newer(self.catalogue.device_since, version)
             found.append(Violation("device", "device", rule, description))
             return None
-        inner: list[Violation] = []
-        device = self._device_reader(event.device, inner)
-        found += _placed(inner, "device", "device")
-        return device or None
+        return self._device_reader(event.device, found) or None
 
 
-def _placed(inner: list[Violation], prefix: str, json_prefix: str) -> list[Violation]:
-    """Place a nested message's violations; a field of the wrong type is not called missing as well."""
+def _placed(inner: list[Violation], name: str) -> list[Violation]:
+    """Place what is wrong inside of `data`; a field of the wrong type is not called missing as well."""
     mistyped = {violation.field for violation in inner if violation.rule == violations.TYPE}
     return [
-        Violation(f"{prefix}.{field}", f"{json_prefix}.{json_field}", rule, description)
+        Violation(f"{name}.{field}", f"data.{json_field}", rule, description)
         for field, json_field, rule, description in inner
         if rule != violations.REQUIRED or field not in mistyped
     ]

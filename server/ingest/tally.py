@@ -10,7 +10,7 @@ MAX_REJECTIONS = 1_000
 """Rejections told one by one in an answer; the count goes on past it, so that a bad import's answer stays small."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen, see events.normalize.Rejected
 class RejectionAt:
     """One rejected event: its place in the stream, from 0, and why."""
 
