@@ -1,0 +1,68 @@
+"""What must hold of every input, however broken: it is parsed or refused, and what comes of it is bounded."""
+
+import orjson
+from google.protobuf.message import DecodeError
+
+from events.normalize import COLUMNS as ROW_COLUMNS
+from events.normalize import Rejected
+from events.rejection import COLUMNS, MAX_NAME_CHARACTERS, MAX_PAYLOAD_BYTES, reject_event
+from events.violations import MAX_VIOLATIONS, TOO_MANY_VIOLATIONS, Violation
+from sociallive.analytics.v1.event_pb2 import Event
+from sociallive.analytics.v1.track_pb2 import TrackBatchRequest, TrackRequest
+from tests.unit.event_samples import NORMALIZER, NOW
+
+MAX_PATH_CHARACTERS = 4096
+"""A path leads through a few keys at most, each of them cut and escaped."""
+MAX_DESCRIPTION_CHARACTERS = 1024
+"""A sentence or two; what it quotes of the event is cut."""
+MAX_EVENTS_TRIED = 50
+"""Of one message: mutations repeat events more often than they make new ones."""
+
+
+def check_wire(wire: bytes) -> int:
+    """Send bytes the way of both requests, and answer how many events came out of them."""
+    events = 0
+    for message_class in (TrackRequest, TrackBatchRequest):
+        try:
+            request = message_class.FromString(wire)
+        except DecodeError:
+            continue
+        found = [request.event] if isinstance(request, TrackRequest) else request.events[:MAX_EVENTS_TRIED]
+        for event in found:
+            check_event(event)
+        events += len(found)
+    return events
+
+
+def check_event(event: Event) -> None:
+    """Prepare an event, reject it where it is bad, and see that the outcome is whole and bounded."""
+    prepared = NORMALIZER.prepare(event, NOW)
+    if not isinstance(prepared, Rejected):
+        assert len(prepared) == len(ROW_COLUMNS)
+        orjson.loads(prepared[-1])
+        # Escapes take six characters and UTF-8 three bytes for a character; the names of fields are few.
+        assert len(prepared[-1]) <= 6 * event.ByteSize() + 4096
+        return
+    check_violations(prepared.violations)
+    rejection = dict(zip(COLUMNS, reject_event(event, prepared, NOW, "Track"), strict=True))
+    payload, size = rejection["payload"], rejection["payload_bytes"]
+    assert isinstance(size, int)
+    assert isinstance(payload, bytes | None)
+    assert payload is None or (len(payload) == size <= MAX_PAYLOAD_BYTES)
+    for name in ("event_id", "event_type"):
+        text = rejection[name]
+        assert text is None or (0 < len(str(text)) <= MAX_NAME_CHARACTERS and "\0" not in str(text))
+    assert len(orjson.loads(str(rejection["violations"]))) == len(prepared.violations)
+    assert "\0" not in str(rejection["violations"])
+
+
+def check_violations(violations: tuple[Violation, ...]) -> None:
+    """See that there are some, not too many, and that none carries a payload about."""
+    assert 0 < len(violations) <= MAX_VIOLATIONS + 1
+    assert len(violations) <= MAX_VIOLATIONS or violations[-1].rule == TOO_MANY_VIOLATIONS
+    for field, json_field, _, description in violations:
+        assert len(field) <= MAX_PATH_CHARACTERS
+        assert len(json_field) <= MAX_PATH_CHARACTERS
+        assert len(description) <= MAX_DESCRIPTION_CHARACTERS
+        assert description.isprintable()
+        (field + json_field).encode()
