@@ -7,13 +7,13 @@ import grpc
 
 from server.ingest.pipeline import Pipeline
 from server.ingest.tally import Tally
-from server.reports import dashboard, event_list, funnel
+from server.reports import cohort, dashboard, event_list, funnel, retention
 from server.reports.desk import ReportDesk
 from server.reports.errors import QuestionError
 from server.rpc.boundary import raise_malformed
 from server.rpc.field_violations import write_violations
 from server.rpc.gateway_calls import fill_address
-from server.rpc.refusals import NotInThisReleaseError
+from sociallive.analytics.v1.cohort_pb2 import GetCohortRequest, GetCohortResponse
 from sociallive.analytics.v1.dashboard_pb2 import GetDashboardRequest, GetDashboardResponse
 from sociallive.analytics.v1.event_list_pb2 import ListEventsRequest, ListEventsResponse
 from sociallive.analytics.v1.funnel_pb2 import (
@@ -23,6 +23,7 @@ from sociallive.analytics.v1.funnel_pb2 import (
     ListFunnelActorsResponse,
 )
 from sociallive.analytics.v1.report_pb2 import ReportRequest, ReportResponse
+from sociallive.analytics.v1.retention_pb2 import GetRetentionRequest, GetRetentionResponse
 from sociallive.analytics.v1.track_pb2 import (
     EventStatus,
     Rejection,
@@ -78,10 +79,12 @@ class AnalyticsService:
                 return ReportResponse(events=await self.ListEvents(request.events, context))
             case "funnel":
                 return ReportResponse(funnel=await self.GetFunnel(request.funnel, context))
-            case None:
+            case "cohort":
+                return ReportResponse(cohort=await self.GetCohort(request.cohort, context))
+            case "retention":
+                return ReportResponse(retention=await self.GetRetention(request.retention, context))
+            case _:
                 raise QuestionError("query", "ask for one of dashboard, events, funnel, cohort, retention")
-            case other:
-                raise NotInThisReleaseError(f"the {other} report")
 
     async def GetDashboard(self, request: GetDashboardRequest, context: Context) -> GetDashboardResponse:  # noqa: N802 - likewise
         """Answer totals and series of a time range."""
@@ -94,6 +97,14 @@ class AnalyticsService:
     async def GetFunnel(self, request: GetFunnelRequest, context: Context) -> GetFunnelResponse:  # noqa: N802 - likewise
         """Answer how many actors go through a sequence of steps."""
         return await self._desk.answer(funnel.answer, request, remaining_s=context.time_remaining(), heavy=True)
+
+    async def GetCohort(self, request: GetCohortRequest, context: Context) -> GetCohortResponse:  # noqa: N802 - likewise
+        """Answer what actors do in the periods after they first came."""
+        return await self._desk.answer(cohort.answer, request, remaining_s=context.time_remaining(), heavy=True)
+
+    async def GetRetention(self, request: GetRetentionRequest, context: Context) -> GetRetentionResponse:  # noqa: N802 - likewise
+        """Answer how many actors come back."""
+        return await self._desk.answer(retention.answer, request, remaining_s=context.time_remaining(), heavy=True)
 
     async def ListFunnelActors(self, request: ListFunnelActorsRequest, context: Context) -> ListFunnelActorsResponse:  # noqa: N802 - likewise
         """Answer which actors took a step of a funnel."""

@@ -154,16 +154,6 @@ def test_ends_a_call_whose_deadline_is_one_millisecond(service: Service) -> None
     assert service.stub.Track(track(), timeout=5).status == EventStatus.EVENT_STATUS_STORED
 
 
-def test_answers_unimplemented_for_what_comes_later(service: Service) -> None:
-    """A method of the contract that this release lacks says so by its name."""
-    for name in ("GetCohort", "GetRetention"):
-        call: Any = service.channel.unary_unary(f"/sociallive.analytics.v1.AnalyticsService/{name}")
-        with fails_with(grpc.StatusCode.UNIMPLEMENTED) as caught:
-            call(b"", timeout=5)
-        assert name in caught[0].details()
-        assert "later release" in caught[0].details()
-
-
 def test_says_too_old_and_how_to_import(service: Service) -> None:
     """An event older than raw retention is refused with a word about the import; a backfill takes it."""
     old = view(event_id=str(uuid.uuid4()))

@@ -45,15 +45,21 @@ class Cohort(_message.Message):
     def __init__(self, start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., size: _Optional[int] = ..., periods: _Optional[_Iterable[_Union[CohortPeriod, _Mapping]]] = ...) -> None: ...
 
 class CohortPeriod(_message.Message):
-    __slots__ = ("index", "users", "events", "revenue", "complete")
+    __slots__ = ("index", "users", "events", "revenue", "complete", "share", "cumulative_events", "cumulative_revenue")
     INDEX_FIELD_NUMBER: _ClassVar[int]
     USERS_FIELD_NUMBER: _ClassVar[int]
     EVENTS_FIELD_NUMBER: _ClassVar[int]
     REVENUE_FIELD_NUMBER: _ClassVar[int]
     COMPLETE_FIELD_NUMBER: _ClassVar[int]
+    SHARE_FIELD_NUMBER: _ClassVar[int]
+    CUMULATIVE_EVENTS_FIELD_NUMBER: _ClassVar[int]
+    CUMULATIVE_REVENUE_FIELD_NUMBER: _ClassVar[int]
     index: int
     users: int
     events: int
     revenue: _containers.RepeatedCompositeFieldContainer[_report_scope_pb2.Revenue]
     complete: bool
-    def __init__(self, index: _Optional[int] = ..., users: _Optional[int] = ..., events: _Optional[int] = ..., revenue: _Optional[_Iterable[_Union[_report_scope_pb2.Revenue, _Mapping]]] = ..., complete: _Optional[bool] = ...) -> None: ...
+    share: float
+    cumulative_events: int
+    cumulative_revenue: _containers.RepeatedCompositeFieldContainer[_report_scope_pb2.Revenue]
+    def __init__(self, index: _Optional[int] = ..., users: _Optional[int] = ..., events: _Optional[int] = ..., revenue: _Optional[_Iterable[_Union[_report_scope_pb2.Revenue, _Mapping]]] = ..., complete: _Optional[bool] = ..., share: _Optional[float] = ..., cumulative_events: _Optional[int] = ..., cumulative_revenue: _Optional[_Iterable[_Union[_report_scope_pb2.Revenue, _Mapping]]] = ...) -> None: ...
