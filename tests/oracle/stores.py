@@ -1,10 +1,6 @@
 """The two stores that a report's statement is asked in: Postgres through our schema, and DuckDB beside it.
 
-<<<<<<< HEAD
 Both take the same text with the same numbered parameters. DuckDB lacks a few names that Postgres has; they are given
-=======
-Both take the same text with the same numbered parameters. DuckDB lacks four names that Postgres has; they are given
->>>>>>> efb3a71 (Answer retention and acquisition cohorts in one pass each)
 to it here and nowhere else.
 """
 
@@ -45,7 +41,6 @@ CREATE MACRO jsonb_typeof(value) AS CASE
     WHEN json_type(value) = 'NULL' THEN 'null'
     ELSE 'number'
 END;
-CREATE MACRO width_bucket(value, bounds) AS len(list_filter(bounds, lambda bound: bound <= value));
 CREATE MACRO jsonb_exists(value, item) AS json_contains(value, to_json(item));
 CREATE MACRO date_bin(width, moment, origin) AS time_bucket(width, moment, origin);
 CREATE MACRO width_bucket(value, starts) AS len(list_filter(starts, lambda start: start <= value));
