@@ -10,6 +10,50 @@ from sociallive.analytics.v1.event_pb2 import Event
 from sociallive.analytics.v1.track_pb2 import TrackRequest
 from sociallive.analytics.v1.view_event_pb2 import ViewEvent
 
+EXAMPLES = {
+    "view": """{
+      "eventId": "uuid",
+      "eventType": "view",
+      "userId": "user-123",
+      "sessionId": "session-456",
+      "timestamp": "2024-01-01T12:00:00Z",
+      "schemaVersion": "1.1.0",
+      "platform": "mobile",
+      "data": {
+        "contentType": "post",
+        "contentId": "post-123",
+        "viewDuration": 45,
+        "scrollDepth": 0.8,
+        "referrer": "feed"
+      }
+    }""",
+    "engagement": """{
+      "eventType": "engagement",
+      "data": {
+        "action": "like",
+        "targetType": "post",
+        "targetId": "post-123",
+        "metadata": {
+          "previousState": "unliked",
+          "source": "feed"
+        }
+      }
+    }""",
+    "purchase": """{
+      "eventType": "purchase",
+      "data": {
+        "productId": "product-456",
+        "orderId": "order-789",
+        "amount": 29.99,
+        "currency": "USD",
+        "quantity": 1,
+        "paymentMethod": "wallet",
+        "conversionPath": ["view", "add_to_cart", "purchase"]
+      }
+    }""",
+}
+"""The examples that the product was asked for with, as they stand."""
+
 
 def view(**fields: Any) -> Event:
     """Make a valid view event with an id of its own."""

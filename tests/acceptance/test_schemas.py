@@ -16,55 +16,12 @@ from sociallive.analytics.v1.schema_service_pb2 import GetSchemaRequest, ListSch
 from sociallive.analytics.v1.schema_service_pb2_grpc import SchemaServiceStub
 from sociallive.analytics.v1.track_pb2 import EventStatus, TrackRequest
 from tests.acceptance.running import Service, fails_with, program, totals
-from tests.acceptance.samples import reason, track, view
+from tests.acceptance.samples import EXAMPLES, reason, track, view
 from tests.acceptance.samples import violations as violations_of
 
 TYPES = ("engagement", "purchase", "session", "stream", "view")
 SCHEMAS = "sociallive.analytics.v1.SchemaService"
 
-EXAMPLES = {
-    "view": """{
-      "eventId": "uuid",
-      "eventType": "view",
-      "userId": "user-123",
-      "sessionId": "session-456",
-      "timestamp": "2024-01-01T12:00:00Z",
-      "schemaVersion": "1.1.0",
-      "platform": "mobile",
-      "data": {
-        "contentType": "post",
-        "contentId": "post-123",
-        "viewDuration": 45,
-        "scrollDepth": 0.8,
-        "referrer": "feed"
-      }
-    }""",
-    "engagement": """{
-      "eventType": "engagement",
-      "data": {
-        "action": "like",
-        "targetType": "post",
-        "targetId": "post-123",
-        "metadata": {
-          "previousState": "unliked",
-          "source": "feed"
-        }
-      }
-    }""",
-    "purchase": """{
-      "eventType": "purchase",
-      "data": {
-        "productId": "product-456",
-        "orderId": "order-789",
-        "amount": 29.99,
-        "currency": "USD",
-        "quantity": 1,
-        "paymentMethod": "wallet",
-        "conversionPath": ["view", "add_to_cart", "purchase"]
-      }
-    }""",
-}
-"""The examples that the product was asked for with, as they stand."""
 PLACEHOLDERS = {"eventId", "timestamp"}
 """What the view's example only hints at: "uuid" is none, and 2024 is long ago."""
 
