@@ -51,9 +51,7 @@ NEWER = [listed for listed in LISTED if listed[0] == "1.1.0" and ("1.0.0", *list
 
 def parse(values: dict[str, Any]) -> Event:
     """Parse an event as a JSON caller sends it."""
-    event = Event()
-    json_format.ParseDict(values, event)
-    return event
+    return json_format.ParseDict(values, Event())
 
 
 def data_of(event_type: str, version: str, *more: str) -> dict[str, Any]:
@@ -65,8 +63,9 @@ def data_of(event_type: str, version: str, *more: str) -> dict[str, Any]:
 
 def stored(service: Service, user_id: str) -> Event:
     """Read the only event of a user back."""
-    (event,) = service.stub.ListEvents(ListEventsRequest(user_id=user_id), timeout=10).events
-    return event
+    events: list[Event] = [*service.stub.ListEvents(ListEventsRequest(user_id=user_id), timeout=10).events]
+    assert len(events) == 1
+    return events[0]
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
