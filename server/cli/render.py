@@ -1,6 +1,8 @@
 """How answers look: headings and numbers for people, one document of JSON for programs."""
 
-from collections.abc import Sequence
+import csv
+import io
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo
@@ -25,6 +27,7 @@ __all__ = [
     "count_text",
     "local_time",
     "open_console",
+    "print_csv",
     "print_footing",
     "print_heading",
     "print_json",
@@ -43,6 +46,13 @@ NOTHING = "-"
 def print_json(answer: Message) -> None:
     """Print an answer as protobuf JSON, one document on stdout; numbers and texts stand there even when empty."""
     click.echo(json_format.MessageToJson(answer, always_print_fields_with_no_presence=True, ensure_ascii=False))
+
+
+def print_csv(rows: Iterable[Sequence[object]]) -> None:
+    """Print lines of CSV, the first of them the names of the columns."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    click.echo(text.getvalue(), nl=False)
 
 
 def print_heading(console: Console, title: str, info: ReportInfo) -> None:

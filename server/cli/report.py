@@ -14,6 +14,8 @@ class ReportGroup(LazyGroup):
         "dashboard": "server.cli.report_dashboard",
         "events": "server.cli.report_events",
         "funnel": "server.cli.report_funnel",
+        "cohort": "server.cli.report_cohort",
+        "retention": "server.cli.report_retention",
     }
 
 

@@ -1,7 +1,5 @@
 """`analytics report funnel`: how many actors go through a sequence of steps."""
 
-import csv
-import io
 from collections.abc import Iterator, Sequence
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -16,6 +14,7 @@ from server.cli.render import (
     count_text,
     local_time,
     open_console,
+    print_csv,
     print_footing,
     print_heading,
     print_json,
@@ -23,7 +22,7 @@ from server.cli.render import (
     print_table,
     seconds_text,
 )
-from server.cli.report_scope import REPORT_TIMEOUT_S, ScopeOptions, scope_options
+from server.cli.report_scope import REPORT_TIMEOUT_S, ScopeOptions, one_format, scope_options
 from sociallive.analytics.v1.funnel_pb2 import (
     FunnelEntry,
     FunnelExclusion,
@@ -100,8 +99,7 @@ def command(
 
     Without a range it shows the last 30 days.
     """
-    if as_json and as_csv:
-        raise click.UsageError("--json and --csv both say how to print; give one of them")
+    one_format(as_json=as_json, as_csv=as_csv)
     if dropped and step is None:
         raise click.UsageError("--dropped needs --actors, which says of which step")
     question = GetFunnelRequest(
@@ -237,9 +235,7 @@ def _print(answer: Any, *, as_json: bool, csv_rows: Iterator[Sequence[object]] |
     if as_json:
         print_json(answer)
     if csv_rows is not None:
-        text = io.StringIO()
-        csv.writer(text, lineterminator="\n").writerows(csv_rows)
-        click.echo(text.getvalue(), nl=False)
+        print_csv(csv_rows)
 
 
 def _time(step: FunnelStep, field: str) -> str:

@@ -59,6 +59,30 @@ def scope_options(function: Callable[..., None]) -> Callable[..., None]:
     return with_scope
 
 
+def granularity_option(function: Callable[..., None]) -> Callable[..., None]:
+    """Give a report command the option of its periods' length; the command receives the name in the .proto file."""
+
+    def read(_context: click.Context, _option: click.Parameter, name: str | None) -> str | None:
+        return f"GRANULARITY_{name.upper()}" if name else None
+
+    return click.option(
+        "--granularity",
+        type=click.Choice(["hour", "day", "week", "month"]),
+        callback=read,
+        help="The length of periods.  [default: day]",
+    )(function)
+
+
+def one_format(*, as_json: bool, as_csv: bool) -> None:
+    """Refuse a command line that asks for two formats.
+
+    Raises:
+        click.UsageError: it does.
+    """
+    if as_json and as_csv:
+        raise click.UsageError("--json and --csv both say how to print; give one of them")
+
+
 def read_scope(timeframe: str, start: str, end: str, time_zone: str) -> ScopeOptions:
     """Read the options of the range; empty texts count as not given.
 

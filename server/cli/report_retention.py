@@ -1,0 +1,118 @@
+"""`analytics report retention`: how many actors come back."""
+
+from collections.abc import Iterator, Sequence
+from zoneinfo import ZoneInfo
+
+import click
+from rich.console import Console
+
+from runtime.terminal import open_console, print_line
+from server.cli.client import address_option, analytics_stub, open_channel, translated_errors
+from server.cli.heat_map import HeatRow, print_heat_map
+from server.cli.render import local_time, print_csv, print_footing, print_heading, print_json
+from server.cli.report_scope import REPORT_TIMEOUT_S, ScopeOptions, granularity_option, one_format, scope_options
+from sociallive.analytics.v1.retention_pb2 import (
+    GetRetentionRequest,
+    GetRetentionResponse,
+    RetentionEntry,
+    RetentionKind,
+    RetentionWindow,
+    WeekStart,
+)
+
+KINDS = {name.removeprefix("RETENTION_KIND_").lower(): name for name, number in RetentionKind.items() if number}
+WINDOWS = {name.removeprefix("RETENTION_WINDOW_").lower(): name for name, number in RetentionWindow.items() if number}
+ENTRIES = {name.removeprefix("RETENTION_ENTRY_").lower(): name for name, number in RetentionEntry.items() if number}
+WEEK_STARTS = {name.removeprefix("WEEK_START_").lower(): name for name, number in WeekStart.items() if number}
+"""What the options take, and the name in the .proto file."""
+
+
+@click.command("retention")
+@scope_options
+@click.option("--entry-step", default="", metavar="STEP", help="By which event actors enter.  [default: any]")
+@click.option("--return-step", default="", metavar="STEP", help="By which event they come back.  [default: any]")
+@granularity_option
+@click.option("--kind", type=click.Choice(list(KINDS)), help="When a return counts.  [default: on]")
+@click.option("--window", type=click.Choice(list(WINDOWS)), help="How periods are reckoned.  [default: calendar]")
+@click.option("--entry", type=click.Choice(list(ENTRIES)), help="How actors enter.  [default: first_ever]")
+@click.option("--periods", type=click.IntRange(0), default=0, help="How many to show.  [default: those of the range]")
+@click.option(
+    "--bracket",
+    "brackets",
+    multiple=True,
+    metavar="A-B",
+    help="Periods to show together, as in 1-7; may be repeated, and needs --kind brackets.",
+)
+@click.option("--week-start", type=click.Choice(list(WEEK_STARTS)), help="The first day of weeks.  [default: monday]")
+@click.option("--csv", "as_csv", is_flag=True, help="Print the numbers as CSV.")
+@address_option
+def command(
+    *,
+    scope: ScopeOptions,
+    entry_step: str,
+    return_step: str,
+    granularity: str | None,
+    kind: str | None,
+    window: str | None,
+    entry: str | None,
+    periods: int,
+    brackets: Sequence[str],
+    week_start: str | None,
+    address: str,
+    as_json: bool,
+    as_csv: bool,
+) -> None:
+    """Print how many actors come back, period by period.
+
+    Without a range it shows the last 30 days.
+    """
+    one_format(as_json=as_json, as_csv=as_csv)
+    question = GetRetentionRequest(
+        **scope.fields(),
+        entry_step=entry_step,
+        return_step=return_step,
+        granularity=granularity,
+        kind=KINDS[kind] if kind else None,
+        window=WINDOWS[window] if window else None,
+        entry=ENTRIES[entry] if entry else None,
+        periods=periods,
+        brackets=brackets,
+        week_start=WEEK_STARTS[week_start] if week_start else None,
+    )
+    with translated_errors(address), open_channel(address) as channel:
+        answer = analytics_stub(channel).GetRetention(question, timeout=REPORT_TIMEOUT_S)
+    if as_json:
+        print_json(answer)
+    elif as_csv:
+        print_csv(retention_rows(answer))
+    else:
+        print_retention(open_console(), answer, brackets)
+
+
+def print_retention(console: Console, answer: GetRetentionResponse, brackets: Sequence[str] = ()) -> None:
+    """Print the cohorts as a heat map, with the mean as its last line."""
+    print_heading(console, "Retention", answer.info)
+    zone = ZoneInfo(answer.info.time_zone or "UTC")
+    rows = [
+        HeatRow(
+            [f"{local_time(cohort.start_time, zone):%Y-%m-%d}", f"{cohort.size:,}"],
+            [(cell.users / cohort.size, cell.complete) for cell in cohort.cells[1:]] if cohort.size else [],
+        )
+        for cohort in answer.cohorts
+    ]
+    size = sum(cohort.size for cohort in answer.cohorts)
+    rows.append(HeatRow(["mean", f"{size:,}"], [(share, True) for share in answer.mean[1:]]))
+    most = max((len(cohort.cells) for cohort in answer.cohorts), default=1)
+    columns = list(brackets) or [str(number) for number in range(1, most)]
+    print_heat_map(console, ["Cohort", "Actors"], columns, rows, what="periods")
+    if not all(cell.complete for cohort in answer.cohorts for cell in cohort.cells):
+        print_line(console, "* not over yet, and not in the mean", "dim")
+    print_footing(console, answer.info)
+
+
+def retention_rows(answer: GetRetentionResponse) -> Iterator[Sequence[object]]:
+    """List the lines of CSV: a heading, then a cell a line."""
+    yield ["cohort", "size", "index", "users", "complete"]
+    for cohort in answer.cohorts:
+        for cell in cohort.cells:
+            yield [cohort.start_time.ToJsonString(), cohort.size, cell.index, cell.users, str(cell.complete).lower()]
