@@ -17,6 +17,7 @@ from sociallive.analytics.v1.analytics_service_pb2_grpc import (
     AnalyticsServiceServicer,
     add_AnalyticsServiceServicer_to_server,
 )
+from sociallive.analytics.v1.cohort_pb2 import GetCohortRequest, GetCohortResponse
 from sociallive.analytics.v1.dashboard_pb2 import GetDashboardRequest, GetDashboardResponse
 from sociallive.analytics.v1.event_list_pb2 import ListEventsRequest, ListEventsResponse
 from sociallive.analytics.v1.event_pb2 import Event
@@ -27,6 +28,7 @@ from sociallive.analytics.v1.funnel_pb2 import (
     ListFunnelActorsRequest,
     ListFunnelActorsResponse,
 )
+from sociallive.analytics.v1.retention_pb2 import GetRetentionRequest, GetRetentionResponse
 from sociallive.analytics.v1.track_pb2 import FieldViolation, Rejection, TrackBatchRequest, TrackBatchResponse
 
 
@@ -68,6 +70,8 @@ class FakeService(AnalyticsServiceServicer):
         self.messages: list[TrackBatchRequest] = []
         self.dashboard = GetDashboardResponse()
         self.funnel = GetFunnelResponse()
+        self.retention = GetRetentionResponse()
+        self.cohorts = GetCohortResponse()
         self.questions: list[Message] = []
         self.store_before_failing = False
 
@@ -97,6 +101,16 @@ class FakeService(AnalyticsServiceServicer):
         """Answer `funnel`."""
         self.questions.append(request)
         return self.funnel
+
+    def GetRetention(self, request: GetRetentionRequest, _context: Any) -> GetRetentionResponse:  # noqa: N802 - gRPC
+        """Answer `retention`."""
+        self.questions.append(request)
+        return self.retention
+
+    def GetCohort(self, request: GetCohortRequest, _context: Any) -> GetCohortResponse:  # noqa: N802 - gRPC
+        """Answer `cohorts`."""
+        self.questions.append(request)
+        return self.cohorts
 
     def ListFunnelActors(  # noqa: N802 - gRPC
         self, request: ListFunnelActorsRequest, _context: Any

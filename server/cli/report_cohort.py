@@ -62,7 +62,7 @@ def print_cohorts(console: Console, answer: GetCohortResponse) -> None:
     totals = [
         [name, f"{cohort.periods[-1].cumulative_events:,}", _revenue(cohort)]
         for name, cohort in zip(names, answer.cohorts, strict=True)
-        if cohort.periods
+        if cohort.size
     ]
     print_table(console, "Altogether", ["Cohort", "Events", "Revenue"], totals, numbers=frozenset({"Events"}))
     print_footing(console, answer.info)
