@@ -40,7 +40,7 @@ WITH numbered AS (
             WHEN b < 0.96 THEN 'stream' ELSE 'session' END AS event_type,
         -- Evenly over the days, and within a day more in the evening.
         $start + to_microseconds(
-            ((i * $days // $events) * 86400000000 + floor(86400000000 * sqrt(d)))::BIGINT
+            (((i - 1) * $days // $events) * 86400000000 + floor(86400000000 * sqrt(d)))::BIGINT
         ) AS timestamp
     FROM numbered
 )
@@ -55,7 +55,7 @@ SELECT
     i AS sequence,
     'user-' || user_number AS actor_id,
     'user-' || user_number AS user_id,
-    'session-' || user_number || '-' || (i * $days // $events) AS session_id,
+    'session-' || user_number || '-' || ((i - 1) * $days // $events) AS session_id,
     CASE WHEN c < 0.5 THEN 'ios' WHEN c < 0.8 THEN 'android' ELSE 'web' END AS platform,
     NULL::TEXT AS user_agent,
     NULL::TEXT AS ip_address,

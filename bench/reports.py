@@ -18,20 +18,24 @@ from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from statistics import median
+from zoneinfo import ZoneInfo
 
 import asyncpg
 import duckdb
 
 from bench.machine import describe_load, describe_machine
-from bench.report_data import END, START, load_postgres, write_events
+from bench.report_data import DAYS, END, START, load_postgres, write_events
+from server.reports.periods import Calendar, Length
 from server.reports.steps import parse_step
+from storage.cohort_sql import CohortQuestion, cohort_query
 from storage.database import Database
 from storage.embedded import EmbeddedPostgres
 from storage.embedded.processes import processes_in
 from storage.funnel_sql import FunnelQuestion, Order, totals_query
 from storage.migrate import migrate
-from storage.predicates import Query
+from storage.predicates import EventPattern, Query
 from storage.reader import Reader
+from storage.retention_sql import Entry, RetentionQuestion, retention_query
 from tests.oracle.stores import ask_duckdb, open_duckdb
 
 SIZES = {"1m": 1_000_000, "5m": 5_000_000}
@@ -58,7 +62,33 @@ def funnel() -> list[Query]:
     return [totals_query(question, most_groups=25)]
 
 
-REPORTS: dict[str, Callable[[], list[Query]]] = {"funnel": funnel}
+def retention() -> list[Query]:
+    """Who comes back by days, over the 30 days of the events, having come first ever in them."""
+    bounds = tuple(Calendar(Length.DAY, ZoneInfo("UTC")).starts(START, 2 * DAYS + 1))
+    return [
+        retention_query(
+            RetentionQuestion(
+                start=START,
+                end=END,
+                entry_step=EventPattern(),
+                return_step=EventPattern(),
+                entry=Entry.FIRST_EVER,
+                bounds=bounds,
+                rolling=None,
+                cells=tuple(range(1, DAYS + 1)),
+                on_or_after=False,
+            )
+        )
+    ]
+
+
+def cohort() -> list[Query]:
+    """What the cohorts of each week do, over the 30 days of the events."""
+    bounds = tuple(Calendar(Length.WEEK, ZoneInfo("UTC")).starts(START, 7))
+    return [cohort_query(CohortQuestion(START, END, EventPattern(), bounds))]
+
+
+REPORTS: dict[str, Callable[[], list[Query]]] = {"funnel": funnel, "retention": retention, "cohort": cohort}
 """The statements of each report, by the name that its figures have."""
 
 
