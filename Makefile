@@ -7,6 +7,7 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --requir
 PROJECT := $(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation --editable .
 GRPC_HEALTH_PROBE_VERSION := v0.4.61
 GRPCURL_VERSION := v1.9.4
+OPENAPI_VERSION := v2.33.0
 
 .DEFAULT_GOAL := help
 .PHONY: help up demo test check bench bench-ingest bench-soak bench-hostile bench-reports bench-jobs bench-validate chaos gen tools lock fmt clean
@@ -42,7 +43,7 @@ test: $(VENV)/.dev tools ## Set everything up and run the tests
 	@echo "==> tests"
 	@PATH="$(CURDIR)/$(TOOLS):$$PATH" $(BIN)/python -m pytest
 
-check: $(VENV)/.dev .deps/googleapis ## Everything CI checks: format, lint, types, contracts, generated code, migrations, tests
+check: $(VENV)/.dev .deps/googleapis tools ## Everything CI checks: format, lint, types, contracts, generated code, migrations, tests
 	@echo "==> format and lint"
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
@@ -79,6 +80,9 @@ bench-jobs: $(VENV)/.dev ## Measure folds, dashboards, and a day's drop, at 100,
 bench-validate: $(VENV)/.dev ## Time what an event costs between the wire and the row, and what bad events cost
 	@$(BIN)/python -m bench.validate
 
+bench-gateway: $(VENV)/.dev ## Measure REST through the gateway beside direct gRPC
+	@$(BIN)/python -m bench.gateway
+
 chaos: $(VENV)/.dev ## Kill, freeze, cut and fill under load, and see that no acknowledged event is lost or doubled
 	@$(BIN)/python -m tests.chaos
 
@@ -87,20 +91,23 @@ chaos: $(VENV)/.dev ## Kill, freeze, cut and fill under load, and see that no ac
 	@$(BIN)/python -c 'import google.api, pathlib, shutil; source = pathlib.Path(list(google.api.__path__)[0]); \
 		[shutil.copy(source / name, "$@/google/api") for name in ("annotations.proto", "http.proto")]'
 
-gen: $(VENV)/.dev .deps/googleapis ## Generate the code under generated/, and docs/events.md
+gen: $(VENV)/.dev .deps/googleapis tools ## Generate the code under generated/, docs/events.md and gateway/openapi.json
 	@$(BIN)/buf generate proto
 	@$(BIN)/buf build proto --output generated/descriptors.binpb
 	@$(BIN)/python -m tools.event_docs generated/descriptors.binpb > docs/events.md
 	@$(BIN)/python -m tools.released_schemas --write
-	@echo "==> generated/ and docs/events.md are up to date"
+	@tools/openapi gateway/openapi.json
+	@echo "==> generated/, docs/events.md and gateway/openapi.json are up to date"
 
-tools: ## Install grpc_health_probe and grpcurl into .tools, where Go is present
-	@if ! command -v go >/dev/null 2>&1; then echo "==> no Go here: tests that need grpc_health_probe or grpcurl will say so"; \
+tools: ## Install grpc_health_probe, grpcurl and the OpenAPI generator into .tools, where Go is present
+	@if ! command -v go >/dev/null 2>&1; then echo "==> no Go here: tests that need its programs will say so, and gateway/openapi.json stays as it is"; \
 	else \
 		[ -x $(TOOLS)/grpc-health-probe ] || { echo "==> installing grpc_health_probe"; GOBIN="$(CURDIR)/$(TOOLS)" \
 			go install github.com/grpc-ecosystem/grpc-health-probe@$(GRPC_HEALTH_PROBE_VERSION); } && \
 		[ -x $(TOOLS)/grpcurl ] || { echo "==> installing grpcurl"; GOBIN="$(CURDIR)/$(TOOLS)" \
-			go install github.com/fullstorydev/grpcurl/cmd/grpcurl@$(GRPCURL_VERSION); }; \
+			go install github.com/fullstorydev/grpcurl/cmd/grpcurl@$(GRPCURL_VERSION); } && \
+		[ -x $(TOOLS)/protoc-gen-openapiv3 ] || { echo "==> installing protoc-gen-openapiv3"; GOBIN="$(CURDIR)/$(TOOLS)" \
+			go install github.com/grpc-ecosystem/grpc-gateway/v2/protoc-gen-openapiv3@$(OPENAPI_VERSION); }; \
 	fi
 
 lock: | $(VENV)/bin/python ## Resolve the dependencies anew into the lock files

@@ -28,12 +28,8 @@ _NOT_JSON = {
     "treat_missing_header_as_empty": True,
     "invert_match": True,
 }
-_UNTRANSCODED = {
-    "envoy.filters.http.grpc_json_transcoder": {
-        "@type": "type.googleapis.com/envoy.config.route.v3.FilterConfig",
-        "disabled": True,
-    }
-}
+_OFF = {"@type": "type.googleapis.com/envoy.config.route.v3.FilterConfig", "disabled": True}
+_UNTRANSCODED = {"envoy.filters.http.grpc_json_transcoder": _OFF, "envoy.filters.http.buffer": _OFF}
 """For what the gateway answers by itself: the transcoder looks at a request before its route does."""
 
 
@@ -95,6 +91,7 @@ def _grpc(service: str) -> Route:
         # The caller's own deadline rules, and a stream may last for ever.
         "route": {"cluster": "server", "timeout": "0s", "idle_timeout": f"{GRPC_IDLE_S}s"},
         "request_headers_to_remove": list(headers.FROM_GATEWAY),
+        "typed_per_filter_config": {"envoy.filters.http.buffer": _OFF},
     }
 
 

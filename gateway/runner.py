@@ -22,6 +22,8 @@ log = structlog.get_logger(__name__)
 
 START_TIMEOUT_S = 20.0
 POLL_S = 0.05
+END_TIMEOUT_S = 2.0
+"""What an Envoy without requests takes to end, many times over."""
 LAST_BASE_ID = 1 << 20
 """Envoys of one machine that are to know nothing of each other have different numbers."""
 MAX_THREADS = 8
@@ -46,6 +48,7 @@ class Gateway:
         self._base_id = random.randrange(1, LAST_BASE_ID)  # noqa: S311 - a number that is likely free, not a secret
         self._epoch = -1
         self._process: subprocess.Popen[bytes] | None = None
+        self._before: subprocess.Popen[bytes] | None = None
 
     async def start(self) -> None:
         """Start Envoy, or replace the running one by one with the configuration as it is now.
@@ -69,11 +72,10 @@ class Gateway:
             process.kill()
             process.wait()
             raise
-        before, self._process, self._epoch = self._process, process, epoch
-        if before is not None:
+        # The one before ends by itself once it has drained.
+        self._before, self._process, self._epoch = self._process, process, epoch
+        if epoch:
             log.info("gateway_replaced", epoch=epoch)
-            # It ends by itself once it has drained.
-            await asyncio.to_thread(before.wait)
 
     async def stop(self) -> None:
         """Let requests under way finish while no new connection is taken, and end Envoy."""
@@ -85,12 +87,22 @@ class Gateway:
         deadline_s = asyncio.get_running_loop().time() + self._settings.drain_s
         while await self._requests_under_way(admin) and asyncio.get_running_loop().time() < deadline_s:  # noqa: ASYNC110 - a process sets no event
             await asyncio.sleep(POLL_S)
-        process.terminate()
+        for ending in filter(None, (self._before, process)):
+            ending.terminate()
+            try:
+                await asyncio.to_thread(ending.wait, END_TIMEOUT_S)
+            except subprocess.TimeoutExpired:
+                ending.kill()
+                ending.wait()
+
+    async def replace(self) -> None:
+        """Replace Envoy once the one before the present one has ended; where the new one fails, the present goes on."""
+        if self._before is not None:
+            await asyncio.to_thread(self._before.wait)
         try:
-            await asyncio.to_thread(process.wait, 2)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+            await self.start()
+        except GatewayFailedError as exc:
+            log.error("gateway_not_replaced", error=str(exc))  # noqa: TRY400 - the message is the whole story
 
     def poll(self) -> int | None:
         """Tell the exit code of an Envoy that ended by itself; None while it runs."""
@@ -139,19 +151,12 @@ async def run_gateway(
                     raise GatewayFailedError(f"Envoy ended with code {gateway.poll()}")
                 if again.is_set():
                     again.clear()
-                    await _replace(gateway)
+                    await gateway.replace()
         finally:
             await gateway.stop()
             if watching is not None:
                 watching.cancel()
     log.info("gateway_stopped")
-
-
-async def _replace(gateway: Gateway) -> None:
-    try:
-        await gateway.start()
-    except GatewayFailedError as exc:
-        log.error("gateway_not_replaced", error=str(exc))  # noqa: TRY400 - the message is the whole story
 
 
 def choose_port(host: str, port: int) -> int:

@@ -188,9 +188,6 @@ def test_cohort_and_retention_answer(gateway: GatewayService, report: str) -> No
     """GET /analytics/cohort?timeframe=30d and /analytics/retention?timeframe=30d answer their cohorts."""
     expect_stored(call(gateway.rest_port, "POST", "/analytics/events/track", json.loads(TRACK)))
     answer = call(gateway.rest_port, "GET", f"/analytics/{report}?timeframe=30d")
-    if answer.status == 501:
-        assert answer.json["reason"] == "NOT_IN_THIS_RELEASE"
-        pytest.skip(f"the {report} report comes with a later release")
     assert answer.status == 200, answer
     assert answer.json["cohorts"]
 

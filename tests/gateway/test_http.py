@@ -1,0 +1,207 @@
+"""What people expect of an HTTP API: statuses, one shape of errors, CORS, gzip, request ids, beacons, limits."""
+
+import gzip
+import http.client
+import json
+import socket
+import uuid
+from contextlib import suppress
+from typing import Any
+
+import pytest
+
+from tests.gateway.conftest import ORIGIN, GatewayService
+from tests.gateway.http import Answer, call
+
+VIEW: dict[str, Any] = {"eventType": "view", "data": {"contentType": "post", "contentId": "post-123"}}
+TRACK = "/analytics/events/track"
+
+
+def expect_error(answer: Answer, status: int, code: str, reason: str) -> None:
+    """See that the answer is an error in the one shape."""
+    assert answer.status == status, answer
+    assert answer.headers["content-type"] == "application/json"
+    assert set(answer.json) == {"code", "reason", "message", "violations"}
+    assert (answer.json["code"], answer.json["reason"]) == (code, reason)
+    assert answer.json["message"]
+
+
+def test_an_invalid_event_names_every_field_as_json_callers_write_it(gateway: GatewayService) -> None:
+    """400 lists the violations."""
+    answer = call(gateway.rest_port, "POST", TRACK, {"eventType": "view", "data": {"contentTipe": "post"}})
+    expect_error(answer, 400, "INVALID_ARGUMENT", "INVALID_EVENT")
+    rules = {at["field"]: at["rule"] for at in answer.json["violations"]}
+    assert rules == {
+        "data.contentTipe": "UNKNOWN_FIELD",
+        "data.contentType": "REQUIRED",
+        "data.contentId": "REQUIRED",
+    }
+
+
+def test_a_bad_question_names_its_parameter(gateway: GatewayService) -> None:
+    """A report's 400 names the query parameter."""
+    answer = call(gateway.rest_port, "GET", "/analytics/dashboard?timeZone=Mars/Olympus")
+    expect_error(answer, 400, "INVALID_ARGUMENT", "INVALID_QUESTION")
+    assert [at["field"] for at in answer.json["violations"]] == ["timeZone"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "headers", "status", "code", "reason"),
+    [
+        ("POST", TRACK, b'{"eventType', {}, 400, "INVALID_ARGUMENT", "BAD_REQUEST"),
+        ("POST", TRACK, b"\xff\xfe{}", {}, 400, "INVALID_ARGUMENT", "BAD_REQUEST"),
+        ("POST", TRACK, b'{"data":' + b'{"a":' * 5000 + b"1" + b"}" * 5001, {}, 400, "INVALID_ARGUMENT", "BAD_REQUEST"),
+        ("GET", "/analytics/dashboard?timefame=7d", None, {}, 400, "INVALID_ARGUMENT", "BAD_REQUEST"),
+        ("GET", "/analytics/nothing", None, {}, 404, "NOT_FOUND", "NO_SUCH_PATH"),
+        ("GET", TRACK, None, {}, 405, "UNIMPLEMENTED", "METHOD_NOT_ALLOWED"),
+        ("DELETE", "/analytics/dashboard", None, {}, 405, "UNIMPLEMENTED", "METHOD_NOT_ALLOWED"),
+        ("POST", "/events/health", None, {}, 405, "UNIMPLEMENTED", "METHOD_NOT_ALLOWED"),
+        (
+            "POST",
+            TRACK,
+            b"a=b",
+            {"content-type": "application/x-www-form-urlencoded"},
+            415,
+            "INVALID_ARGUMENT",
+            "NOT_JSON",
+        ),
+    ],
+    ids=["cut", "not UTF-8", "deep", "parameter", "path", "get", "delete", "health", "form"],
+)
+def test_every_refusal_has_its_status_and_the_one_shape(
+    gateway: GatewayService,
+    method: str,
+    path: str,
+    body: bytes | None,
+    headers: dict[str, str],
+    status: int,
+    code: str,
+    reason: str,
+) -> None:
+    """What is wrong with a request is told by a status, a code and a reason."""
+    sent = {"content-type": "application/json", **headers} if body is not None else headers
+    expect_error(call(gateway.rest_port, method, path, body, headers=sent), status, code, reason)
+
+
+def test_a_405_says_what_is_allowed(gateway: GatewayService) -> None:
+    """The header `allow` names the methods."""
+    assert call(gateway.rest_port, "GET", TRACK).headers["allow"] == "POST"
+
+
+def test_another_event_under_a_stored_id_is_a_conflict(gateway: GatewayService) -> None:
+    """The same event is a duplicate, another one is 409."""
+    event = {**VIEW, "eventId": str(uuid.uuid4())}
+    assert call(gateway.rest_port, "POST", TRACK, event).json["status"] == "EVENT_STATUS_STORED"
+    assert call(gateway.rest_port, "POST", TRACK, event).json["status"] == "EVENT_STATUS_DUPLICATE"
+    other = {**event, "data": {**VIEW["data"], "contentId": "post-124"}}
+    expect_error(call(gateway.rest_port, "POST", TRACK, other), 409, "ALREADY_EXISTS", "ID_CONFLICT")
+
+
+def test_a_body_past_the_limit_is_413(gateway: GatewayService) -> None:
+    """A JSON text of 8 MB is refused, and the next request is answered."""
+    large = {**VIEW, "data": {**VIEW["data"], "referrer": "x" * 8_000_000}}
+    answer = call(gateway.rest_port, "POST", TRACK, large)
+    expect_error(answer, 413, "OUT_OF_RANGE", "BODY_TOO_LARGE")
+    assert call(gateway.rest_port, "POST", TRACK, VIEW).status == 200
+
+
+def test_a_preflight_is_answered_for_listed_origins_only(gateway: GatewayService) -> None:
+    """Browsers of the listed origin may call and may remember that they may; others are not told so."""
+    asked = {"access-control-request-method": "POST", "access-control-request-headers": "content-type"}
+    allowed = call(gateway.rest_port, "OPTIONS", TRACK, headers={"origin": ORIGIN, **asked})
+    assert (allowed.status, allowed.headers["access-control-allow-origin"]) == (200, ORIGIN)
+    assert allowed.headers["access-control-max-age"] == "7200"
+    assert "content-type" in allowed.headers["access-control-allow-headers"]
+    other = call(gateway.rest_port, "OPTIONS", TRACK, headers={"origin": "https://evil.example", **asked})
+    assert "access-control-allow-origin" not in other.headers
+    assert call(gateway.rest_port, "POST", TRACK, VIEW, headers={"origin": ORIGIN}).headers[
+        "access-control-allow-origin"
+    ] == (ORIGIN)
+
+
+def test_bodies_are_compressed_both_ways(gateway: GatewayService) -> None:
+    """A gzipped event is stored; a large answer is gzipped for who accepts it."""
+    packed = gzip.compress(json.dumps(VIEW).encode())
+    sent = {"content-type": "application/json", "content-encoding": "gzip"}
+    assert call(gateway.rest_port, "POST", TRACK, packed, headers=sent).status == 200
+    answer = call(gateway.rest_port, "GET", "/analytics/dashboard?timeframe=7d", headers={"accept-encoding": "gzip"})
+    assert answer.headers["content-encoding"] == "gzip"
+    assert "events" in json.loads(gzip.decompress(answer.body))
+
+
+def test_a_request_id_is_passed_through_and_logged(gateway: GatewayService) -> None:
+    """The caller's id comes back and stands in the server's line; a caller without one gets one."""
+    mine = f"request-{uuid.uuid4()}"
+    answer = call(gateway.rest_port, "GET", "/analytics/dashboard", headers={"x-request-id": mine})
+    assert answer.headers["x-request-id"] == mine
+    assert mine in gateway.output()
+    assert call(gateway.rest_port, "GET", "/analytics/dashboard").headers["x-request-id"]
+
+
+@pytest.mark.parametrize("path", [TRACK, "/analytics/events/batch"])
+def test_a_beacon_is_taken(gateway: GatewayService, path: str) -> None:
+    """navigator.sendBeacon sends a text as text/plain."""
+    body = json.dumps(VIEW if path == TRACK else {"events": [VIEW]}).encode()
+    answer = call(gateway.rest_port, "POST", path, body, headers={"content-type": "text/plain;charset=UTF-8"})
+    assert answer.status == 200, answer
+
+
+def test_nobody_outside_can_speak_for_the_gateway(gateway: GatewayService) -> None:
+    """The address that the server is told is what the trusted hop wrote, whatever the caller claims."""
+    user = f"user-{uuid.uuid4()}"
+    claims = {"analytics-client-address": "not an address", "x-forwarded-for": "198.51.100.7"}
+    answer = call(gateway.rest_port, "POST", TRACK, {**VIEW, "userId": user}, headers=claims)
+    assert answer.status == 200, answer
+
+
+def test_administration_is_not_to_be_found(gateway: GatewayService) -> None:
+    """AdminService answers on the gRPC port alone."""
+    answer = call(gateway.rest_port, "POST", "/sociallive.analytics.v1.AdminService/ListRejectedEvents", b"")
+    expect_error(answer, 404, "NOT_FOUND", "NO_SUCH_PATH")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"POST /analytics/events/track HTTP/1.1\r\nhost: a\r\ncontent-length: 4\r\ntransfer-encoding: chunked\r\n\r\n",
+        b"POST /analytics/events/track HTTP/1.1\r\nhost: a\r\ncontent-length: 4\r\ncontent-length: 5\r\n\r\nabcde",
+        b"GET /analytics/dashboard HTTP/1.1\r\nhost: a\r\nx: " + b"y" * 100_000 + b"\r\n\r\n",
+        b"GET /analytics/dashboard HTTP/1.1\r\nhost: a\r\n"
+        + b"".join(b"x%d: y\r\n" % at for at in range(500))
+        + b"\r\n",
+        b"\x00\x01\x02\r\n\r\n",
+        b"GET /analytics%2f..%2fdashboard HTTP/1.1\r\nhost: a\r\n\r\n",
+    ],
+    ids=["te and cl", "two cl", "huge header", "many headers", "noise", "escaped slashes"],
+)
+def test_hostile_requests_are_refused_and_harm_nobody(gateway: GatewayService, text: bytes) -> None:
+    """What could smuggle or swamp is answered with 4xx or cut off, and the service serves on."""
+    with socket.create_connection(("127.0.0.1", gateway.rest_port), timeout=15) as connection:
+        connection.sendall(text)
+        answer = connection.recv(1 << 16)
+    assert answer == b"" or answer.split()[1].startswith(b"4"), answer[:200]
+    assert call(gateway.rest_port, "GET", "/events/health").status == 200
+
+
+def test_a_hundred_megabytes_and_idle_connections_leave_the_gateway_serving(gateway: GatewayService) -> None:
+    """A body of 100 MB is cut off, a thousand connections lie idle, and Envoy's memory stays bounded."""
+    idle = [socket.create_connection(("127.0.0.1", gateway.rest_port)) for _ in range(1_000)]
+    connection = http.client.HTTPConnection("127.0.0.1", gateway.rest_port, timeout=30)
+    try:
+        connection.putrequest("POST", TRACK)
+        connection.putheader("content-type", "application/json")
+        connection.putheader("content-length", str(100_000_000))
+        connection.endheaders()
+        connection.send(b'{"data": {"a": "')
+        with suppress(OSError):  # the gateway may have hung up
+            for _ in range(1_000):
+                connection.send(b"x" * 100_000)
+        assert call(gateway.rest_port, "POST", TRACK, VIEW).status == 200
+        (envoy,) = gateway.pids("envoy\0--config-path")
+        with open(f"/proc/{envoy}/status", encoding="ascii") as status:  # noqa: PTH123 - not a file of ours
+            rss_kb = next(int(line.split()[1]) for line in status if line.startswith("VmRSS"))
+        assert rss_kb < 500_000
+    finally:
+        connection.close()
+        for one in idle:
+            one.close()
