@@ -10,7 +10,7 @@ GRPCURL_VERSION := v1.9.4
 OPENAPI_VERSION := v2.33.0
 
 .DEFAULT_GOAL := help
-.PHONY: help up demo test check bench bench-ingest bench-soak bench-hostile bench-reports bench-jobs bench-validate chaos gen tools lock fmt clean
+.PHONY: help up demo test check bench bench-ingest bench-soak bench-hostile bench-reports bench-jobs bench-validate bench-gateway chaos gen tools lock fmt clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
