@@ -61,5 +61,7 @@ def deterministic_id(dataset: str, position: str | int, content: bytes, timestam
 
 def _layout(milliseconds: int, rand_a: int, rand_b: int) -> str:
     """Put 48 bits of time, 12 and 62 further bits, the version and the variant in their places."""
-    low = rand_b & 0xFFFF_FFFF_FFFF
-    return f"{milliseconds >> 16:08x}-{milliseconds & 0xFFFF:04x}-7{rand_a:03x}-{0x8000 | rand_b >> 48:04x}-{low:012x}"
+    # One number in one step: formatting each part by itself takes nearly twice as long.
+    number = milliseconds << 80 | 7 << 76 | rand_a << 64 | 2 << 62 | rand_b
+    text = number.to_bytes(16, "big").hex()
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
