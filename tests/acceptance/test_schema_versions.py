@@ -165,7 +165,7 @@ def history(start: datetime, prefix: str, odd_version: str, even_version: str) -
 
 def answers(service: Service, start: datetime) -> list[Any]:
     """Ask every report about the two days after `start`, with times told in hours since then."""
-    scope = {"start_time": _stamp(start), "end_time": _stamp(start + timedelta(days=2))}
+    scope: dict[str, Any] = {"start_time": _stamp(start), "end_time": _stamp(start + timedelta(days=2))}
     day = Granularity.GRANULARITY_DAY
     stub = service.stub
     return [
