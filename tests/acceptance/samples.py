@@ -6,10 +6,17 @@ from typing import Any
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
+from events.catalogue import load_catalogue
 from sociallive.analytics.v1.event_pb2 import Event
 from sociallive.analytics.v1.track_pb2 import TrackRequest
 from sociallive.analytics.v1.view_event_pb2 import ViewEvent
 
+RELEASES = [
+    (name, version.version)
+    for name, event_type in sorted(load_catalogue().types.items())
+    for version in event_type.versions
+]
+"""Every event type with each of its versions, ordered by type, then oldest first."""
 EXAMPLES = {
     "view": """{
       "eventId": "uuid",
