@@ -100,7 +100,11 @@ def test_another_event_under_a_stored_id_is_a_conflict(gateway: GatewayService) 
 def test_a_body_past_the_limit_is_413(gateway: GatewayService) -> None:
     """A JSON text of 8 MB is refused, and the next request is answered."""
     large = {**VIEW, "data": {**VIEW["data"], "referrer": "x" * 8_000_000}}
-    answer = call(gateway.rest_port, "POST", TRACK, large)
+    for _ in range(10):
+        # The answer comes, and the connection closes, while the body is being sent: at times the kernel tells that first.
+        with suppress(ConnectionError):
+            answer = call(gateway.rest_port, "POST", TRACK, large)
+            break
     expect_error(answer, 413, "OUT_OF_RANGE", "BODY_TOO_LARGE")
     assert call(gateway.rest_port, "POST", TRACK, VIEW).status == 200
 
