@@ -101,7 +101,7 @@ def test_a_body_past_the_limit_is_413(gateway: GatewayService) -> None:
     """A JSON text of 8 MB is refused, and the next request is answered."""
     large = {**VIEW, "data": {**VIEW["data"], "referrer": "x" * 8_000_000}}
     for _ in range(10):
-        # The answer comes, and the connection closes, while the body is being sent: at times the kernel tells that first.
+        # The answer comes, and the connection closes, while the body is sent; at times that is told first.
         with suppress(ConnectionError):
             answer = call(gateway.rest_port, "POST", TRACK, large)
             break
