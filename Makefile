@@ -112,9 +112,9 @@ tools: ## Install grpc_health_probe, grpcurl and the OpenAPI generator into .too
 
 lock: | $(VENV)/bin/python ## Resolve the dependencies anew into the lock files
 	@$(BIN)/python -m pip install --quiet uv
-	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --python-version 3.11 \
+	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
 		--custom-compile-command "make lock" --group build pyproject.toml --output-file requirements.lock
-	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --python-version 3.11 \
+	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
 		--custom-compile-command "make lock" --group dev pyproject.toml --constraint requirements.lock --output-file requirements-dev.lock
 
 fmt: $(VENV)/.dev ## Format Python and protos
