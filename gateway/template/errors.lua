@@ -18,6 +18,7 @@ function envoy_on_response(handle)
     headers:replace("content-type", "application/json")
   end
   if body then
-    headers:replace("content-length", handle:body(true):setBytes(body))
+    local length = handle:body(true):setBytes(body)
+    handle:headers():replace("content-length", length) -- those from before the body are not to be used after waiting
   end
 end

@@ -3,8 +3,9 @@
 from datetime import datetime
 
 from server.admin.errors import NoSuchRejectionError
-from server.admin.question import question_of, read_filter, read_place, read_rejection_id, read_size, write_place
+from server.admin.question import read_filter, read_place, read_rejection_id, read_size, write_place
 from server.admin.rejected_event import read_payload, write_rejected_event
+from server.reports.page_token import question_of
 from sociallive.analytics.v1.admin_service_pb2 import (
     GetRejectedEventRequest,
     GetRejectedEventResponse,

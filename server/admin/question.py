@@ -4,8 +4,6 @@ import uuid
 from dataclasses import replace
 from datetime import datetime
 
-from google.protobuf.message import Message
-
 from server.reports.errors import QuestionError
 from server.reports.page_token import PageToken
 from server.reports.scope import EARLIEST, read_scope, to_timestamp
@@ -76,15 +74,6 @@ def read_rejection_id(field: str, text: str) -> str:
         return str(uuid.UUID(text))
     except ValueError:
         raise QuestionError(field, f"must be a UUID, not {text[:40]!r}") from None
-
-
-def question_of(request: Message, *page_fields: str) -> str:
-    """Write down what must be the same on every page: all of a request but `page_fields`."""
-    asked = type(request)()
-    asked.CopyFrom(request)
-    for field in page_fields:
-        asked.ClearField(field)
-    return asked.SerializeToString(deterministic=True).hex()
 
 
 def read_place(text: str, question: str, only: RejectionFilter) -> tuple[RejectionFilter, RejectionCursor | None]:

@@ -15,7 +15,6 @@ from events.patch import PATCH_DOES_NOT_FIT, Change, PatchError, apply_changes, 
 from server.admin.question import (
     MAX_SIZE,
     filter_names,
-    question_of,
     read_filter,
     read_place,
     read_rejection_id,
@@ -25,6 +24,7 @@ from server.admin.question import (
 from server.admin.rejected_event import STATUSES, read_payload
 from server.ingest.pipeline import REJECTED_BY_STORAGE
 from server.reports.errors import QuestionError
+from server.reports.page_token import question_of
 from server.reports.scope import to_timestamp
 from server.rpc.field_violations import write_violations
 from sociallive.analytics.v1.admin_service_pb2 import (

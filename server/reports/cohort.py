@@ -9,10 +9,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 
-from server.reports.errors import QuestionError
-from server.reports.funnel import LONGEST_RANGE
 from server.reports.periods import count_cohorts, read_calendar
-from server.reports.scope import Scope, read_scope, to_timestamp
+from server.reports.scope import LONGEST_REPORT, Scope, read_scope, to_timestamp
 from server.reports.steps import format_step, parse_step
 from sociallive.analytics.v1.cohort_pb2 import Cohort, CohortPeriod, GetCohortRequest, GetCohortResponse
 from sociallive.analytics.v1.report_scope_pb2 import Revenue
@@ -36,9 +34,7 @@ async def answer(snapshot: Snapshot, question: GetCohortRequest, now: datetime) 
     Raises:
         QuestionError: the scope, the step or the granularity makes no sense.
     """
-    scope = read_scope(question, now=now, default_timeframe=DEFAULT_TIMEFRAME)
-    if scope.end - scope.start > LONGEST_RANGE:
-        raise QuestionError("start_time", f"must lie at most {LONGEST_RANGE.days} days before end_time")
+    scope = read_scope(question, now=now, default_timeframe=DEFAULT_TIMEFRAME, longest=LONGEST_REPORT)
     calendar = read_calendar(question.granularity, WeekStart.WEEK_START_UNSPECIFIED, scope.zone)
     count = count_cohorts(calendar, scope)
     bounds = tuple(calendar.starts(scope.start, count + 1))

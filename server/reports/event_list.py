@@ -12,7 +12,7 @@ from events.catalogue import load_catalogue
 from events.stored_event import write_event
 from events.upcast import Upcaster
 from server.reports.errors import QuestionError
-from server.reports.page_token import PageToken
+from server.reports.page_token import PageToken, question_of
 from server.reports.scope import Scope, read_scope
 from sociallive.analytics.v1.event_list_pb2 import EventView, ListEventsRequest, ListEventsResponse
 from storage.event_list_rows import EventCursor, EventFilter, EventRecord, read_event_page
@@ -45,7 +45,7 @@ async def answer(snapshot: Snapshot, question: ListEventsRequest, now: datetime)
         session_id=_text("session_id", question.session_id) or None,
     )
     scope = read_scope(question, now=now, default_timeframe=DEFAULT_TIMEFRAME)
-    identity = _identity(question)
+    identity = question_of(question, "page_token", "page_size")
     after = None
     if question.page_token:
         token = PageToken.decode(question.page_token, identity)
@@ -90,15 +90,6 @@ def _text(field: str, value: str) -> str:
     if "\0" in value:
         raise QuestionError(field, "must not hold a NUL character: no stored text does")
     return value
-
-
-def _identity(question: ListEventsRequest) -> str:
-    """Write down what must be the same on every page: all but the page itself."""
-    asked = ListEventsRequest()
-    asked.CopyFrom(question)
-    asked.ClearField("page_token")
-    asked.ClearField("page_size")
-    return asked.SerializeToString(deterministic=True).hex()
 
 
 def _token_after(record: EventRecord, scope: Scope) -> PageToken:

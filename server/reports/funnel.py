@@ -10,8 +10,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from server.reports.errors import QuestionError
-from server.reports.page_token import ActorToken
-from server.reports.scope import Scope, read_scope, to_timestamp
+from server.reports.page_token import ActorToken, question_of
+from server.reports.scope import LONGEST_REPORT, Scope, read_scope, to_timestamp
 from server.reports.steps import CATALOGUE, format_field, format_step, parse_field, parse_step, step_texts
 from sociallive.analytics.v1.funnel_pb2 import (
     FunnelActor,
@@ -41,8 +41,6 @@ UNITS = {
     "w": timedelta(weeks=1),
 }
 LONGEST_WINDOW = timedelta(days=366)
-LONGEST_RANGE = timedelta(days=3660)
-"""Ten years; a longer range is a mistake, and would open thousands of partitions."""
 LEAST_STEPS, MOST_STEPS = 2, 12
 MOST_EXCLUSIONS = 8
 """Each step and exclusion is a pass over the rows; nobody reads a funnel that is longer."""
@@ -113,7 +111,7 @@ async def list_actors(snapshot: Snapshot, question: ListFunnelActorsRequest, now
             "page_size", f"must lie in 1..{MAX_PAGE_SIZE}, or be 0 for {DEFAULT_PAGE_SIZE}, not {question.page_size}"
         )
     page_size = question.page_size or DEFAULT_PAGE_SIZE
-    identity = _identity(question)
+    identity = question_of(question, "page_token", "page_size")
     after = None
     if question.page_token:
         token = ActorToken.decode(question.page_token, identity)
@@ -179,9 +177,7 @@ def _read_question(question: GetFunnelRequest, now: datetime, prefix: str = "") 
 
 
 def _read(question: GetFunnelRequest, now: datetime) -> tuple[Scope, FunnelQuestion]:
-    scope = read_scope(question, now=now, default_timeframe=DEFAULT_TIMEFRAME)
-    if scope.end - scope.start > LONGEST_RANGE:
-        raise QuestionError("start_time", f"must lie at most {LONGEST_RANGE.days} days before end_time")
+    scope = read_scope(question, now=now, default_timeframe=DEFAULT_TIMEFRAME, longest=LONGEST_REPORT)
     texts = step_texts(question.steps, "steps")
     if not LEAST_STEPS <= len(texts) <= MOST_STEPS:
         raise QuestionError("steps", f"must be {LEAST_STEPS} to {MOST_STEPS}, as in view, purchase; not {len(texts)}")
@@ -271,15 +267,6 @@ def _write_steps(names: Sequence[str], row: FunnelRow) -> list[FunnelStep]:
         )
         previous = step.users
     return steps
-
-
-def _identity(question: ListFunnelActorsRequest) -> str:
-    """Write down what must be the same on every page: all but the page itself."""
-    asked = ListFunnelActorsRequest()
-    asked.CopyFrom(question)
-    asked.ClearField("page_token")
-    asked.ClearField("page_size")
-    return asked.SerializeToString(deterministic=True).hex()
 
 
 def _listed(steps: Iterable[EventPattern]) -> str:

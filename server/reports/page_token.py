@@ -6,6 +6,8 @@ import struct
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from google.protobuf.message import Message
+
 from server.reports.errors import QuestionError
 
 LAYOUT = struct.Struct(">B8sqqqq16s")
@@ -110,6 +112,15 @@ class ActorToken:
         if digest != _digest(question):
             raise _of_another_question()
         return token
+
+
+def question_of(request: Message, *page_fields: str) -> str:
+    """Write down what must be the same on every page: all of a request but `page_fields`."""
+    asked = type(request)()
+    asked.CopyFrom(request)
+    for field in page_fields:
+        asked.ClearField(field)
+    return asked.SerializeToString(deterministic=True).hex()
 
 
 def _not_ours() -> QuestionError:

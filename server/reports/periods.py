@@ -1,11 +1,11 @@
 """Periods: hours, days, weeks and months of a time zone's calendar, in a row from the one that a range begins in."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from enum import Enum
 from zoneinfo import ZoneInfo
 
+from server.reports.buckets import Bucket, bucket_end, bucket_start
 from server.reports.errors import QuestionError
 from server.reports.scope import Scope
 from sociallive.analytics.v1.report_scope_pb2 import Granularity
@@ -15,7 +15,6 @@ MOST_COHORTS = 366
 """Days of a year. With as many periods each, an answer takes 2 MB, half of what a gRPC client accepts."""
 MOST_PERIODS = 366
 
-HOUR = timedelta(hours=1)
 DAYS_PER_WEEK = 7
 MONTHS_PER_YEAR = 12
 
@@ -36,6 +35,7 @@ LENGTHS: dict[int, Length] = {
     Granularity.GRANULARITY_WEEK: Length.WEEK,
     Granularity.GRANULARITY_MONTH: Length.MONTH,
 }
+BUCKETS = {Length.HOUR: Bucket.HOUR, Length.DAY: Bucket.DAY}
 FIRST_WEEKDAYS: dict[int, int] = {
     WeekStart.WEEK_START_UNSPECIFIED: 0,
     WeekStart.WEEK_START_MONDAY: 0,
@@ -48,9 +48,8 @@ FIRST_WEEKDAYS: dict[int, int] = {
 class Calendar:
     """The periods of one length in a zone.
 
-    A day begins at its first midnight, or where clocks skip midnight at the first moment after it; it lasts as long as
-    the zone says. Hours begin when the zone's clock shows a full hour, and anew with each day: two of one name stay
-    apart, and where clocks change by half an hour one lasts 90 minutes.
+    Hours and days are those of a series (server.reports.buckets). Weeks and months begin at the first midnight of a
+    day, or where clocks skip midnight at the first moment after it.
 
     Example:
         >>> Calendar(Length.DAY, ZoneInfo("America/New_York")).starts(datetime(2026, 3, 8, 12, tzinfo=UTC), 2)
@@ -71,25 +70,17 @@ class Calendar:
 
     def start_of(self, moment: datetime) -> datetime:
         """Find the first moment of the period that holds `moment`, in UTC."""
-        day = moment.astimezone(self.zone).date()
-        if self.length is not Length.HOUR:
-            return self._midnight(self._first_day(day))
-        start = self._midnight(day)
-        while (following := self.following(start)) <= moment:
-            start = following
-        return start
+        bucket = BUCKETS.get(self.length)
+        if bucket is not None:
+            return bucket_start(moment, bucket, self.zone)
+        return self._midnight(self._first_day(moment.astimezone(self.zone).date()))
 
     def following(self, start: datetime) -> datetime:
         """Find the first moment of the period after the one that begins at `start`, in UTC."""
-        day = start.astimezone(self.zone).date()
-        if self.length is not Length.HOUR:
-            return self._midnight(self._next_first_day(self._first_day(day)))
-        end = start + HOUR
-        shown = end.astimezone(self.zone)
-        past_the_hour = timedelta(minutes=shown.minute, seconds=shown.second, microseconds=shown.microsecond)
-        if past_the_hour:
-            end += HOUR - past_the_hour
-        return min(end, self._midnight(day + timedelta(days=1)))
+        bucket = BUCKETS.get(self.length)
+        if bucket is not None:
+            return bucket_end(start, bucket, self.zone)
+        return self._midnight(self._next_first_day(self._first_day(start.astimezone(self.zone).date())))
 
     def count(self, scope: Scope, most: int) -> int:
         """Count the periods that a range touches; `most` + 1 where there are more than `most`."""
@@ -102,15 +93,15 @@ class Calendar:
         return datetime.combine(day, time(0), tzinfo=self.zone).astimezone(UTC)
 
     def _first_day(self, day: date) -> date:
-        if self.length is Length.WEEK:
-            return day - timedelta(days=(day.weekday() - self.first_weekday) % DAYS_PER_WEEK)
-        return day.replace(day=1) if self.length is Length.MONTH else day
+        if self.length is Length.MONTH:
+            return day.replace(day=1)
+        return day - timedelta(days=(day.weekday() - self.first_weekday) % DAYS_PER_WEEK)
 
     def _next_first_day(self, day: date) -> date:
         if self.length is Length.MONTH:
             year, month = divmod(day.year * MONTHS_PER_YEAR + day.month, MONTHS_PER_YEAR)
             return date(year, month + 1, 1)
-        return day + timedelta(days=DAYS_PER_WEEK if self.length is Length.WEEK else 1)
+        return day + timedelta(days=DAYS_PER_WEEK)
 
 
 def read_calendar(granularity: int, week_start: int, zone: ZoneInfo) -> Calendar:
@@ -153,8 +144,3 @@ def read_periods(asked: int, cohorts: int) -> int:
             "periods", f"must lie in 1..{MOST_PERIODS}, or be 0 for as many as the range has; not {asked}"
         )
     return asked or max(1, cohorts - 1)
-
-
-def cohort_is_cut(starts: Sequence[datetime], cohort: int, scope: Scope) -> bool:
-    """Tell whether the range leaves out a part of a cohort's own period, so that only those who came in it count."""
-    return starts[cohort] < scope.start or starts[cohort + 1] > scope.end

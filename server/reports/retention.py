@@ -12,9 +12,8 @@ from datetime import datetime, timedelta
 from itertools import accumulate
 
 from server.reports.errors import QuestionError
-from server.reports.funnel import LONGEST_RANGE
 from server.reports.periods import Calendar, Length, count_cohorts, read_calendar, read_periods
-from server.reports.scope import Scope, read_scope, to_timestamp
+from server.reports.scope import LONGEST_REPORT, Scope, read_scope, to_timestamp
 from server.reports.steps import format_step, parse_step
 from sociallive.analytics.v1.retention_pb2 import (
     GetRetentionRequest,
@@ -101,9 +100,7 @@ def mean_shares(cohorts: Sequence[RetentionCohort]) -> list[float]:
 
 
 def _read_question(question: GetRetentionRequest, now: datetime) -> _Plan:
-    scope = read_scope(question, now=now, default_timeframe=DEFAULT_TIMEFRAME)
-    if scope.end - scope.start > LONGEST_RANGE:
-        raise QuestionError("start_time", f"must lie at most {LONGEST_RANGE.days} days before end_time")
+    scope = read_scope(question, now=now, default_timeframe=DEFAULT_TIMEFRAME, longest=LONGEST_REPORT)
     entry = ENTRIES.get(question.entry)
     if entry is None:
         raise QuestionError("entry", f"must be one of {', '.join(RetentionEntry.keys()[1:])}")

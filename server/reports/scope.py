@@ -17,6 +17,8 @@ LATEST = datetime(2200, 1, 1, tzinfo=UTC)
 """No event lies outside; a range that does is a mistake in units or in the sign."""
 MOST_OF_UNIT = {"h": 24 * 366, "d": 3660, "w": 530, "m": 120}
 """Ten years of each unit, and one of hours: longer ones are asked with start_time."""
+LONGEST_REPORT = timedelta(days=3660)
+"""Ten years, for reports that look at each actor; a longer range is a mistake, and would open every partition."""
 TIMEFRAME = re.compile(r"([0-9]{1,18})([hdwm])")
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -60,13 +62,16 @@ class Scope:
         return info
 
 
-def read_scope(request: ScopedRequest, *, now: datetime, default_timeframe: str) -> Scope:
+def read_scope(
+    request: ScopedRequest, *, now: datetime, default_timeframe: str, longest: timedelta | None = None
+) -> Scope:
     """Read a request's scope.
 
     Args:
         request: any report request.
         now: the current time, aware.
         default_timeframe: what is meant where the request tells no range.
+        longest: the longest range that is answered; None for any.
 
     Raises:
         QuestionError: the range is told twice, reversed, empty or out of bounds, or a text cannot be understood.
@@ -83,6 +88,8 @@ def read_scope(request: ScopedRequest, *, now: datetime, default_timeframe: str)
         raise QuestionError(
             "start_time", f"must lie before end_time: {start.isoformat()} does not lie before {end.isoformat()}"
         )
+    if longest is not None and end - start > longest:
+        raise QuestionError("start_time", f"must lie at most {longest.days} days before end_time")
     return Scope(start, end, zone)
 
 

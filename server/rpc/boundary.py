@@ -13,7 +13,7 @@ from google.protobuf.message_factory import GetMessageClass
 
 from server.rpc.errors import STATUS_DETAILS, status_of
 from server.rpc.gateway_calls import request_id_of, tell_gateway
-from server.rpc.refusals import DrainingError, MalformedMessageError, NotInThisReleaseError
+from server.rpc.refusals import DrainingError, MalformedMessageError
 
 log = structlog.get_logger(__name__)
 
@@ -73,13 +73,10 @@ class Calls:
 
 
 def handlers(service: ServiceDescriptor, servicer: object, calls: Calls) -> grpc.GenericRpcHandler:
-    """Build the handlers of a service from its descriptor.
-
-    A method that the servicer lacks answers UNIMPLEMENTED with a message that says so.
-    """
+    """Build the handlers of a service from its descriptor; the servicer has a method for each of the contract's."""
     built = {}
     for method in service.methods:
-        implementation: Method = getattr(servicer, method.name, None) or _not_in_this_release(method)
+        implementation: Method = getattr(servicer, method.name)
         build = grpc.stream_unary_rpc_method_handler if method.client_streaming else grpc.unary_unary_rpc_method_handler
         built[method.name] = build(
             _bounded(method, implementation, calls),
@@ -110,13 +107,6 @@ def _parser(message_class: type[Message]) -> Callable[[bytes], object]:
             return malformed
 
     return parse
-
-
-def _not_in_this_release(method: MethodDescriptor) -> Method:
-    async def refuse(request: object, context: object) -> Message:  # noqa: ARG001 - the shape of a method
-        raise NotInThisReleaseError(method.name)
-
-    return refuse
 
 
 def _bounded(method: MethodDescriptor, implementation: Method, calls: Calls) -> Method:

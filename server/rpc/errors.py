@@ -13,7 +13,7 @@ from runtime.errors import AnalyticsError
 from server.admin.errors import NoSuchRejectionError
 from server.ingest.errors import EventRejectedError, IdConflictError, TooManyEventsError
 from server.reports.errors import QuestionError, ReportsBusyError
-from server.rpc.refusals import DrainingError, MalformedMessageError, NotInThisReleaseError
+from server.rpc.refusals import DrainingError, MalformedMessageError
 from server.schemas.errors import UnknownSchemaError
 from storage.errors import StorageRefusedError, StorageTimeoutError, StorageUnavailableError, WriterFullError
 from storage.rejections import ReplayedMeanwhileError
@@ -31,7 +31,6 @@ CODES: dict[type[AnalyticsError], grpc.StatusCode] = {
     QuestionError: grpc.StatusCode.INVALID_ARGUMENT,
     UnknownSchemaError: grpc.StatusCode.NOT_FOUND,
     NoSuchRejectionError: grpc.StatusCode.NOT_FOUND,
-    NotInThisReleaseError: grpc.StatusCode.UNIMPLEMENTED,
     ReportsBusyError: grpc.StatusCode.RESOURCE_EXHAUSTED,
     WriterFullError: grpc.StatusCode.RESOURCE_EXHAUSTED,
     DrainingError: grpc.StatusCode.UNAVAILABLE,

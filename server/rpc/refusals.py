@@ -15,16 +15,6 @@ class MalformedMessageError(AnalyticsError):
         super().__init__(f"the request is not a {expected}: build it from the .proto files of this service")
 
 
-class NotInThisReleaseError(AnalyticsError):
-    """The contract has this method, and this release does not implement it yet."""
-
-    reason: ClassVar[str] = "NOT_IN_THIS_RELEASE"
-
-    def __init__(self, method: str) -> None:
-        """Name the method."""
-        super().__init__(f"{method} is part of the contract but comes with a later release")
-
-
 class DrainingError(AnalyticsError):
     """This server is stopping and takes no new calls."""
 

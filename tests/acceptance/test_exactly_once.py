@@ -15,7 +15,7 @@ from sociallive.analytics.v1.event_list_pb2 import ListEventsRequest
 from sociallive.analytics.v1.event_pb2 import Event
 from sociallive.analytics.v1.track_pb2 import EventStatus, TrackRequest
 from tests.acceptance.running import WORKER, Service
-from tests.acceptance.samples import track
+from tests.acceptance.samples import EXAMPLES, track
 
 STORED, DUPLICATE = EventStatus.EVENT_STATUS_STORED, EventStatus.EVENT_STATUS_DUPLICATE
 
@@ -60,39 +60,7 @@ def test_assigns_ids_to_events_that_have_none(service: Service) -> None:
 def test_takes_the_json_examples_of_the_original_request(service: Service, form: str) -> None:
     """The examples parse as they stand, store, and read back typed with the same values."""
     user = f"user-{uuid.uuid4()}"
-    examples: list[tuple[str, dict[str, object]]] = [
-        (
-            "view",
-            {
-                "contentType": "post",
-                "contentId": "post-123",
-                "viewDuration": 45,
-                "scrollDepth": 0.8,
-                "referrer": "feed",
-            },
-        ),
-        (
-            "engagement",
-            {
-                "action": "like",
-                "targetType": "post",
-                "targetId": "post-123",
-                "metadata": {"previousState": "unliked", "source": "feed"},
-            },
-        ),
-        (
-            "purchase",
-            {
-                "productId": "product-456",
-                "orderId": "order-789",
-                "amount": 29.99,
-                "currency": "USD",
-                "quantity": 1,
-                "paymentMethod": "wallet",
-                "conversionPath": ["view", "add_to_cart", "purchase"],
-            },
-        ),
-    ]
+    examples = [(event_type, json.loads(text)["data"]) for event_type, text in EXAMPLES.items()]
     for event_type, data in examples:
         payload = {"eventType": event_type, "data": data} if form == "data" else {event_type: data}
         text = json.dumps({"userId": user, "sessionId": "session-456", "schemaVersion": "1.1.0", **payload})

@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 import pytest
 
+from tests.acceptance.samples import EXAMPLES
 from tests.gateway.conftest import GatewayService
 from tests.gateway.http import Answer, call
 
@@ -17,52 +18,6 @@ TRACK = """
     "contentType": "post",
     "contentId": "post-123",
     "viewDuration": 45
-  }
-}
-"""
-VIEW = """
-{
-  "eventId": "uuid",
-  "eventType": "view",
-  "userId": "user-123",
-  "sessionId": "session-456",
-  "timestamp": "2024-01-01T12:00:00Z",
-  "schemaVersion": "1.1.0",
-  "platform": "mobile",
-  "data": {
-    "contentType": "post",
-    "contentId": "post-123",
-    "viewDuration": 45,
-    "scrollDepth": 0.8,
-    "referrer": "feed"
-  }
-}
-"""
-ENGAGEMENT = """
-{
-  "eventType": "engagement",
-  "data": {
-    "action": "like",
-    "targetType": "post",
-    "targetId": "post-123",
-    "metadata": {
-      "previousState": "unliked",
-      "source": "feed"
-    }
-  }
-}
-"""
-PURCHASE = """
-{
-  "eventType": "purchase",
-  "data": {
-    "productId": "product-456",
-    "orderId": "order-789",
-    "amount": 29.99,
-    "currency": "USD",
-    "quantity": 1,
-    "paymentMethod": "wallet",
-    "conversionPath": ["view", "add_to_cart", "purchase"]
   }
 }
 """
@@ -95,7 +50,9 @@ def expect_stored(answer: Answer) -> str:
     return str(answer.json["eventId"])
 
 
-@pytest.mark.parametrize("example", [TRACK, ENGAGEMENT, PURCHASE], ids=["track", "engagement", "purchase"])
+@pytest.mark.parametrize(
+    "example", [TRACK, EXAMPLES["engagement"], EXAMPLES["purchase"]], ids=["track", "engagement", "purchase"]
+)
 def test_track_takes_the_examples_as_they_stand(gateway: GatewayService, example: str) -> None:
     """POST /analytics/events/track stores the event of the example, and the row holds all of it."""
     sent = json.loads(example)
@@ -105,7 +62,7 @@ def test_track_takes_the_examples_as_they_stand(gateway: GatewayService, example
 
 def test_the_view_example_stands_but_for_its_placeholder_and_its_age(gateway: GatewayService) -> None:
     """Its eventId is the word "uuid" and its time is years ago; with a real id, a backfill takes it in a batch."""
-    sent = json.loads(VIEW)
+    sent = json.loads(EXAMPLES["view"])
     refused = call(gateway.rest_port, "POST", "/analytics/events/track", sent)
     assert refused.status == 400
     assert refused.json["violations"][0]["field"] == "eventId"
@@ -123,7 +80,7 @@ def test_the_view_example_stands_but_for_its_placeholder_and_its_age(gateway: Ga
 
 def test_batch_takes_several_events_and_counts_them(gateway: GatewayService) -> None:
     """POST /analytics/events/batch stores the good ones, and names what is wrong with the bad one."""
-    events = [json.loads(example) for example in (TRACK, ENGAGEMENT, PURCHASE)]
+    events = [json.loads(example) for example in (TRACK, EXAMPLES["engagement"], EXAMPLES["purchase"])]
     answer = call(
         gateway.rest_port,
         "POST",
@@ -175,7 +132,7 @@ def test_events_are_listed(gateway: GatewayService) -> None:
 def test_the_funnel_takes_steps_in_both_forms(gateway: GatewayService, query: str) -> None:
     """GET /analytics/funnel?steps=... takes the parameter repeatedly and as one JSON array."""
     user = f"user-{uuid.uuid4()}"
-    for example in (TRACK, ENGAGEMENT, PURCHASE):
+    for example in (TRACK, EXAMPLES["engagement"], EXAMPLES["purchase"]):
         call(gateway.rest_port, "POST", "/analytics/events/track", {**json.loads(example), "userId": user})
     answer = call(gateway.rest_port, "GET", f"/analytics/funnel?{query}")
     assert answer.status == 200, answer

@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
-import asyncpg
 import pytest
 
 from storage.batch import Batch, BatchIdentity, WriteOutcome
@@ -19,27 +18,11 @@ HOUR = timedelta(hours=1)
 
 
 @pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
-    """The test's database."""
-    opened = await Database.open(database_url)
-    yield opened
-    await opened.close()
-
-
-@pytest.fixture
 async def store(database: Database) -> AsyncIterator[BatchStore]:
     """A store."""
     made = make_store(database)
     yield made
     await made.close()
-
-
-@pytest.fixture
-async def sql(database_url: str) -> AsyncIterator[Connection]:
-    """A connection of the test's own."""
-    connection = await asyncpg.connect(database_url)
-    yield connection
-    await connection.close()
 
 
 async def by_hour(sql: Connection) -> dict[int, tuple[int, int, int]]:

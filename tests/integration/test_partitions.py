@@ -1,10 +1,8 @@
 """The daily partitions: made once, by whoever comes first, without holding up anybody."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime, timedelta
 
-import asyncpg
 import pytest
 
 from storage.database import Connection, Database
@@ -12,22 +10,6 @@ from storage.errors import StorageUnavailableError
 from storage.partitions import DAYS_AHEAD, DAYS_PER_TRANSACTION, MAX_DAYS_AHEAD, Partitions, day_of
 
 DAY = date(2026, 3, 10)
-
-
-@pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
-    """A migrated database."""
-    opened = await Database.open(database_url)
-    yield opened
-    await opened.close()
-
-
-@pytest.fixture
-async def sql(database_url: str) -> AsyncIterator[Connection]:
-    """A connection of the test's own."""
-    connection = await asyncpg.connect(database_url)
-    yield connection
-    await connection.close()
 
 
 async def attached(sql: Connection) -> dict[str, str]:

@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
-import asyncpg
 import orjson
 import pytest
 
@@ -19,14 +18,6 @@ from tests.rows import NOON, make_batch, make_rejection, make_row, make_store
 
 STORED, DUPLICATE = WriteOutcome.STORED, WriteOutcome.DUPLICATE
 CONFLICT, REFUSED = WriteOutcome.CONFLICT, WriteOutcome.REFUSED
-
-
-@pytest.fixture
-async def sql(database_url: str) -> AsyncIterator[Connection]:
-    """A connection of the test's own, to look behind the store."""
-    connection = await asyncpg.connect(database_url)
-    yield connection
-    await connection.close()
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """Retention: what is too old goes, nothing else does, and sums stay."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -18,22 +17,6 @@ from tests.rows import NOON, make_batch, make_rejection, make_row, make_store
 DAY = timedelta(days=1)
 MIDNIGHT = NOON - timedelta(hours=12)
 POLICY = RetentionPolicy(raw_days=90, hourly_days=365, daily_days=1826)
-
-
-@pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
-    """A migrated database."""
-    opened = await Database.open(database_url)
-    yield opened
-    await opened.close()
-
-
-@pytest.fixture
-async def sql(database_url: str) -> AsyncIterator[Connection]:
-    """A connection of the test's own."""
-    connection = await asyncpg.connect(database_url)
-    yield connection
-    await connection.close()
 
 
 async def store(database: Database, *rows: Any, rejections: Any = (), claimed_at: datetime = NOON) -> None:

@@ -1,11 +1,9 @@
 """Rollups: what they hold, and that they hold it after late events, freezing and purges."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import asyncpg
 import orjson
 import pytest
 
@@ -22,22 +20,6 @@ HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 MIDNIGHT = NOON - 12 * HOUR
 EVER = (MIDNIGHT - 40 * DAY, MIDNIGHT + 40 * DAY)
-
-
-@pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
-    """A migrated database."""
-    opened = await Database.open(database_url)
-    yield opened
-    await opened.close()
-
-
-@pytest.fixture
-async def sql(database_url: str) -> AsyncIterator[Connection]:
-    """A connection of the test's own."""
-    connection = await asyncpg.connect(database_url)
-    yield connection
-    await connection.close()
 
 
 async def store(database: Database, *rows: Any) -> None:

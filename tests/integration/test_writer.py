@@ -27,14 +27,6 @@ STORED, DUPLICATE, REFUSED = WriteOutcome.STORED, WriteOutcome.DUPLICATE, WriteO
 Row = tuple[Any, ...]
 
 
-@pytest.fixture
-async def sql(database_url: str) -> AsyncIterator[Connection]:
-    """A connection of the test's own, to look behind the writer."""
-    connection = await asyncpg.connect(database_url)
-    yield connection
-    await connection.close()
-
-
 def make_writer(database: Database, spool: Spool | None = None, **settings: Any) -> Writer:
     """Make a writer, without a spool unless one is given."""
     options: dict[str, Any] = {"connections": 2, "batch_size": None, "batch_interval_ms": None, **settings}

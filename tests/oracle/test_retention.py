@@ -56,9 +56,9 @@ async def stores(module_database_url: str) -> AsyncIterator[Stores]:
 
 def bounds_of(choose: st.DrawFn, start: datetime) -> tuple[datetime, ...]:
     """Draw periods of a calendar."""
-    length = choose(st.sampled_from([Length.DAY, Length.DAY, Length.WEEK, Length.MONTH]))
+    length = choose(st.sampled_from([Length.HOUR, Length.DAY, Length.DAY, Length.WEEK, Length.MONTH]))
     calendar = Calendar(length, ZoneInfo(choose(st.sampled_from(ZONES))), choose(st.sampled_from([0, 6])))
-    count = {Length.DAY: 60, Length.WEEK: 9, Length.MONTH: 3}[length]
+    count = {Length.HOUR: 200, Length.DAY: 60, Length.WEEK: 9, Length.MONTH: 3}[length]
     return tuple(calendar.starts(start, choose(st.integers(2, count))))
 
 

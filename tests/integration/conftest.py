@@ -1,0 +1,24 @@
+"""What most tests of storage ask for: the database that they work on, and a look at it from outside."""
+
+from collections.abc import AsyncIterator
+
+import asyncpg
+import pytest
+
+from storage.database import Connection, Database
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    """A migrated database of the test's own."""
+    opened = await Database.open(database_url)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def sql(database_url: str) -> AsyncIterator[Connection]:
+    """A connection of the test's own."""
+    connection = await asyncpg.connect(database_url)
+    yield connection
+    await connection.close()
