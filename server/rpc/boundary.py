@@ -134,8 +134,11 @@ def _bounded(method: MethodDescriptor, implementation: Method, calls: Calls) -> 
         finally:
             if entered:
                 calls.leave()
-            write = log.warning if code in OURS else log.debug if quiet else log.info
             ms = round((time.perf_counter() - started_at) * 1000, 1)
-            write("rpc", method=name, code=code.name, ms=ms, **({} if write == log.debug else request_id_of(context)))
+            if quiet and code not in OURS:
+                log.debug("rpc", method=name, code=code.name, ms=ms)
+            else:
+                write = log.warning if code in OURS else log.info
+                write("rpc", method=name, code=code.name, ms=ms, **request_id_of(context))
 
     return call
