@@ -3,9 +3,16 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from storage.predicates import EventPattern, Parameters, Query, pattern_sql
 from storage.reader import Snapshot
+from storage.sql import template
 
 MICROSECOND = timedelta(microseconds=1)
+FIRST_SLICE = timedelta(minutes=1)
+SLICE_GROWTH = 8
+"""A page is read from slices of its range, newest first, each longer than the one before: what is sorted then depends
+on how many events a page holds, not on how many there are. Seven slices reach over months."""
+ANY_EVENT = EventPattern()
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +31,7 @@ class EventFilter:
     event_type: str | None = None
     user_id: str | None = None
     session_id: str | None = None
+    pattern: EventPattern = ANY_EVENT
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +66,21 @@ async def read_event_page(
         after: the last event of the page before; None for the first page.
         limit: how many at most.
     """
-    if after is None:
-        place: tuple[datetime | None, int | None, str | None] = (None, None, None)
-    else:
-        place = (after.timestamp, after.sequence, after.event_id)
-        end = min(end, after.timestamp + MICROSECOND)  # newer partitions need not be opened
-    rows = await snapshot.fetch("event_list", start, end, only.event_type, only.user_id, only.session_id, *place, limit)
-    return [EventRecord(str(row["event_id"]), *row[1:]) for row in rows]
+    if after is not None:
+        end = min(end, after.timestamp + MICROSECOND)
+    records: list[EventRecord] = []
+    width = FIRST_SLICE
+    while start < end and len(records) < limit:
+        first = end - width if end - start > width else start
+        query = _slice_query(first, end, only, after, limit - len(records))
+        records += [EventRecord(str(row["event_id"]), *row[1:]) for row in await snapshot.fetch_query(query)]
+        end = first
+        width *= SLICE_GROWTH
+    return records
+
+
+def _slice_query(start: datetime, end: datetime, only: EventFilter, after: EventCursor | None, limit: int) -> Query:
+    place = (None, None, None) if after is None else (after.timestamp, after.sequence, after.event_id)
+    parameters = Parameters(start, end, only.event_type, only.user_id, only.session_id, *place, limit)
+    matching = pattern_sql(only.pattern, parameters)
+    return Query(template("event_list").format(matching=matching), tuple(parameters.list))

@@ -125,9 +125,11 @@ class FakeService(AnalyticsServiceServicer):
         answer.next_page_token = str(page.stop)
         return answer
 
-    def ListEvents(self, request: ListEventsRequest, _context: Any) -> ListEventsResponse:  # noqa: N802 - gRPC
+    def ListEvents(self, request: ListEventsRequest, context: Any) -> ListEventsResponse:  # noqa: N802 - gRPC
         """Answer what is stored, newest first; the page token is where to go on."""
         self.questions.append(request)
+        if self.failures:
+            context.abort_with_status(rpc_status.to_status(self.failures.pop(0)))
         found = sorted(self.events.values(), key=lambda event: event.timestamp.seconds, reverse=True)
         start = int(request.page_token or 0)
         end = start + request.page_size

@@ -15,8 +15,8 @@ from rich.console import Console
 from server.cli.chunks import DEFAULT_CHUNK_EVENTS, MOST_CHUNK_EVENTS, Chunk
 from server.cli.client import address_option, open_channel
 from server.cli.command_error import CommandError
+from server.cli.event_progress import EventProgress
 from server.cli.import_plan import PlannedFile, plan_import
-from server.cli.import_progress import ImportProgress
 from server.cli.main import EXIT_FAILED
 from server.cli.render import open_console, print_table, printable
 from server.cli.sender import ChunkSender
@@ -122,7 +122,7 @@ def import_files(
     Raises:
         CommandError: a file cannot be read further, or the service cannot be reached or refuses.
     """
-    with open_channel(address) as channel, ImportProgress(messages) as progress:
+    with open_channel(address) as channel, EventProgress(messages) as progress:
         sender = ChunkSender(channel, address, progress.write)
         sender.connect()
         for file in files:

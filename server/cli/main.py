@@ -29,6 +29,7 @@ class LazyGroup(click.Group):
         "migrate": "server.cli.migrate",
         "import": "server.cli.import_events",
         "report": "server.cli.report",
+        "export": "server.cli.export",
         "schemas": "server.cli.schemas",
         "ingest": "server.cli.ingest",
         "rejected": "server.cli.rejected",

@@ -38,6 +38,7 @@ SESSION_COLUMNS = 110
 @click.option("--type", "event_type", default="", metavar="TYPE", help="Only events of this type, as in `view`.")
 @click.option("--user", "user_id", default="", metavar="ID", help="Only events of this user.")
 @click.option("--session", "session_id", default="", metavar="ID", help="Only events of this session.")
+@click.option("--filter", "filter_", default="", metavar="STEP", help="As in `purchase:amount>=20` or `:platform=web`.")
 @click.option(
     "--limit",
     type=click.IntRange(1),
@@ -61,6 +62,7 @@ def command(
     event_type: str,
     user_id: str,
     session_id: str,
+    filter_: str,
     limit: int | None,
     view: str,
     address: str,
@@ -76,6 +78,7 @@ def command(
         event_type=event_type,
         user_id=user_id,
         session_id=session_id,
+        filter=filter_,
         view=f"EVENT_VIEW_{view.upper()}",
     )
     if as_lines:
@@ -102,7 +105,7 @@ def list_events(address: str, request: ListEventsRequest, limit: int) -> ListEve
         CallError: the service cannot be reached, or refuses the question.
     """
     answer = ListEventsResponse()
-    for page in _pages(address, request, limit):
+    for page in list_pages(address, request, limit):
         if not answer.HasField("info"):
             answer.info.CopyFrom(page.info)
         answer.events.extend(page.events)
@@ -116,28 +119,40 @@ def print_lines(address: str, request: ListEventsRequest, limit: int | None) -> 
     Raises:
         CallError: the service cannot be reached, or refuses the question.
     """
-    for page in _pages(address, request, limit):
+    for page in list_pages(address, request, limit):
         lines = [json_format.MessageToJson(event, indent=None, ensure_ascii=False) for event in page.events]
         click.echo("".join(f"{line}\n" for line in lines), nl=False)
 
 
-def _pages(address: str, request: ListEventsRequest, limit: int | None) -> Iterator[ListEventsResponse]:
-    """Ask page by page until there are `limit` events or no more."""
+def list_pages(address: str, request: ListEventsRequest, limit: int | None) -> Iterator[ListEventsResponse]:
+    """Ask page by page until there are `limit` events or no more; the next page is on its way while one is read.
+
+    Raises:
+        CallError: the service cannot be reached, or refuses the question.
+    """
     question = ListEventsRequest()
     question.CopyFrom(request)
     left = limit
     with open_channel(address) as channel:
         stub = analytics_stub(channel)
+        question.page_size = _size(left)
+        coming = stub.ListEvents.future(question, timeout=REPORT_TIMEOUT_S)
         while True:
-            question.page_size = PAGE_SIZE if left is None else min(PAGE_SIZE, left)
             with translated_errors(address):
-                page = stub.ListEvents(question, timeout=REPORT_TIMEOUT_S)
-            yield page
+                page = coming.result()
             question.page_token = page.next_page_token
             if left is not None:
                 left -= len(page.events)
             if not page.next_page_token or left == 0:
+                yield page
                 return
+            question.page_size = _size(left)
+            coming = stub.ListEvents.future(question, timeout=REPORT_TIMEOUT_S)
+            yield page
+
+
+def _size(left: int | None) -> int:
+    return PAGE_SIZE if left is None else min(PAGE_SIZE, left)
 
 
 def print_events(console: Console, answer: ListEventsResponse) -> None:

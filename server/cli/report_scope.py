@@ -36,7 +36,13 @@ class ScopeOptions:
 
 
 def scope_options(function: Callable[..., None]) -> Callable[..., None]:
-    """Give a report command the options of its range; the command receives `scope: ScopeOptions`."""
+    """Give a report command the options of its range, and --json; it receives `scope: ScopeOptions` and `as_json`."""
+    as_json = click.option("--json", "as_json", is_flag=True, help="Print the answer as one document of JSON.")
+    return range_options(as_json(function))
+
+
+def range_options(function: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options of its range; the command receives `scope: ScopeOptions`."""
 
     @functools.wraps(function)
     def with_scope(*, timeframe: str, start: str, end: str, time_zone: str, **rest: Any) -> None:
@@ -52,7 +58,6 @@ def scope_options(function: Callable[..., None]) -> Callable[..., None]:
             click.option(
                 "--time-zone", default="", metavar="ZONE", help="Of days and of times without offset.  [default: UTC]"
             ),
-            click.option("--json", "as_json", is_flag=True, help="Print the answer as one document of JSON."),
         )
     ):
         with_scope = option(with_scope)

@@ -14,8 +14,10 @@ from events.upcast import Upcaster
 from server.reports.errors import QuestionError
 from server.reports.page_token import PageToken, question_of
 from server.reports.scope import Scope, read_scope
+from server.reports.steps import format_step, parse_step
 from sociallive.analytics.v1.event_list_pb2 import EventView, ListEventsRequest, ListEventsResponse
 from storage.event_list_rows import EventCursor, EventFilter, EventRecord, read_event_page
+from storage.predicates import EventPattern
 from storage.reader import Snapshot
 
 CATALOGUE = load_catalogue()
@@ -26,8 +28,8 @@ MAX_PAGE_SIZE = 1_000
 """A page of the largest events still fits a message that clients take by default."""
 
 DEFINITION = (
-    "Stored events whose timestamp lies in [start_time, end_time) and that match every given filter, newest first; "
-    "events of one microsecond by sequence and id, highest first."
+    "Stored events whose timestamp lies in [start_time, end_time) and that match every given filter{filter}, newest "
+    "first; events of one microsecond by sequence and id, highest first."
 )
 
 
@@ -43,6 +45,7 @@ async def answer(snapshot: Snapshot, question: ListEventsRequest, now: datetime)
         event_type=_known_type(question.event_type) or None,
         user_id=_text("user_id", question.user_id) or None,
         session_id=_text("session_id", question.session_id) or None,
+        pattern=parse_step(question.filter, "filter", any_event=True),
     )
     scope = read_scope(question, now=now, default_timeframe=DEFAULT_TIMEFRAME)
     identity = question_of(question, "page_token", "page_size")
@@ -57,10 +60,15 @@ async def answer(snapshot: Snapshot, question: ListEventsRequest, now: datetime)
     )
     page = records[:page_size]
     return ListEventsResponse(
-        info=scope.describe(max((record.received_at for record in page), default=None), DEFINITION),
+        info=scope.describe(max((record.received_at for record in page), default=None), _define(only.pattern)),
         events=[write_event(read(record)) for record in page],
         next_page_token=_token_after(page[-1], scope).encode(identity) if len(records) > page_size else "",
     )
+
+
+def _define(pattern: EventPattern) -> str:
+    written = format_step(pattern)
+    return DEFINITION.format(filter=f" ({written})" if written else "")
 
 
 def _page_size(asked: int) -> int:

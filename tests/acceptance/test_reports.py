@@ -193,6 +193,10 @@ def test_report_gives_the_same_answers(filled: Service) -> None:
         ({"session_id": "s2"}, 2),
         ({"event_type": "view", "user_id": "ann"}, 2),
         ({"user_id": "nobody"}, 0),
+        ({"filter": "purchase:amount>=0.2"}, 2),
+        ({"filter": ":userId in (ann, bob)"}, 6),
+        ({"filter": "view", "event_type": "purchase"}, 0),
+        ({"filter": "view:viewDuration exists", "user_id": "ann"}, 2),
     ],
 )
 def test_events_are_filtered(filled: Service, filters: dict[str, Any], count: int) -> None:
@@ -256,6 +260,8 @@ def test_a_listed_event_is_the_event_that_was_sent(filled: Service) -> None:
         (ListEventsRequest(time_zone="Mars/Base"), "time_zone"),
         (ListEventsRequest(page_token="made up"), "page_token"),  # noqa: S106 - no password
         (ListEventsRequest(user_id="a\0b"), "user_id"),
+        (ListEventsRequest(filter="purchse:amount>1"), "filter"),
+        (ListEventsRequest(filter="view:amount>1"), "filter"),
         (ListEventsRequest(start_time=stamp(MONDAY), end_time=stamp(MONDAY)), "start_time"),
     ],
 )
@@ -272,3 +278,6 @@ def test_a_page_token_belongs_to_its_question(filled: Service) -> None:
     page = filled.stub.ListEvents(ListEventsRequest(**monday(), page_size=1), timeout=10)
     with fails_with(grpc.StatusCode.INVALID_ARGUMENT):
         filled.stub.ListEvents(ListEventsRequest(timeframe="24h", page_token=page.next_page_token), timeout=10)
+    with fails_with(grpc.StatusCode.INVALID_ARGUMENT):
+        question = ListEventsRequest(**monday(), filter="view", page_token=page.next_page_token)
+        filled.stub.ListEvents(question, timeout=10)

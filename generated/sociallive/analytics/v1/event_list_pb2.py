@@ -27,17 +27,17 @@ from sociallive.analytics.v1 import event_pb2 as sociallive_dot_analytics_dot_v1
 from sociallive.analytics.v1 import report_scope_pb2 as sociallive_dot_analytics_dot_v1_dot_report__scope__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(sociallive/analytics/v1/event_list.proto\x12\x17sociallive.analytics.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a#sociallive/analytics/v1/event.proto\x1a*sociallive/analytics/v1/report_scope.proto\"\x8b\x03\n\x11ListEventsRequest\x12\x1c\n\ttimeframe\x18\x01 \x01(\tR\ttimeframe\x12\x39\n\nstart_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tstartTime\x12\x35\n\x08\x65nd_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x07\x65ndTime\x12\x1b\n\ttime_zone\x18\x04 \x01(\tR\x08timeZone\x12\x1d\n\nevent_type\x18\x05 \x01(\tR\teventType\x12\x17\n\x07user_id\x18\x06 \x01(\tR\x06userId\x12\x1d\n\nsession_id\x18\x07 \x01(\tR\tsessionId\x12\x1b\n\tpage_size\x18\x08 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\t \x01(\tR\tpageToken\x12\x36\n\x04view\x18\n \x01(\x0e\x32\".sociallive.analytics.v1.EventViewR\x04view\"\xad\x01\n\x12ListEventsResponse\x12\x37\n\x04info\x18\x01 \x01(\x0b\x32#.sociallive.analytics.v1.ReportInfoR\x04info\x12\x36\n\x06\x65vents\x18\x02 \x03(\x0b\x32\x1e.sociallive.analytics.v1.EventR\x06\x65vents\x12&\n\x0fnext_page_token\x18\x03 \x01(\tR\rnextPageToken*R\n\tEventView\x12\x1a\n\x16\x45VENT_VIEW_UNSPECIFIED\x10\x00\x12\x12\n\x0e\x45VENT_VIEW_RAW\x10\x01\x12\x15\n\x11\x45VENT_VIEW_UPCAST\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(sociallive/analytics/v1/event_list.proto\x12\x17sociallive.analytics.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a#sociallive/analytics/v1/event.proto\x1a*sociallive/analytics/v1/report_scope.proto\"\xa3\x03\n\x11ListEventsRequest\x12\x1c\n\ttimeframe\x18\x01 \x01(\tR\ttimeframe\x12\x39\n\nstart_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tstartTime\x12\x35\n\x08\x65nd_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x07\x65ndTime\x12\x1b\n\ttime_zone\x18\x04 \x01(\tR\x08timeZone\x12\x1d\n\nevent_type\x18\x05 \x01(\tR\teventType\x12\x17\n\x07user_id\x18\x06 \x01(\tR\x06userId\x12\x1d\n\nsession_id\x18\x07 \x01(\tR\tsessionId\x12\x1b\n\tpage_size\x18\x08 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\t \x01(\tR\tpageToken\x12\x36\n\x04view\x18\n \x01(\x0e\x32\".sociallive.analytics.v1.EventViewR\x04view\x12\x16\n\x06\x66ilter\x18\x0b \x01(\tR\x06\x66ilter\"\xad\x01\n\x12ListEventsResponse\x12\x37\n\x04info\x18\x01 \x01(\x0b\x32#.sociallive.analytics.v1.ReportInfoR\x04info\x12\x36\n\x06\x65vents\x18\x02 \x03(\x0b\x32\x1e.sociallive.analytics.v1.EventR\x06\x65vents\x12&\n\x0fnext_page_token\x18\x03 \x01(\tR\rnextPageToken*R\n\tEventView\x12\x1a\n\x16\x45VENT_VIEW_UNSPECIFIED\x10\x00\x12\x12\n\x0e\x45VENT_VIEW_RAW\x10\x01\x12\x15\n\x11\x45VENT_VIEW_UPCAST\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'sociallive.analytics.v1.event_list_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_EVENTVIEW']._serialized_start=757
-  _globals['_EVENTVIEW']._serialized_end=839
+  _globals['_EVENTVIEW']._serialized_start=781
+  _globals['_EVENTVIEW']._serialized_end=863
   _globals['_LISTEVENTSREQUEST']._serialized_start=184
-  _globals['_LISTEVENTSREQUEST']._serialized_end=579
-  _globals['_LISTEVENTSRESPONSE']._serialized_start=582
-  _globals['_LISTEVENTSRESPONSE']._serialized_end=755
+  _globals['_LISTEVENTSREQUEST']._serialized_end=603
+  _globals['_LISTEVENTSRESPONSE']._serialized_start=606
+  _globals['_LISTEVENTSRESPONSE']._serialized_end=779
 # @@protoc_insertion_point(module_scope)

@@ -1,4 +1,4 @@
-"""The progress of an import: a bar with rate and remaining time on a terminal, nothing elsewhere."""
+"""The progress of events on their way in or out: a bar with rate and remaining time on a terminal, else nothing."""
 
 import time
 from types import TracebackType
@@ -8,10 +8,11 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 
-class ImportProgress:
-    """Shows how far a file has come; lines that are written meanwhile appear above the bar.
+class EventProgress:
+    """Shows how far an import or export has come; lines that are written meanwhile appear above the bar.
 
-    It goes by bytes read, compressed as the file is, because nobody knows how many events a file holds.
+    Nobody knows before how many events there are: an import goes by the bytes of its file, compressed as it is, an
+    export by the seconds of its range.
     """
 
     def __init__(self, console: Console) -> None:
@@ -37,18 +38,18 @@ class ImportProgress:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._progress.stop()
 
-    def start(self, name: str, size_bytes: int | None) -> None:
-        """Begin with a file; the bar of one without a size only moves."""
+    def start(self, name: str, total: float | None) -> None:
+        """Begin with a file; without a total the bar only moves."""
         self._started_at_s, self._events = time.monotonic(), 0
-        self._task = self._progress.add_task(name, total=size_bytes, events=0, rate=0)
+        self._task = self._progress.add_task(name, total=total, events=0, rate=0)
 
-    def advance(self, events: int, consumed_bytes: int) -> None:
-        """Count `events` more as answered, with `consumed_bytes` of the file read in all."""
+    def advance(self, events: int, completed: float) -> None:
+        """Count `events` more as done, with `completed` of the total in all."""
         if self._task is None:
             return
         self._events += events
         rate = round(self._events / max(1e-3, time.monotonic() - self._started_at_s))
-        self._progress.update(self._task, completed=consumed_bytes, events=self._events, rate=rate)
+        self._progress.update(self._task, completed=completed, events=self._events, rate=rate)
 
     def write(self, line: str) -> None:
         """Write a line, as wide as it is."""
