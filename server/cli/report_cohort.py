@@ -1,12 +1,14 @@
 """`analytics report cohort`: what actors do in the periods after they first came."""
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import click
 from rich.console import Console
 
 from runtime.terminal import open_console, print_line, print_table
+from server.cli.chart import draw_heat_map, png_option
 from server.cli.client import address_option, analytics_stub, open_channel, translated_errors
 from server.cli.heat_map import HeatRow, print_heat_map
 from server.cli.render import NOTHING, amount_text, local_time, print_csv, print_footing, print_heading, print_json
@@ -20,9 +22,17 @@ from sociallive.analytics.v1.report_scope_pb2 import Revenue
 @click.option("--step", default="", metavar="STEP", help="The event by which actors join, as in purchase.")
 @granularity_option
 @click.option("--csv", "as_csv", is_flag=True, help="Print the numbers as CSV.")
+@png_option
 @address_option
 def command(
-    *, scope: ScopeOptions, step: str, granularity: str | None, address: str, as_json: bool, as_csv: bool
+    *,
+    scope: ScopeOptions,
+    step: str,
+    granularity: str | None,
+    address: str,
+    as_json: bool,
+    as_csv: bool,
+    png: Path | None,
 ) -> None:
     """Print what actors do in the periods after they first came.
 
@@ -32,6 +42,8 @@ def command(
     question = GetCohortRequest(**scope.fields(), step=step, granularity=granularity)
     with translated_errors(address), open_channel(address) as channel:
         answer = analytics_stub(channel).GetCohort(question, timeout=REPORT_TIMEOUT_S)
+    if png is not None:
+        draw_heat_map(png, "Active members, by periods since they joined", *cohort_grid(answer))
     if as_json:
         print_json(answer)
     elif as_csv:
@@ -43,29 +55,34 @@ def command(
 def print_cohorts(console: Console, answer: GetCohortResponse) -> None:
     """Print the share of members by period as a heat map, then what each cohort has done altogether."""
     print_heading(console, "Cohorts", answer.info)
-    zone = ZoneInfo(answer.info.time_zone or "UTC")
-    names = [f"{local_time(cohort.start_time, zone):%Y-%m-%d}" for cohort in answer.cohorts]
-    most = max((len(cohort.periods) for cohort in answer.cohorts), default=0)
-    rows = [
-        HeatRow(
-            [name, f"{cohort.size:,}"],
-            [(period.share, period.complete) for period in cohort.periods] if cohort.size else [],
-        )
-        for name, cohort in zip(names, answer.cohorts, strict=True)
-    ]
+    columns, rows = cohort_grid(answer)
     if not rows:
         print_line(console, "No cohorts.")
         return
-    print_heat_map(console, ["Cohort", "Actors"], [str(number) for number in range(most)], rows, what="periods")
+    print_heat_map(console, ["Cohort", "Actors"], columns, rows, what="periods")
     if not all(period.complete for cohort in answer.cohorts for period in cohort.periods):
         print_line(console, "* not over yet", "dim")
     totals = [
-        [name, f"{cohort.periods[-1].cumulative_events:,}", _revenue(cohort)]
-        for name, cohort in zip(names, answer.cohorts, strict=True)
+        [row.labels[0], f"{cohort.periods[-1].cumulative_events:,}", _revenue(cohort)]
+        for row, cohort in zip(rows, answer.cohorts, strict=True)
         if cohort.size
     ]
     print_table(console, "Altogether", ["Cohort", "Events", "Revenue"], totals, numbers=frozenset({"Events"}))
     print_footing(console, answer.info)
+
+
+def cohort_grid(answer: GetCohortResponse) -> tuple[Sequence[str], Sequence[HeatRow]]:
+    """Lay the cohorts out as a grid: its columns, and a line a cohort."""
+    zone = ZoneInfo(answer.info.time_zone or "UTC")
+    most = max((len(cohort.periods) for cohort in answer.cohorts), default=0)
+    rows = [
+        HeatRow(
+            [f"{local_time(cohort.start_time, zone):%Y-%m-%d}", f"{cohort.size:,}"],
+            [(period.share, period.complete) for period in cohort.periods] if cohort.size else [],
+        )
+        for cohort in answer.cohorts
+    ]
+    return [str(number) for number in range(most)], rows
 
 
 def cohort_rows(answer: GetCohortResponse) -> Iterator[Sequence[object]]:

@@ -1,12 +1,16 @@
 """`analytics report dashboard`: totals, revenue, top content and the course of a time range."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import click
 from google.protobuf.message import Message
 from rich.console import Console
 
+from server.cli.chart import draw_lines, png_option
 from server.cli.client import address_option, analytics_stub, open_channel, translated_errors
 from server.cli.render import (
     NOTHING,
@@ -16,6 +20,7 @@ from server.cli.render import (
     change_text,
     count_text,
     open_console,
+    print_csv,
     print_footing,
     print_heading,
     print_json,
@@ -23,7 +28,7 @@ from server.cli.render import (
     print_table,
     seconds_text,
 )
-from server.cli.report_scope import REPORT_TIMEOUT_S, ScopeOptions, scope_options
+from server.cli.report_scope import REPORT_TIMEOUT_S, ScopeOptions, one_format, scope_options
 from sociallive.analytics.v1.dashboard_pb2 import GetDashboardRequest, GetDashboardResponse, SeriesPoint
 from sociallive.analytics.v1.report_scope_pb2 import Revenue
 
@@ -42,15 +47,22 @@ PERIODS_S = {60: "minute", 3600: "hour", 86400: "day"}
 
 @click.command("dashboard")
 @scope_options
+@click.option("--csv", "as_csv", is_flag=True, help="Print the series as CSV.")
+@png_option
 @address_option
-def command(*, scope: ScopeOptions, address: str, as_json: bool) -> None:
+def command(*, scope: ScopeOptions, address: str, as_json: bool, as_csv: bool, png: Path | None) -> None:
     """Print totals, revenue, top content and the course of a time range.
 
     Without a range it shows the last 7 days.
     """
+    one_format(as_json=as_json, as_csv=as_csv)
     answer = get_dashboard(address, scope)
+    if png is not None:
+        draw_dashboard(png, answer)
     if as_json:
         print_json(answer)
+    elif as_csv:
+        print_csv(series_rows(answer))
     else:
         print_dashboard(open_console(), answer)
 
@@ -110,6 +122,32 @@ def print_dashboard(console: Console, answer: GetDashboardResponse) -> None:
         numbers=NUMBERS,
     )
     print_footing(console, answer.info)
+
+
+def draw_dashboard(path: Path, answer: GetDashboardResponse) -> None:
+    """Draw the series, a line a type.
+
+    Raises:
+        CommandError: matplotlib is missing, or the file cannot be written.
+    """
+    zone = ZoneInfo(answer.info.time_zone or "UTC")
+    times = sorted({point.time.seconds for point in answer.series})
+    lines = {
+        total.event_type: _course(answer.series, total.event_type, times, 1) for total in answer.totals if total.count
+    }
+    draw_lines(
+        path,
+        f"Events by type: {count_text(answer.events)} of {count_text(answer.users)} users",
+        [datetime.fromtimestamp(time, zone) for time in times],
+        lines,
+    )
+
+
+def series_rows(answer: GetDashboardResponse) -> Iterator[Sequence[object]]:
+    """List the lines of CSV: a heading, then a period and type a line."""
+    yield ["time", "event_type", "count", "incomplete"]
+    for point in answer.series:
+        yield [point.time.ToJsonString(), point.event_type, point.count, str(point.incomplete).lower()]
 
 
 def figure_rows(answer: GetDashboardResponse) -> list[list[str]]:

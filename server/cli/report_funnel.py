@@ -1,12 +1,14 @@
 """`analytics report funnel`: how many actors go through a sequence of steps."""
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import click
 from rich.console import Console
 
+from server.cli.chart import Bar, draw_bars, png_option
 from server.cli.client import address_option, analytics_stub, open_channel, translated_errors
 from server.cli.render import (
     NOTHING,
@@ -78,6 +80,7 @@ STEP_FIELDS = (
     "--limit", type=click.IntRange(1), default=DEFAULT_LIMIT, show_default=True, help="With --actors: how many at most."
 )
 @click.option("--csv", "as_csv", is_flag=True, help="Print the numbers as CSV.")
+@png_option
 @address_option
 def command(
     *,
@@ -94,6 +97,7 @@ def command(
     address: str,
     as_json: bool,
     as_csv: bool,
+    png: Path | None,
 ) -> None:
     """Print how many actors go through STEPS, as in `view purchase:amount>=20`.
 
@@ -102,6 +106,8 @@ def command(
     one_format(as_json=as_json, as_csv=as_csv)
     if dropped and step is None:
         raise click.UsageError("--dropped needs --actors, which says of which step")
+    if png is not None and step is not None:
+        raise click.UsageError("--png draws the steps; a list of --actors has no picture")
     question = GetFunnelRequest(
         **scope.fields(),
         steps=steps,
@@ -113,6 +119,8 @@ def command(
     )
     if step is None:
         answer = get_funnel(address, question)
+        if png is not None:
+            draw_funnel(png, answer)
         _print(answer, as_json=as_json, csv_rows=funnel_rows(answer) if as_csv else None)
         if not (as_json or as_csv):
             print_funnel(open_console(), answer)
@@ -192,6 +200,19 @@ def print_funnel(console: Console, answer: GetFunnelResponse) -> None:
         print_line(console, "")
         print_line(console, f"{count_text(answer.open_users)} more may still take the last step: their window is open.")
     print_footing(console, answer.info)
+
+
+def draw_funnel(path: Path, answer: GetFunnelResponse) -> None:
+    """Draw the users of each step as a bar.
+
+    Raises:
+        CommandError: matplotlib is missing, or the file cannot be written.
+    """
+    bars = [
+        Bar(step.step, step.users, f"{count_text(step.users)}  ({step.conversion_from_first:.1%})")
+        for step in answer.steps
+    ]
+    draw_bars(path, "Users by step", bars)
 
 
 def print_actors(console: Console, answer: ListFunnelActorsResponse) -> None:

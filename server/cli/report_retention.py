@@ -1,12 +1,14 @@
 """`analytics report retention`: how many actors come back."""
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import click
 from rich.console import Console
 
 from runtime.terminal import open_console, print_line
+from server.cli.chart import draw_heat_map, png_option
 from server.cli.client import address_option, analytics_stub, open_channel, translated_errors
 from server.cli.heat_map import HeatRow, print_heat_map
 from server.cli.render import local_time, print_csv, print_footing, print_heading, print_json
@@ -45,6 +47,7 @@ WEEK_STARTS = {name.removeprefix("WEEK_START_").lower(): name for name, number i
 )
 @click.option("--week-start", type=click.Choice(list(WEEK_STARTS)), help="The first day of weeks.  [default: monday]")
 @click.option("--csv", "as_csv", is_flag=True, help="Print the numbers as CSV.")
+@png_option
 @address_option
 def command(
     *,
@@ -61,6 +64,7 @@ def command(
     address: str,
     as_json: bool,
     as_csv: bool,
+    png: Path | None,
 ) -> None:
     """Print how many actors come back, period by period.
 
@@ -81,6 +85,8 @@ def command(
     )
     with translated_errors(address), open_channel(address) as channel:
         answer = analytics_stub(channel).GetRetention(question, timeout=REPORT_TIMEOUT_S)
+    if png is not None:
+        draw_heat_map(png, "Actors that came back, by periods since they entered", *retention_grid(answer, brackets))
     if as_json:
         print_json(answer)
     elif as_csv:
@@ -92,6 +98,17 @@ def command(
 def print_retention(console: Console, answer: GetRetentionResponse, brackets: Sequence[str] = ()) -> None:
     """Print the cohorts as a heat map, with the mean as its last line."""
     print_heading(console, "Retention", answer.info)
+    columns, rows = retention_grid(answer, brackets)
+    print_heat_map(console, ["Cohort", "Actors"], columns, rows, what="periods")
+    if not all(cell.complete for cohort in answer.cohorts for cell in cohort.cells):
+        print_line(console, "* not over yet, and not in the mean", "dim")
+    print_footing(console, answer.info)
+
+
+def retention_grid(
+    answer: GetRetentionResponse, brackets: Sequence[str] = ()
+) -> tuple[Sequence[str], Sequence[HeatRow]]:
+    """Lay the cohorts out as a grid: its columns, and a line a cohort with the mean as the last one."""
     zone = ZoneInfo(answer.info.time_zone or "UTC")
     rows = [
         HeatRow(
@@ -104,10 +121,7 @@ def print_retention(console: Console, answer: GetRetentionResponse, brackets: Se
     rows.append(HeatRow(["mean", f"{size:,}"], [(share, True) for share in answer.mean[1:]]))
     most = max((len(cohort.cells) for cohort in answer.cohorts), default=1)
     columns = list(brackets) or [str(number) for number in range(1, most)]
-    print_heat_map(console, ["Cohort", "Actors"], columns, rows, what="periods")
-    if not all(cell.complete for cohort in answer.cohorts for cell in cohort.cells):
-        print_line(console, "* not over yet, and not in the mean", "dim")
-    print_footing(console, answer.info)
+    return columns, rows
 
 
 def retention_rows(answer: GetRetentionResponse) -> Iterator[Sequence[object]]:

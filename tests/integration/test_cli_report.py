@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import grpc
 import pytest
@@ -68,6 +69,43 @@ def test_dashboard_as_json_is_one_document() -> None:
     assert (found["events"], found["revenue"][0]["amount"]) == ("69659", "2500315.63")
     assert found["series"][0]["count"] == "0"
     assert service.questions == [GetDashboardRequest(timeframe="7d", time_zone="Asia/Kolkata")]
+
+
+def test_dashboard_as_csv_is_its_series() -> None:
+    """A heading, then a period and type a line; two formats at once are refused."""
+    with serving(service_with_dashboard()) as address:
+        result = run(address, "dashboard", "--csv")
+        both = run(address, "dashboard", "--csv", "--json")
+    assert result.stdout.splitlines() == [
+        "time,event_type,count,incomplete",
+        "1997-01-01T00:00:00Z,purchase,0,false",
+        "1997-01-02T00:00:00Z,purchase,100,false",
+        "1997-01-03T00:00:00Z,purchase,200,true",
+    ]
+    assert both.exit_code == 2
+
+
+def test_dashboard_is_drawn_beside_what_is_printed(tmp_path: Path) -> None:
+    """--png writes a picture, also of nothing, and the terminal shows what it shows without."""
+    path = tmp_path / "dashboard.png"
+    with serving(service_with_dashboard()) as address:
+        result = run(address, "dashboard", "--png", str(path))
+        assert result.stdout == run(address, "dashboard").stdout
+    with serving(FakeService()) as address:
+        assert run(address, "dashboard", "--png", str(tmp_path / "empty.png")).exit_code == 0
+    for picture in (path, tmp_path / "empty.png"):
+        assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_picture_that_cannot_be_made_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder that is not there, and matplotlib that is not installed."""
+    with serving(service_with_dashboard()) as address:
+        nowhere = run(address, "dashboard", "--png", str(tmp_path / "nowhere" / "a.png"))
+        monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+        missing = run(address, "dashboard", "--png", str(tmp_path / "a.png"))
+    assert (nowhere.exit_code, missing.exit_code) == (1, 2)
+    assert "No such file or directory" in nowhere.stderr
+    assert "pip install 'sociallive-analytics[png]'" in missing.stderr
 
 
 def test_json_through_a_real_pipe() -> None:
