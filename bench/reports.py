@@ -28,9 +28,11 @@ from bench.report_data import DAYS, END, START, load_postgres, write_events
 from server.reports.periods import Calendar, Length
 from server.reports.steps import parse_step
 from storage.cohort_sql import CohortQuestion, cohort_query
+from storage.dashboard_rows import dashboard_queries
 from storage.database import Database
 from storage.embedded import EmbeddedPostgres
 from storage.embedded.processes import processes_in
+from storage.event_list_rows import EventFilter, slice_query
 from storage.funnel_sql import FunnelQuestion, Order, totals_query
 from storage.migrate import migrate
 from storage.predicates import EventPattern, Query
@@ -88,7 +90,26 @@ def cohort() -> list[Query]:
     return [cohort_query(CohortQuestion(START, END, EventPattern(), bounds))]
 
 
-REPORTS: dict[str, Callable[[], list[Query]]] = {"funnel": funnel, "retention": retention, "cohort": cohort}
+def dashboard() -> list[Query]:
+    """Ask for the dashboard of the month, all events of which are in range."""
+    days = [START + timedelta(days=day) for day in range(DAYS)]
+    return dashboard_queries(previous_start=START - (END - START), period_starts=days, end=END)
+
+
+def events() -> list[Query]:
+    """Ask for a page of purchases in the middle of the month."""
+    middle = START + timedelta(days=DAYS // 2)
+    only = EventFilter(pattern=parse_step("purchase:amount>=20", "filter"))
+    return [slice_query(middle - timedelta(hours=8), middle, only, None, 1_000)]
+
+
+REPORTS: dict[str, Callable[[], list[Query]]] = {
+    "dashboard": dashboard,
+    "events": events,
+    "funnel": funnel,
+    "retention": retention,
+    "cohort": cohort,
+}
 """The statements of each report, by the name that its figures have."""
 
 
@@ -172,7 +193,7 @@ async def time_both(reader: Reader, duck: duckdb.DuckDBPyConnection, queries: Se
     for _ in range(ROUNDS):
         started_at = time.perf_counter()
         async with reader.snapshot(TIMEOUT_S) as snapshot:
-            found = [len(await snapshot.fetch_query(query)) for query in queries]
+            found = [len(rows) for rows in await snapshot.fetch_each(queries)]
         middle = time.perf_counter()
         expected = [len(ask_duckdb(duck, query.text, query.parameters)) for query in queries]
         seconds.append((middle - started_at, time.perf_counter() - middle))

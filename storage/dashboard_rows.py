@@ -124,25 +124,8 @@ async def read_dashboard(
         period_starts: first moments of the periods of the series, ascending; the first one is the range's own.
         end: first moment after the range, aware.
     """
-    start = period_starts[0]
-    inside, before = (start, end), (previous_start, start)
-    # Those that take longest first.
-    answers = await snapshot.fetch_each(
-        [
-            _query("actors", previous_start, start, end),
-            _query("sessions", *inside),
-            _query("sessions", *before),
-            _query("counts", previous_start, end, list(period_starts)),
-            _query("dwell", *inside),
-            _query("dwell", *before),
-            _query("content", *inside, TOP_CONTENT),
-            _query("streams", *inside),
-            _query("streams", *before),
-            _query("revenue", *inside),
-            _query("revenue", *before),
-            _query("paths", *inside, TOP_PATHS),
-        ]
-    )
+    queries = dashboard_queries(previous_start=previous_start, period_starts=period_starts, end=end)
+    answers = await snapshot.fetch_each(queries)
     (actors,), sessions, old_sessions, counts, dwell, old_dwell, content, streams, old_streams, *purchases = answers
     revenue, old_revenue, paths = purchases
     current = [row for row in counts if row["period"]]
@@ -163,6 +146,27 @@ async def read_dashboard(
         top_paths=[_path(path, list(rows)) for path, rows in groupby(paths, key=itemgetter("path"))],
         as_of=max((row["as_of"] for row in current), default=None),
     )
+
+
+def dashboard_queries(*, previous_start: datetime, period_starts: Sequence[datetime], end: datetime) -> list[Query]:
+    """Write the statements of a dashboard, whose parameters are those of `read_dashboard`."""
+    start = period_starts[0]
+    inside, before = (start, end), (previous_start, start)
+    # Those that take longest first.
+    return [
+        _query("actors", previous_start, start, end),
+        _query("sessions", *inside),
+        _query("sessions", *before),
+        _query("counts", previous_start, end, list(period_starts)),
+        _query("dwell", *inside),
+        _query("dwell", *before),
+        _query("content", *inside, TOP_CONTENT),
+        _query("streams", *inside),
+        _query("streams", *before),
+        _query("revenue", *inside),
+        _query("revenue", *before),
+        _query("paths", *inside, TOP_PATHS),
+    ]
 
 
 def _query(name: str, *parameters: object) -> Query:

@@ -72,14 +72,15 @@ async def read_event_page(
     width = FIRST_SLICE
     while start < end and len(records) < limit:
         first = end - width if end - start > width else start
-        query = _slice_query(first, end, only, after, limit - len(records))
+        query = slice_query(first, end, only, after, limit - len(records))
         records += [EventRecord(str(row["event_id"]), *row[1:]) for row in await snapshot.fetch_query(query)]
         end = first
         width *= SLICE_GROWTH
     return records
 
 
-def _slice_query(start: datetime, end: datetime, only: EventFilter, after: EventCursor | None, limit: int) -> Query:
+def slice_query(start: datetime, end: datetime, only: EventFilter, after: EventCursor | None, limit: int) -> Query:
+    """Write the statement that lists the newest events of a slice behind the cursor."""
     place = (None, None, None) if after is None else (after.timestamp, after.sequence, after.event_id)
     parameters = Parameters(start, end, only.event_type, only.user_id, only.session_id, *place, limit)
     matching = pattern_sql(only.pattern, parameters)
