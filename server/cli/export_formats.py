@@ -31,8 +31,8 @@ ENVELOPE = (
 )
 """What all events have on reads; the device's fields and those of every event type follow."""
 TIMES = frozenset({"timestamp", "receivedAt"})
-ROW_GROUP_PAGES = 50
-"""Pages of a thousand events that Parquet writes at once: enough to compress well, little to hold."""
+ROW_GROUP_EVENTS = 50_000
+"""Events that Parquet writes at once: enough to compress well, little to hold."""
 
 Write = Callable[[Sequence[Event]], None]
 
@@ -119,7 +119,7 @@ class ParquetWriter:
 
             def write(events: Sequence[Event]) -> None:
                 rows.extend(map(_typed, events))
-                if len(rows) >= ROW_GROUP_PAGES * 1000:
+                if len(rows) >= ROW_GROUP_EVENTS:
                     flush()
 
             yield write
