@@ -87,16 +87,18 @@ def mean_shares(cohorts: Sequence[RetentionCohort]) -> list[float]:
     """Weigh the cohorts' shares by their sizes, cell by cell, without incomplete cells.
 
     Returns:
-        A share for each cell that is complete in at least one cohort; later cells have none.
+        A share for each cell that is complete in at least one cohort with actors. Later cells have none: nobody could
+        have come back yet, which is not the same as that nobody did. Such cells are the last ones, since a cell is
+        complete only where all before it are.
     """
     sizes: Counter[int] = Counter()
     users: Counter[int] = Counter()
     for cohort in cohorts:
         for place, cell in enumerate(cohort.cells):
-            if cell.complete:
+            if cell.complete and cohort.size:
                 sizes[place] += cohort.size
                 users[place] += cell.users
-    return [users[place] / sizes[place] if sizes[place] else 0.0 for place in range(len(sizes))]
+    return [users[place] / sizes[place] for place in range(len(sizes))]
 
 
 def _read_question(question: GetRetentionRequest, now: datetime) -> _Plan:
@@ -216,7 +218,7 @@ def define(plan: _Plan) -> str:
     return (
         f"{entry}; cohorts are by the calendar {length} of the entry. It comes back by any "
         f"{_event(question.return_step)} {back}. {periods}; a return in the entry's own period adds nothing. The mean "
-        "weighs cohorts by their size and leaves incomplete cells out."
+        "weighs cohorts by their size and leaves incomplete cells out; it ends where no cohort with actors is complete."
     )
 
 

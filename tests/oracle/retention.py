@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
+from fractions import Fraction
 
 from tests.oracle.history import Happening
 
@@ -96,6 +97,18 @@ def retention(
                 cells = {fills(period) for period in periods}
                 counts.update((cohort, cell) for cell in cells if cell is not None)
     return counts
+
+
+def weighted_mean(cohorts: Sequence[tuple[int, Sequence[tuple[int, bool]]]], cell: int) -> Fraction | None:
+    """Find the share of actors that fill a cell, among those that have had the time to; None where nobody has.
+
+    Args:
+        cohorts: of each, how many actors are in it, and for each cell who filled it and whether it is complete.
+        cell: the number of the cell.
+    """
+    actors = sum(size for size, cells in cohorts if cells[cell][1])
+    returned = sum(cells[cell][0] for _, cells in cohorts if cells[cell][1])
+    return Fraction(returned, actors) if actors else None
 
 
 @dataclass
