@@ -1,46 +1,53 @@
-"""The jobs by a clock that is not the machine's: libfaketime under the real process, where this machine has it."""
+"""The real processes by a clock that is not the machine's: ends of hours, days, months and years, and 90 days."""
 
 import asyncio
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import asyncpg
 import pytest
 
-PLACES = (
-    os.environ.get("LIBFAKETIME", "/nowhere"),
-    "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1",
-    "/usr/lib/aarch64-linux-gnu/faketime/libfaketime.so.1",
-    "/usr/lib64/faketime/libfaketime.so.1",
-    "/usr/local/lib/faketime/libfaketime.so.1",
-)
-LIBRARY = next((place for place in PLACES if Path(place).exists()), None)
-WAIT_S = 20.0
+from sociallive.analytics.v1.dashboard_pb2 import GetDashboardRequest
+from tests.acceptance.fake_clock import FakeClock, find_library
+from tests.acceptance.running import Service
+from tests.acceptance.samples import track
+
+LIBRARY = find_library()
+NEVER = "off"
+EVERY_SECOND = "* * * * * *"
+MINUTE = timedelta(minutes=1)
+DAY = timedelta(days=1)
+NEW_YEAR = datetime(2027, 1, 1, tzinfo=UTC)
+HEAD_START = timedelta(seconds=3)
+"""As long as the jobs take to start: they should see the clock strike. Where they come late, they catch up."""
+WAIT_S = 30.0
 
 pytestmark = pytest.mark.skipif(
-    LIBRARY is None, reason="no libfaketime here: install the package faketime, or name its library in LIBFAKETIME"
+    LIBRARY is None, reason="no libfaketime here; where pip has none, name the library in LIBFAKETIME"
 )
+
+
+@pytest.fixture
+def clock(tmp_path: Path) -> FakeClock:
+    """A clock that can be put."""
+    return FakeClock(tmp_path, str(LIBRARY))
 
 
 @contextmanager
-def jobs_at(database_url: str, moment: str, **environment: str) -> Iterator[None]:
-    """Run `analytics jobs` with a clock that starts at a moment of UTC."""
+def jobs(clock: FakeClock, database_url: str, **environment: str) -> Iterator[None]:
+    """Run `analytics jobs` by the clock."""
     variables = {
         **os.environ,
         "DATABASE_URL": database_url,
-        "LD_PRELOAD": str(LIBRARY),
-        "FAKETIME": f"@{moment}",
-        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-        "TZ": "UTC",
-        "ANALYTICS_RETENTION_CRON": "off",
-        "ANALYTICS_PARTITIONS_CRON": "off",
+        "ANALYTICS_RETENTION_CRON": NEVER,
+        "ANALYTICS_PARTITIONS_CRON": NEVER,
         **environment,
+        **clock.environment,
     }
     process = subprocess.Popen([sys.executable, "-m", "server", "jobs"], env=variables, stderr=subprocess.DEVNULL)
     try:
@@ -50,34 +57,130 @@ def jobs_at(database_url: str, moment: str, **environment: str) -> Iterator[None
         process.wait()
 
 
-async def runs_of(database_url: str, action: str, count: int) -> list[datetime]:
-    """Wait until a job has run so often, and tell when each run began."""
+async def runs_of(database_url: str, action: str, *, since: datetime, count: int = 1) -> list[datetime]:
+    """Wait until a job has run so often since a moment, and tell when all of its runs began."""
     connection = await asyncpg.connect(database_url)
-    deadline_s = time.monotonic() + WAIT_S
     try:
-        while True:
-            rows = await connection.fetch(
-                "SELECT started_at FROM analytics_audit_log WHERE action = $1 ORDER BY id", action
-            )
-            if len(rows) >= count:
-                return [row["started_at"] for row in rows]
-            assert time.monotonic() < deadline_s, f"{len(rows)} runs of {action}"
-            await asyncio.sleep(0.1)
+        async with asyncio.timeout(WAIT_S):
+            while True:
+                rows = await connection.fetch(
+                    "SELECT started_at FROM analytics_audit_log WHERE action = $1 AND outcome = 'done' ORDER BY id",
+                    action,
+                )
+                started = [row["started_at"] for row in rows]
+                if sum(moment >= since for moment in started) >= count:
+                    return started
+                await asyncio.sleep(0.05)
     finally:
         await connection.close()
 
 
-async def test_a_yearly_tick_comes_with_the_new_year(database_url: str) -> None:
-    """The first run is that of a job that never ran, the second one the year's."""
-    with jobs_at(database_url, "2026-12-31 23:59:56", ANALYTICS_AGGREGATE_CRON="0 0 1 1 *"):
-        first, second = await runs_of(database_url, "aggregate", 2)
-    assert first < datetime(2027, 1, 1, tzinfo=UTC) <= second
+async def note_tick(database_url: str, job: str, moment: datetime) -> None:
+    """Let a job have run at a moment."""
+    connection = await asyncpg.connect(database_url)
+    await connection.execute("INSERT INTO analytics_job_ticks VALUES ($1, $2, 'an earlier one')", job, moment)
+    await connection.close()
 
 
-async def test_a_clock_set_back_by_an_hour_stops_no_job(database_url: str) -> None:
-    """What the later clock noted does not keep the earlier one waiting."""
-    for moment in ("2026-10-25 03:00:10", "2026-10-25 02:00:10"):
-        before = datetime.fromisoformat(moment).replace(tzinfo=UTC)
-        with jobs_at(database_url, moment, ANALYTICS_AGGREGATE_CRON="0 * * * *"):
-            started = await runs_of(database_url, "aggregate", 1 if moment.endswith("03:00:10") else 2)
-        assert 0 <= (started[-1] - before).total_seconds() < WAIT_S
+async def wait_for_fold(database_url: str) -> None:
+    """Wait until no event is unfolded."""
+    async with asyncio.timeout(WAIT_S):
+        while await count(database_url, "SELECT hour AS key, count(*) FROM analytics_aggregation_deltas GROUP BY hour"):
+            await asyncio.sleep(0.05)
+
+
+async def count_days(database_url: str) -> dict[datetime, int]:
+    """Count the raw events of each day."""
+    return await count(
+        database_url,
+        "SELECT date_trunc('day', timestamp, 'UTC') AS key, count(*) FROM analytics_events GROUP BY key ORDER BY key",
+    )
+
+
+async def count_rollups(database_url: str, timeframe: str) -> dict[datetime, int]:
+    """Add up the rollups of each period."""
+    return await count(
+        database_url,
+        "SELECT timestamp AS key, sum(count)::bigint AS count FROM analytics_aggregations WHERE timeframe = $1 "
+        "GROUP BY key ORDER BY key",
+        timeframe,
+    )
+
+
+async def count(database_url: str, statement: str, *parameters: str) -> dict[datetime, int]:
+    """Read counts by moment."""
+    connection = await asyncpg.connect(database_url)
+    try:
+        return {row["key"]: row["count"] for row in await connection.fetch(statement, *parameters)}
+    finally:
+        await connection.close()
+
+
+@pytest.mark.parametrize(
+    ("end", "due", "not_due"),
+    [
+        pytest.param(datetime(2026, 3, 10, 13, tzinfo=UTC), "0 * * * *", "0 0 * * *", id="hour"),
+        pytest.param(datetime(2026, 3, 11, tzinfo=UTC), "0 0 * * *", "0 0 1 * *", id="day"),
+        pytest.param(datetime(2027, 3, 1, tzinfo=UTC), "0 0 1 * *", "0 0 1 1 *", id="month"),
+        pytest.param(NEW_YEAR, "0 0 1 1 *", "0 0 29 2 *", id="year"),
+    ],
+)
+async def test_a_tick_comes_when_the_clock_strikes(
+    clock: FakeClock, database_url: str, end: datetime, due: str, not_due: str
+) -> None:
+    """Once, not before, and no other job's; by the process's own wall clock."""
+    for job in ("aggregate", "retention"):
+        await note_tick(database_url, job, end - MINUTE)
+    clock.put(end - HEAD_START)
+    with jobs(clock, database_url, ANALYTICS_AGGREGATE_CRON=due, ANALYTICS_RETENTION_CRON=not_due):
+        (started,) = await runs_of(database_url, "aggregate", since=end - MINUTE)
+        assert end <= started < end + MINUTE
+        assert await runs_of(database_url, "retention", since=end, count=0) == []
+
+
+async def test_a_clock_set_back_by_an_hour_stops_no_job(clock: FakeClock, database_url: str) -> None:
+    """In the running process and in one that starts afterwards: what the later clock noted keeps neither waiting."""
+    late = datetime(2026, 10, 25, 3, 0, 10, tzinfo=UTC)
+    clock.put(late)
+    with jobs(clock, database_url, ANALYTICS_AGGREGATE_CRON="0 * * * *"):
+        await runs_of(database_url, "aggregate", since=late)
+        clock.put(late - timedelta(hours=1))
+        first, second = await runs_of(database_url, "aggregate", since=late - timedelta(hours=1), count=2)
+        assert second < late <= first
+    clock.put(late - timedelta(hours=2))
+    with jobs(clock, database_url, ANALYTICS_AGGREGATE_CRON="0 * * * *"):
+        *_, third = await runs_of(database_url, "aggregate", since=late - timedelta(hours=2), count=3)
+        assert third < second
+
+
+async def test_a_service_goes_through_a_new_year_and_keeps_raw_events_for_ninety_days(
+    clock: FakeClock, database_url: str, data_dir: Path
+) -> None:
+    """Events fall on the right side of midnight, also when the clock is set back; a day goes to the minute."""
+    clock.put(NEW_YEAR - 20 * MINUTE)
+    with Service(
+        data_dir,
+        DATABASE_URL=database_url,
+        ANALYTICS_AGGREGATE_CRON=EVERY_SECOND,
+        ANALYTICS_RETENTION_CRON=EVERY_SECOND,
+        **clock.environment,
+    ) as service:
+        service.stub.Track(track(), timeout=20)
+        clock.put(NEW_YEAR + MINUTE)
+        service.stub.Track(track(), timeout=20)
+        service.stub.Track(track(), timeout=20)
+        clock.put(NEW_YEAR - 59 * MINUTE)
+        service.stub.Track(track(), timeout=20)
+        assert await count_days(database_url) == {NEW_YEAR - DAY: 2, NEW_YEAR: 2}
+        await wait_for_fold(database_url)
+        assert await count_rollups(database_url, "day") == {NEW_YEAR - DAY: 2, NEW_YEAR: 2}
+        assert await count_rollups(database_url, "month") == {datetime(2026, 12, 1, tzinfo=UTC): 2, NEW_YEAR: 2}
+        assert service.stub.GetDashboard(GetDashboardRequest(timeframe="24h"), timeout=20).events == 1
+        due = NEW_YEAR + 90 * DAY
+        clock.put(due - MINUTE)
+        await runs_of(database_url, "retention", since=due - MINUTE, count=2)
+        assert await count_days(database_url) == {NEW_YEAR - DAY: 2, NEW_YEAR: 2}
+        clock.put(due)
+        await runs_of(database_url, "retention", since=due)
+        assert await count_days(database_url) == {NEW_YEAR: 2}
+        assert await count_rollups(database_url, "day") == {NEW_YEAR - DAY: 2, NEW_YEAR: 2}
