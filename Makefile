@@ -10,7 +10,7 @@ GRPCURL_VERSION := v1.9.4
 OPENAPI_VERSION := v2.33.0
 
 .DEFAULT_GOAL := help
-.PHONY: help up demo test check bench bench-ingest bench-soak bench-hostile bench-reports bench-jobs bench-validate bench-gateway chaos gen tools lock fmt clean
+.PHONY: help up demo test check bench bench-ingest bench-soak bench-hostile bench-reports bench-jobs bench-validate bench-gateway chaos chaos-jobs gen tools lock fmt clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -85,6 +85,9 @@ bench-gateway: $(VENV)/.dev ## Measure REST through the gateway beside direct gR
 
 chaos: $(VENV)/.dev ## Kill, freeze, cut and fill under load, and see that no acknowledged event is lost or doubled
 	@$(BIN)/python -m tests.chaos
+
+chaos-jobs: $(VENV)/.dev ## Run three schedulers at a tick a second for a minute, and kill the one that runs, again and again
+	@$(BIN)/python -m tests.chaos.schedulers
 
 .deps/googleapis: | $(VENV)/.dev
 	@mkdir -p $@/google/api

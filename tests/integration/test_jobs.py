@@ -1,12 +1,8 @@
 """Jobs: each tick once among all servers, missed ticks once, taken over when a runner dies, and a row for each run."""
 
 import asyncio
-import signal
-import subprocess
-import sys
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
 
 import asyncpg
 import pytest
@@ -25,32 +21,6 @@ from tests.rows import NOON, make_batch, make_row, make_store
 
 MINUTE = timedelta(minutes=1)
 SCHEDULERS = 3
-TICKS = 14
-"""As many seconds, which is long enough to kill a runner in the middle."""
-LONGEST_GAP_S = 3
-"""Two ticks are missed at most: the one that was being run, and the one that the others were late for."""
-TICKING = """
-import asyncio, sys, time
-from datetime import UTC, datetime
-import jobs.schedule
-from jobs.order import Outcome
-from jobs.runner import Runner
-from jobs.schedule import Job
-from runtime.settings import Settings
-from storage.database import Database
-
-async def run(order):
-    await asyncio.sleep(0.05)
-    return Outcome(details={"tick": int(order.now.timestamp())})
-
-async def main():
-    database = await Database.open(sys.argv[1])
-    job = Job(name="tick", run=run, purpose="tick", cron=lambda settings: "* * * * * *")
-    runner = Runner(database, Settings(), name=sys.argv[2])
-    await runner.keep_running([job], asyncio.Event())
-
-asyncio.run(main())
-"""
 
 
 class Clock:
@@ -191,24 +161,3 @@ def test_cron_lines_that_make_no_sense_name_their_variable() -> None:
     assert Cron("off", "X").next_after(NOON) is None
     assert Cron("30 5 * * mon", "X").next_after(NOON) == datetime(2026, 3, 16, 5, 30, tzinfo=UTC)
     assert Cron("*/15 * * * * *", "X").next_after(NOON) == NOON + timedelta(seconds=15)
-
-
-async def test_three_schedulers_share_ticks_and_one_is_killed(database_url: str, database: Database) -> None:
-    """At a tick a second each tick runs once, and none is missed for longer than two when a runner is killed."""
-    processes = [_start_scheduler(database_url, f"server-{number}") for number in range(SCHEDULERS)]
-    try:
-        await asyncio.sleep(TICKS / 2)
-        busy = (await read_last_runs(database))["tick"].actor
-        processes[int(busy[-1])].send_signal(signal.SIGKILL)
-        await asyncio.sleep(TICKS / 2)
-    finally:
-        for process in processes:
-            process.kill()
-            process.wait()
-    ticks = sorted(int(str(entry.details["tick"])) for entry in await read_audit(database, limit=1000, action="tick"))
-    assert len(ticks) == len(set(ticks)) >= 3
-    assert max(later - earlier for earlier, later in pairwise(ticks)) <= LONGEST_GAP_S
-
-
-def _start_scheduler(database_url: str, name: str) -> "subprocess.Popen[bytes]":
-    return subprocess.Popen([sys.executable, "-c", TICKING, database_url, name])
