@@ -21,7 +21,6 @@ from sociallive.analytics.v1.funnel_pb2 import (
     ListFunnelActorsRequest,
 )
 from sociallive.analytics.v1.purchase_event_pb2 import PurchaseEvent
-from sociallive.analytics.v1.report_pb2 import ReportRequest
 from sociallive.analytics.v1.track_pb2 import TrackEventsRequest
 from sociallive.analytics.v1.view_event_pb2 import ViewEvent
 from tests.acceptance.running import Service, fails_with
@@ -123,13 +122,6 @@ def test_a_breakdown_adds_up(filled: Service) -> None:
 def test_options_change_what_counts(filled: Service, fields: dict[str, Any], users: list[int]) -> None:
     """Steps, window, order and entry."""
     assert [step.users for step in filled.stub.GetFunnel(funnel(**fields), timeout=10).steps] == users
-
-
-def test_report_and_the_typed_method_answer_alike(filled: Service) -> None:
-    """The same bytes."""
-    question = funnel("view", "purchase", breakdown="platform")
-    typed = filled.stub.GetFunnel(question, timeout=10)
-    assert filled.stub.Report(ReportRequest(funnel=question), timeout=10).funnel == typed
 
 
 def test_the_actors_of_a_step_are_listed_page_by_page(filled: Service) -> None:
