@@ -1,13 +1,10 @@
-"""Funnels as a caller asks for them: answers, actors, wrong questions, busy hours and cancelled calls."""
+"""Funnels as a caller asks for them: answers, actors, wrong questions."""
 
-import asyncio
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import asyncpg
 import grpc
 import pytest
 
@@ -24,7 +21,7 @@ from sociallive.analytics.v1.purchase_event_pb2 import PurchaseEvent
 from sociallive.analytics.v1.track_pb2 import TrackEventsRequest
 from sociallive.analytics.v1.view_event_pb2 import ViewEvent
 from tests.acceptance.running import Service, fails_with
-from tests.acceptance.samples import reason, retry_delay_s, violations
+from tests.acceptance.samples import violations
 
 DAY = datetime(2026, 3, 10, tzinfo=UTC)
 
@@ -56,11 +53,9 @@ EVENTS = [
 
 @pytest.fixture(scope="module")
 def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """A service that holds EVENTS, and answers one heavy report at a time."""
+    """A service that holds EVENTS."""
     folder: Path = tmp_path_factory.mktemp("funnel")
-    with Service(
-        folder / "data", ANALYTICS_RETENTION_RAW_DAYS="0", ANALYTICS_REPORTS_CONCURRENT="1", ANALYTICS_WORKERS="1"
-    ) as service:
+    with Service(folder / "data", ANALYTICS_RETENTION_RAW_DAYS="0") as service:
         assert service.stub.TrackEvents(TrackEventsRequest(events=EVENTS), timeout=10).stored == len(EVENTS)
         yield service
 
@@ -206,64 +201,3 @@ def test_a_wrong_page_of_actors_names_its_field(filled: Service, fields: dict[st
     with fails_with(grpc.StatusCode.INVALID_ARGUMENT) as caught:
         filled.stub.ListFunnelActors(ListFunnelActorsRequest(funnel=funnel("view", "view"), **fields), timeout=10)
     assert field in violations(caught[0])
-
-
-@asynccontextmanager
-async def locked_events(service: Service) -> AsyncIterator[asyncpg.Connection]:
-    """Lock the events, so that a report waits; yields a connection that looks at the server."""
-    url = f"postgresql://postgres@/analytics?host={service.data_dir / 'run'}&port=5432"
-    locker, looker = await asyncpg.connect(url), await asyncpg.connect(url)
-    try:
-        async with locker.transaction():
-            await locker.execute("LOCK TABLE analytics_events IN ACCESS EXCLUSIVE MODE")
-            yield looker
-    finally:
-        await locker.close()
-        await looker.close()
-
-
-async def waiting_reports(looker: asyncpg.Connection) -> int:
-    """Count the backends that work on a funnel."""
-    count: int = await looker.fetchval(
-        "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'analytics reader' AND state = 'active'"
-        " AND query LIKE '%attempts%' AND pid <> pg_backend_pid()"
-    )
-    return count
-
-
-async def until_waiting(looker: asyncpg.Connection, count: int) -> None:
-    """Wait until so many reports are under way."""
-    async with asyncio.timeout(20):
-        while await waiting_reports(looker) != count:
-            await asyncio.sleep(0.02)
-
-
-async def test_a_cancelled_call_ends_its_statement(filled: Service) -> None:
-    """The backend is free again, and the next funnel is answered."""
-    async with locked_events(filled) as looker:
-        call = filled.stub.GetFunnel.future(funnel("view", "purchase"), timeout=60)
-        await until_waiting(looker, 1)
-        call.cancel()
-        await until_waiting(looker, 0)
-    assert filled.stub.GetFunnel(funnel("view", "purchase"), timeout=10).steps[0].users == 4
-
-
-async def test_a_deadline_ends_its_statement(filled: Service) -> None:
-    """The caller learns that its time was up, and nothing goes on behind its back."""
-    async with locked_events(filled) as looker:
-        with fails_with(grpc.StatusCode.DEADLINE_EXCEEDED):
-            await asyncio.to_thread(filled.stub.GetFunnel, funnel("view", "purchase"), timeout=1)
-        await until_waiting(looker, 0)
-
-
-async def test_heavy_reports_past_the_bound_are_told_to_come_back(filled: Service) -> None:
-    """One is under way, and the next one waits a little and is refused, worth repeating."""
-    async with locked_events(filled) as looker:
-        call = filled.stub.GetFunnel.future(funnel("view", "purchase"), timeout=60)
-        await until_waiting(looker, 1)
-        with fails_with(grpc.StatusCode.RESOURCE_EXHAUSTED) as caught:
-            await asyncio.to_thread(filled.stub.GetFunnel, funnel("view", "purchase"), timeout=30)
-        assert reason(caught[0]) == "REPORTS_BUSY"
-        assert retry_delay_s(caught[0]) == 1
-        call.cancel()
-        await until_waiting(looker, 0)
