@@ -121,8 +121,10 @@ analytics_distinct_sketches = sa.Table(
     sa.Column("frozen", sa.Boolean, primary_key=True),
     sa.Column("actors", sa.LargeBinary, nullable=False),
     sa.Column("sessions", sa.LargeBinary, nullable=False),
+    sa.Column("streams", sa.LargeBinary, nullable=False),
 )
-"""For each period of the rollups the HyperLogLog registers of its actors and of its sessions, of all event types."""
+"""For each period of the rollups the HyperLogLog registers of its actors, of its sessions and of its live streams, of
+all event types, packed."""
 
 analytics_closed_days = sa.Table(
     "analytics_closed_days",

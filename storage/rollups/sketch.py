@@ -6,7 +6,8 @@ HyperLogLog sketches" (2017), algorithm 6, which needs no tables and holds from 
 """
 
 import math
-from collections.abc import Iterable, Sequence
+import zlib
+from collections.abc import Iterable
 
 REGISTER_BITS = 14
 REGISTERS = 1 << REGISTER_BITS
@@ -14,17 +15,39 @@ MAX_RANK = 64 - REGISTER_BITS + 1
 """Of the 64 bits of a hash those that do not choose the register, and one for when all of them are zero."""
 STANDARD_ERROR = 1.04 / math.sqrt(REGISTERS)
 EMPTY = bytes(REGISTERS)
+PACK_LEVEL = 1
+"""Higher ones take longer, and save little: most sketches are nearly all zeros, the others nearly random."""
 
 _HIGH_BITS = int.from_bytes(b"\x80" * REGISTERS)
+_PLACE_BITS = REGISTERS - 1
+_GUARD_BIT = 1 << (MAX_RANK - 1)
+"""Ends the search for the lowest bit where none is set."""
 _ALPHA_INFINITY = 1 / (2 * math.log(2))
 
 
-def make_sketch(places: Sequence[int], ranks: Sequence[int]) -> bytes:
-    """Make a sketch of the registers that are not zero."""
+def make_sketch(hashes: Iterable[int]) -> bytes:
+    """Make the sketch of a set of 64-bit hashes, signed or not.
+
+    The low 14 bits choose the register, which holds the maximum of the position of the lowest one among the others.
+    """
     registers = bytearray(REGISTERS)
-    for place, rank in zip(places, ranks, strict=True):
-        registers[place] = rank
+    for value in hashes:
+        place, rest = value & _PLACE_BITS, (value >> REGISTER_BITS) | _GUARD_BIT
+        rank = (rest & -rest).bit_length()
+        if rank > registers[place]:  # noqa: PLR1730 - a third of the time that max() takes
+            registers[place] = rank
     return bytes(registers)
+
+
+def pack(sketch: bytes) -> bytes:
+    """Make a sketch as small as it is stored: some bytes where it has seen little, half where it has seen much."""
+    packed = zlib.compress(sketch, PACK_LEVEL)
+    return packed if len(packed) < REGISTERS else sketch
+
+
+def unpack(stored: bytes) -> bytes:
+    """Read a sketch as `pack` made it."""
+    return stored if len(stored) == REGISTERS else zlib.decompress(stored)
 
 
 def merge_sketches(sketches: Iterable[bytes]) -> bytes:

@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 from asyncpg import Record
 
-from storage.database import Connection
+from storage.database import Connection, PooledConnection
 from storage.rollups.periods import PART_OF, Timeframe
-from storage.rollups.sketch import EMPTY, make_sketch, merge_sketches
+from storage.rollups.sketch import make_sketch, merge_sketches, pack, unpack
 from storage.sql import statement
 
 
@@ -23,10 +23,11 @@ class Total:
 
 
 class Distinct(NamedTuple):
-    """Sketches of the actors and of the sessions of one period."""
+    """Sketches of the actors, of the sessions and of the live streams of one period."""
 
     actors: bytes
     sessions: bytes
+    streams: bytes
 
 
 class Source(NamedTuple):
@@ -65,18 +66,16 @@ def sources_of(timeframe: Timeframe, periods: Iterable[datetime]) -> Iterator[So
         yield Source(period, PART_OF[timeframe], period, timeframe.end_of(period))
 
 
-async def aggregate_events(connection: Connection, start: datetime, end: datetime) -> Totals:
-    """Aggregate the raw events of [start, end) by hour."""
-    registers: Mapping[datetime, dict[str, bytes]] = defaultdict(dict)
-    for row in await connection.fetch(statement("rollup/sketch"), start, end):
-        registers[row["time"]][row["kind"]] = make_sketch(row["places"], row["ranks"])
+async def aggregate_events(connection: "Connection | PooledConnection", start: datetime, end: datetime) -> Totals:
+    """Aggregate the raw events of [start, end) by hour; of hours that it cuts, the part inside."""
+    distinct = await connection.fetch(statement("rollup/distinct"), start, end)
     return Totals(
         _read_rows(await connection.fetch(statement("rollup/aggregate"), start, end)),
-        {time: Distinct(kinds["actors"], kinds.get("sessions", EMPTY)) for time, kinds in registers.items()},
+        {row["time"]: Distinct(*(make_sketch(row[kind]) for kind in Distinct._fields)) for row in distinct},
     )
 
 
-async def sum_rollups(connection: Connection, sources: Iterable[Source]) -> Totals:
+async def sum_rollups(connection: "Connection | PooledConnection", sources: Iterable[Source]) -> Totals:
     """Add rollups up, and merge their sketches."""
     listed = list(sources)
     parameters = (
@@ -86,14 +85,12 @@ async def sum_rollups(connection: Connection, sources: Iterable[Source]) -> Tota
         [source.end for source in listed],
         [source.frozen for source in listed],
     )
-    actors: Mapping[datetime, list[bytes]] = defaultdict(list)
-    sessions: Mapping[datetime, list[bytes]] = defaultdict(list)
+    parts: Mapping[datetime, list[Distinct]] = defaultdict(list)
     for row in await connection.fetch(statement("rollup/part_sketches"), *parameters):
-        actors[row["time"]].append(row["actors"])
-        sessions[row["time"]].append(row["sessions"])
+        parts[row["time"]].append(Distinct(*(unpack(row[kind]) for kind in Distinct._fields)))
     return Totals(
         _read_rows(await connection.fetch(statement("rollup/sum_parts"), *parameters)),
-        {time: Distinct(merge_sketches(actors[time]), merge_sketches(sessions[time])) for time in actors},
+        {time: Distinct(*map(merge_sketches, zip(*some, strict=True))) for time, some in parts.items()},
     )
 
 
@@ -117,8 +114,7 @@ async def replace_rollups(
         timeframe.value,
         frozen,
         list(sketches),
-        [distinct.actors for distinct in sketches.values()],
-        [distinct.sessions for distinct in sketches.values()],
+        *([pack(getattr(distinct, kind)) for distinct in sketches.values()] for kind in Distinct._fields),
     )
 
 

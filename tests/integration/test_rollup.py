@@ -12,7 +12,7 @@ from storage.errors import DayClosedError, LeaseTakenError
 from storage.partitions import day_of
 from storage.rollups import Timeframe, close_day, drop_hours_and_days, fold, rebuild, verify
 from storage.rollups.folding import LEASE, exclusive_rollups
-from storage.rollups.sketch import estimate
+from storage.rollups.sketch import estimate, unpack
 from storage.rollups.totals import aggregate_events
 from tests.rows import NOON, make_batch, make_row, make_store
 
@@ -41,8 +41,16 @@ async def counts(sql: Connection, timeframe: str) -> dict[tuple[datetime, str], 
     return {(row["timestamp"], row["event_type"]): row["count"] for row in rows}
 
 
+async def purge(database: Database, sql: Connection, moment: datetime) -> None:
+    """Close the day of a moment and drop its partition."""
+    day = day_of(moment)
+    await close_day(database, day, NOON)
+    await sql.execute(f"DROP TABLE analytics_events_{day:%Y%m%d}")
+    await sql.execute("DELETE FROM analytics_closed_days")
+
+
 async def test_an_hour_holds_what_the_dashboard_adds_up(database: Database, sql: Connection) -> None:
-    """Platforms, revenue and orders by currency, durations and started sessions; amounts stay exact."""
+    """Platforms, revenue and orders by currency, durations, viewers and started sessions; amounts stay exact."""
     await store(
         database,
         make_row(event_data='{"contentType":"post","contentId":"p","viewDuration":1.5}', platform="ios"),
@@ -52,25 +60,45 @@ async def test_an_hour_holds_what_the_dashboard_adds_up(database: Database, sql:
         make_row(event_type="purchase", event_data='{"amount":0.20,"currency":"EUR"}'),
         make_row(event_type="purchase", event_data='{"amount":99999999999999999.99,"currency":"USD"}'),
         make_row(event_type="stream", event_data='{"streamId":"s","action":"leave","watchDuration":60}'),
+        make_row(event_type="stream", event_data='{"streamId":"s","action":"join","viewerCount":7}', platform="ios"),
+        make_row(event_type="stream", event_data='{"streamId":"t","action":"join","viewerCount":5}'),
         make_row(event_type="session", event_data='{"action":"start"}'),
         make_row(event_type="session", event_data='{"action":"end"}'),
     )
     report = await fold(database)
-    assert (report.hours, report.events, report.start, report.end) == (1, 9, NOON, NOON + HOUR)
+    assert (report.hours, report.events, report.start, report.end) == (1, 11, NOON, NOON + HOUR)
     rows = await sql.fetch("SELECT event_type, count, metadata FROM analytics_aggregations WHERE timeframe = 'hour'")
     held = {row["event_type"]: (row["count"], row["metadata"]) for row in rows}
+    latest = {"receivedAt": round((NOON + timedelta(seconds=1)).timestamp() * 1e6)}
     assert {name: (count, orjson.loads(metadata)) for name, (count, metadata) in held.items()} == {
-        "view": (3, {"platforms": {"ios": 1, "web": 1, "": 1}, "viewDuration": {"sum": 3.5, "count": 2}}),
+        "view": (
+            3,
+            {
+                "platforms": {"ios": 1, "web": 1, "": 1},
+                "viewDuration": {"sum": 3.5, "count": 2},
+                "viewDurations": {"21": 1, "35": 1},
+                "max": latest,
+            },
+        ),
         "purchase": (
             3,
             {
                 "platforms": {"web": 3},
                 "orders": {"EUR": 2, "USD": 1},
                 "revenue": {"EUR": 0.3, "USD": 99999999999999999.99},
+                "max": latest,
             },
         ),
-        "stream": (1, {"platforms": {"web": 1}, "watchDuration": {"sum": 60, "count": 1}}),
-        "session": (2, {"platforms": {"web": 2}, "sessions": {"started": 1}}),
+        "stream": (
+            3,
+            {
+                "platforms": {"web": 2, "ios": 1},
+                "watchDuration": {"sum": 60, "count": 1},
+                "viewers": {"sum": 12, "count": 2},
+                "max": {"viewers": 7, **latest},
+            },
+        ),
+        "session": (2, {"platforms": {"web": 2}, "sessions": {"started": 1}, "max": latest}),
     }
     assert '"EUR": 0.30' in held["purchase"][1]
     assert "99999999999999999.99" in held["purchase"][1]
@@ -96,24 +124,68 @@ async def test_days_weeks_and_months_are_sums_of_their_parts(database: Database,
     assert await counts(sql, "week") == {(datetime(2025, 12, 29, tzinfo=UTC), "view"): 3}
     assert await counts(sql, "month") == {(datetime(2025, 12, 1, tzinfo=UTC), "view"): 1, (new_year, "view"): 2}
     metadata = await sql.fetchval("SELECT metadata FROM analytics_aggregations WHERE timeframe = 'week'")
-    assert orjson.loads(metadata) == {"platforms": {"web": 3}}
+    latest = {"receivedAt": round((NOON + timedelta(seconds=1)).timestamp() * 1e6)}
+    assert orjson.loads(metadata) == {"platforms": {"web": 3}, "max": latest}
 
 
-async def test_sketches_count_actors_and_sessions_once(database: Database, sql: Connection) -> None:
+@pytest.mark.parametrize("seconds", ["0", "0.0005", "0.001", "0.07", "1", "1.000001", "59.9", "3600", "86400"])
+async def test_a_view_duration_is_within_one_percent_of_its_bucket(
+    database: Database, sql: Connection, seconds: str
+) -> None:
+    """Or is taken for a millisecond."""
+    await store(database, make_row(event_data=f'{{"viewDuration":{seconds}}}'))
+    await fold(database)
+    metadata = await sql.fetchval("SELECT metadata FROM analytics_aggregations WHERE timeframe = 'month'")
+    ((bucket, count),) = orjson.loads(metadata)["viewDurations"].items()
+    ratio = 1.01 / 0.99
+    assert count == 1
+    assert 2 * ratio ** int(bucket) / (ratio + 1) == pytest.approx(max(float(seconds), 0.001), rel=0.0100001)
+
+
+async def test_longer_periods_add_buckets_up_and_keep_the_highest_viewer_count(
+    database: Database, sql: Connection
+) -> None:
+    """Also where one of the parts is frozen, and comes back live."""
+    views = [make_row(event_data=f'{{"viewDuration":{n // 2 + 1}}}', timestamp=NOON + n % 3 * HOUR) for n in range(6)]
+    watched = [
+        make_row(event_type="stream", event_data=f'{{"viewerCount":{n}}}', timestamp=NOON + n * HOUR) for n in (3, 1, 2)
+    ]
+    await store(database, *views, *watched)
+    await purge(database, sql, NOON)
+    await store(database, make_row(event_type="stream", event_data='{"viewerCount":2}'))
+    await fold(database)
+    rows = await sql.fetch("SELECT event_type, metadata FROM analytics_aggregations WHERE timeframe = 'month'")
+    held = {row["event_type"]: orjson.loads(row["metadata"]) for row in rows}
+    assert held["view"]["viewDurations"] == {"0": 2, "35": 2, "55": 2}
+    assert held["stream"]["viewers"] == {"sum": 8, "count": 4}
+    assert held["stream"]["max"]["viewers"] == 3
+
+
+async def test_sketches_count_actors_sessions_and_streams_once(database: Database, sql: Connection) -> None:
     """In the hour, and over the day, whose hours share them; of all types together."""
     await store(
         database,
         *(make_row(user_id=f"u{n % 50}", session_id=f"s{n % 70}", timestamp=NOON + n % 3 * HOUR) for n in range(700)),
         make_row(user_id="u1", session_id=None, event_type="purchase", event_data='{"amount":1,"currency":"EUR"}'),
+        *(
+            make_row(
+                user_id="u1",
+                session_id=None,
+                event_type="stream",
+                event_data=f'{{"streamId":"s{n % 20}"}}',
+                timestamp=NOON + n % 3 * HOUR,
+            )
+            for n in range(60)
+        ),
     )
     await fold(database)
     for timeframe, rows in (("hour", 3), ("day", 1), ("week", 1), ("month", 1)):
         sketches = await sql.fetch(
-            "SELECT actors, sessions FROM analytics_distinct_sketches WHERE timeframe = $1", timeframe
+            "SELECT actors, sessions, streams FROM analytics_distinct_sketches WHERE timeframe = $1", timeframe
         )
         assert len(sketches) == rows
-        assert {round(estimate(row["actors"])) for row in sketches} == {50}
-        assert {round(estimate(row["sessions"])) for row in sketches} == {70}
+        for kind, expected in (("actors", 50), ("sessions", 70), ("streams", 20)):
+            assert {round(estimate(unpack(row[kind]))) for row in sketches} == {expected}
 
 
 async def test_late_events_change_their_hours(database: Database, sql: Connection) -> None:
@@ -196,14 +268,6 @@ async def test_a_closed_day_is_frozen_and_takes_nothing(database: Database, sql:
     assert await counts(sql, "hour") == {(NOON, "view"): 1}
 
 
-async def purge(database: Database, sql: Connection, moment: datetime) -> None:
-    """Close the day of a moment and drop its partition."""
-    day = day_of(moment)
-    await close_day(database, day, NOON)
-    await sql.execute(f"DROP TABLE analytics_events_{day:%Y%m%d}")
-    await sql.execute("DELETE FROM analytics_closed_days")
-
-
 async def test_late_events_of_a_purged_day_add_to_it(database: Database, sql: Connection) -> None:
     """Once and again; their sketches merge with the frozen ones."""
     for turn in range(1, 4):
@@ -215,7 +279,7 @@ async def test_late_events_of_a_purged_day_add_to_it(database: Database, sql: Co
         await purge(database, sql, NOON)
         assert await counts(sql, "day") == {(MIDNIGHT, "view"): 2 * turn}
         actors = await sql.fetchval("SELECT actors FROM analytics_distinct_sketches WHERE timeframe = 'month'")
-        assert round(estimate(actors)) == turn + 1
+        assert round(estimate(unpack(actors))) == turn + 1
 
 
 async def test_hours_and_days_go_and_longer_rollups_remember(database: Database, sql: Connection) -> None:

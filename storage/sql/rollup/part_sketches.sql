@@ -1,4 +1,4 @@
--- Reads the sketches that make up longer periods; who reads them merges them.
+-- Reads the sketches that make up longer periods; who reads them unpacks and merges them.
 -- $1 periods (timestamptz[]), and for each of them which sketches: $2 timeframes (text[]), $3 starts,
 -- $4 ends (timestamptz[], half-open), $5 whether frozen (boolean[]; null: both)
 -- Leans on the primary key.
@@ -7,7 +7,7 @@ WITH sources AS (
     FROM unnest($1::timestamptz[], $2::text[], $3::timestamptz[], $4::timestamptz[], $5::boolean[])
         AS source (time, timeframe, start, finish, frozen)
 )
-SELECT sources.time, part.actors, part.sessions
+SELECT sources.time, part.actors, part.sessions, part.streams
 FROM sources
 JOIN analytics_distinct_sketches AS part
     ON part.timeframe = sources.timeframe

@@ -1,4 +1,4 @@
--- Adds rollups up into longer periods, by type.
+-- Adds rollups up into longer periods, by type; the maxima of the measure "max" stay maxima.
 -- $1 periods to add up into (timestamptz[]), and for each of them which rollups: $2 timeframes (text[]), $3 starts,
 -- $4 ends (timestamptz[], half-open), $5 whether frozen (boolean[]; null: both)
 -- Leans on the primary key.
@@ -18,15 +18,17 @@ WITH sources AS (
     SELECT time, event_type, CAST(sum(count) AS bigint) AS count
     FROM parts
     GROUP BY time, event_type
-), sums AS (
-    SELECT time, event_type, measure, key, sum(CAST(value AS numeric)) AS value
+), merged AS (
+    SELECT
+        time, event_type, measure, key,
+        CASE WHEN measure = 'max' THEN max(CAST(value AS numeric)) ELSE sum(CAST(value AS numeric)) END AS value
     FROM parts
     CROSS JOIN LATERAL jsonb_each(metadata) AS measured (measure, keys)
     CROSS JOIN LATERAL jsonb_each_text(keys) AS entry (key, value)
     GROUP BY time, event_type, measure, key
 ), measures AS (
     SELECT time, event_type, measure, jsonb_object_agg(key, value) AS keys
-    FROM sums
+    FROM merged
     GROUP BY time, event_type, measure
 ), documents AS (
     SELECT time, event_type, jsonb_object_agg(measure, keys) AS metadata
