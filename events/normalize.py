@@ -78,9 +78,14 @@ _WARNINGS = {
     MISSING: "timestamp is missing: the time of receipt was taken",
     FUTURE: "timestamp lies more than 5 minutes in the future: the time of receipt was taken",
 }
+_AGED = (
+    "timestamp lies more than {days} days back: the next retention run adds them up in rollups and drops the events; "
+    "to keep them, set ANALYTICS_RETENTION_RAW_DAYS higher than {days}, or to 0 for ever, before it"
+)
 
 
 _SOURCE_OF = itemgetter(COLUMNS.index("timestamp_source"))
+_TIMES_OF = itemgetter(COLUMNS.index("timestamp"), COLUMNS.index("received_at"))
 _RELEASE_OF = itemgetter(COLUMNS.index("event_type"), COLUMNS.index("schema_version"))
 _Window = tuple[datetime, datetime, int, int, int, dict[Release, Violation]]
 """A time of receipt as it was given, in UTC and in microseconds, and what it decides: the oldest and newest timestamp
@@ -129,6 +134,7 @@ class Normalizer:
         self._lifecycle = Lifecycle(validator.catalogue, sunset_days=schema_sunset_days)
         self._new_id = new_id
         self._retention_raw_days = retention_raw_days
+        self._aged = _AGED.format(days=retention_raw_days)
         self._hash_address = lru_cache(maxsize=ADDRESS_CACHE_SIZE)(_address_hasher(ip_hash_key))
         self._window = self._make_window(_EPOCH)
 
@@ -206,13 +212,19 @@ class Normalizer:
 
         Args:
             rows: of one message.
-            backfill: whether they come from an import, which may bring deprecated versions.
+            backfill: whether they come from an import, which may bring deprecated versions, and events that are too
+                old to stay.
         """
         warnings = {_WARNINGS[source]: count for source, count in Counter(map(_SOURCE_OF, rows)).items() if source}
         deprecated = self._lifecycle.warnings
         if deprecated and not backfill:
             releases = Counter(map(_RELEASE_OF, rows))
             warnings |= {deprecated[release]: count for release, count in releases.items() if release in deprecated}
+        # Without backfill the older ones have been refused.
+        if self._retention_raw_days and backfill:
+            longest = timedelta(days=self._retention_raw_days)
+            if aged := sum(received_at - timestamp > longest for timestamp, received_at in map(_TIMES_OF, rows)):
+                warnings[self._aged] = aged
         return warnings
 
     def _make_window(self, received_at: datetime) -> _Window:

@@ -18,7 +18,7 @@ from server.cli.command_error import CommandError
 from server.cli.event_progress import EventProgress
 from server.cli.import_plan import PlannedFile, plan_import
 from server.cli.main import EXIT_FAILED
-from server.cli.render import open_console, print_table, printable
+from server.cli.render import open_console, print_line, print_table, printable
 from server.cli.sender import ChunkSender
 from sociallive.analytics.v1.track_pb2 import Rejection, TrackBatchResponse
 
@@ -136,7 +136,7 @@ def import_files(
     if counts.rejected > MOST_SHOWN:
         messages.print(f"... and {counts.rejected - MOST_SHOWN:,} more were rejected.")
     for description, events in sorted(counts.warnings.items()):
-        messages.print(printable(f"warning: in {events:,} records {description}"))
+        print_line(messages, printable(f"warning: in {events:,} records {description}"))
 
 
 def _rejection_lines(name: str, chunk: Chunk, answer: TrackBatchResponse) -> list[str]:

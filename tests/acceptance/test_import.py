@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -64,3 +65,16 @@ def test_an_import_goes_on_over_a_killed_server_and_stores_every_purchase_once(t
         dashboard = ask(service, *DASHBOARD)
     assert (dashboard["events"], dashboard["users"]) == (str(PURCHASES), "23570")
     assert dashboard["revenue"] == [{"currency": "USD", "amount": "2500315.63", "orders": str(PURCHASES)}]
+
+
+def test_an_import_of_old_events_says_that_they_do_not_stay(service: Service, tmp_path: Path) -> None:
+    """In one line on the terminal, with their number and the setting that would keep them."""
+    file = tmp_path / "old.ndjson"
+    times = ["1999-12-31T23:59:59Z", "2000-01-01T00:00:00Z", f"{datetime.now(UTC):%FT%TZ}"]
+    lines = [{"timestamp": time, "view": {"contentType": "post", "contentId": "1"}} for time in times]
+    file.write_text("\n".join(map(json.dumps, lines)))
+    with started(service, "import", str(file)) as process:
+        _, told = process.communicate(timeout=60)
+    (warning,) = told.splitlines()
+    assert warning.startswith("warning: in 2 records timestamp lies more than 90 days back")
+    assert "ANALYTICS_RETENTION_RAW_DAYS" in warning

@@ -39,6 +39,19 @@ def test_an_import_may_bring_any_age(timestamp: datetime) -> None:
     assert f"lies {(NOW - timestamp).days} days back" in rejected.violations[0].description
 
 
+def test_an_import_is_warned_of_events_that_do_not_stay() -> None:
+    """With their number and the setting; not of those of the last 90 days, nor where everything is kept."""
+    ages = [timedelta(0), timedelta(days=90), timedelta(days=90) + MICROSECOND, timedelta(days=900)]
+    rows = [NORMALIZER.prepare(view_at(NOW - age), NOW, backfill=True) for age in ages]
+    kept = [row for row in rows if not isinstance(row, Rejected)]
+    ((warning, count),) = NORMALIZER.count_warnings(kept, backfill=True).items()
+    assert count == 2
+    assert "more than 90 days back" in warning
+    assert "ANALYTICS_RETENTION_RAW_DAYS higher" in warning
+    assert NORMALIZER.count_warnings(kept[:2], backfill=True) == {}
+    assert Normalizer(ip_hash_key=b"k", retention_raw_days=0).count_warnings(kept, backfill=True) == {}
+
+
 def test_the_time_of_receipt_stands_in_for_a_missing_or_a_future_timestamp() -> None:
     """The row says why."""
     missing, future = row_of(typed("view", VIEW)), row_of(view_at(NOW + timedelta(minutes=5) + MICROSECOND))
