@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from itertools import accumulate
 
 from server.reports.errors import QuestionError
-from server.reports.periods import Calendar, Length, count_cohorts, read_calendar, read_periods
+from server.reports.periods import MOST_PERIODS, Calendar, Length, count_cohorts, read_calendar, read_periods
 from server.reports.scope import LONGEST_REPORT, Scope, read_scope, to_timestamp
 from server.reports.steps import format_step, parse_step
 from sociallive.analytics.v1.retention_pb2 import (
@@ -163,7 +163,8 @@ def _read_cells(question: GetRetentionRequest, cohorts: int) -> tuple[_Cell, ...
             raise QuestionError(
                 f"brackets[{number}]", f'must be periods from 1 on, both ends included, as in "1-7"; not {text[:40]!r}'
             )
-        read_periods(last, cohorts)
+        if last > MOST_PERIODS:
+            raise QuestionError(f"brackets[{number}]", f"must end with period {MOST_PERIODS} or before, not {last}")
         if cells and first <= cells[-1].last:
             raise QuestionError(
                 f"brackets[{number}]", f"must begin after the one before, which ends at {cells[-1].last}"

@@ -12,7 +12,6 @@ from server.reports.scope import to_timestamp
 from sociallive.analytics.v1.event_pb2 import Event
 from sociallive.analytics.v1.funnel_pb2 import (
     FunnelEntry,
-    FunnelExclusion,
     FunnelOrder,
     GetFunnelRequest,
     ListFunnelActorsRequest,
@@ -21,7 +20,6 @@ from sociallive.analytics.v1.purchase_event_pb2 import PurchaseEvent
 from sociallive.analytics.v1.track_pb2 import TrackEventsRequest
 from sociallive.analytics.v1.view_event_pb2 import ViewEvent
 from tests.acceptance.running import Service, fails_with
-from tests.acceptance.samples import violations
 
 DAY = datetime(2026, 3, 10, tzinfo=UTC)
 
@@ -135,69 +133,3 @@ def test_the_actors_of_a_step_are_listed_page_by_page(filled: Service) -> None:
     with fails_with(grpc.StatusCode.INVALID_ARGUMENT) as caught:
         filled.stub.ListFunnelActors(dropped, timeout=10)
     assert "another question" in caught[0].details()
-
-
-@pytest.mark.parametrize(
-    ("question", "field", "words"),
-    [
-        (GetFunnelRequest(), "steps", "must be 2 to 12"),
-        (funnel("view"), "steps", "must be 2 to 12"),
-        (funnel(*["view"] * 50), "steps", "not 50"),
-        (funnel("view", "buy"), "steps[1]", "known are view, engagement, purchase"),
-        (funnel("view", "purchase:amuont=1"), "steps[1]", "did you mean amount"),
-        (funnel("view", ""), "steps[1]", "names no event type"),
-        (funnel("[1]"), "steps", "JSON array"),
-        (funnel("view", "purchase", window="0d"), "window", "longer than nothing"),
-        (funnel("view", "purchase", window="1y"), "window", '"14d"'),
-        (funnel("view", "purchase", window="9999d"), "window", "at most 366d"),
-        (funnel("view", "purchase", order=9), "order", "FUNNEL_ORDER_STRICT"),
-        (funnel("view", "purchase", entry=9), "entry", "FUNNEL_ENTRY_FIRST"),
-        (funnel("view", "purchase", breakdown="colour"), "breakdown", "known are"),
-        (funnel("view", "purchase", end_time=to_timestamp(DAY)), "start_time", "before end_time"),
-        (funnel("view", "purchase", start_time=to_timestamp(DAY - timedelta(days=9000))), "start_time", "3660 days"),
-        (funnel("view", "purchase", time_zone="Mars"), "time_zone", "IANA"),
-        (funnel("view", "purchase", exclusions=[FunnelExclusion(step="view")]), "exclusions[0]", "from_step before"),
-        (
-            funnel("view", "purchase", exclusions=[FunnelExclusion(step="vie", to_step=1)]),
-            "exclusions[0].step",
-            "did you mean view",
-        ),
-        (
-            funnel("view", "purchase", exclusions=[FunnelExclusion(step="view", to_step=1)] * 9),
-            "exclusions",
-            "at most 8",
-        ),
-        (
-            funnel("view", "purchase", order=3, exclusions=[FunnelExclusion(step="view", to_step=1)]),
-            "exclusions",
-            "need an order",
-        ),
-        (funnel(*["view"] * 4, order=3), "steps", "at most 3 steps"),
-    ],
-)
-def test_a_wrong_question_names_its_field(filled: Service, question: GetFunnelRequest, field: str, words: str) -> None:
-    """And says what is allowed; asked for actors, it says where in that question."""
-    with fails_with(grpc.StatusCode.INVALID_ARGUMENT) as caught:
-        filled.stub.GetFunnel(question, timeout=10)
-    assert field in violations(caught[0])
-    assert words in caught[0].details()
-    with fails_with(grpc.StatusCode.INVALID_ARGUMENT) as caught:
-        filled.stub.ListFunnelActors(ListFunnelActorsRequest(funnel=question), timeout=10)
-    assert f"funnel.{field}" in violations(caught[0])
-
-
-@pytest.mark.parametrize(
-    ("fields", "field"),
-    [
-        ({"step": 2}, "step"),
-        ({"step": -1}, "step"),
-        ({"step": 0, "dropped": True}, "step"),
-        ({"page_size": 1001}, "page_size"),
-        ({"page_token": "x"}, "page_token"),
-    ],
-)
-def test_a_wrong_page_of_actors_names_its_field(filled: Service, fields: dict[str, Any], field: str) -> None:
-    """The step, the size and the token."""
-    with fails_with(grpc.StatusCode.INVALID_ARGUMENT) as caught:
-        filled.stub.ListFunnelActors(ListFunnelActorsRequest(funnel=funnel("view", "view"), **fields), timeout=10)
-    assert field in violations(caught[0])

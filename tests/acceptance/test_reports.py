@@ -21,7 +21,7 @@ from sociallive.analytics.v1.stream_event_pb2 import StreamEvent
 from sociallive.analytics.v1.track_pb2 import TrackEventsRequest
 from sociallive.analytics.v1.view_event_pb2 import ViewEvent
 from tests.acceptance.running import Service, fails_with
-from tests.acceptance.samples import reason, track, violations
+from tests.acceptance.samples import track
 
 MONDAY = datetime(2026, 3, 2, tzinfo=UTC)
 
@@ -244,36 +244,3 @@ def test_a_listed_event_is_the_event_that_was_sent(filled: Service) -> None:
     expected.received_at.CopyFrom(read.received_at)
     expected.timestamp_source = read.timestamp_source
     assert read == expected
-
-
-@pytest.mark.parametrize(
-    ("question", "field"),
-    [
-        (ListEventsRequest(page_size=1001), "page_size"),
-        (ListEventsRequest(page_size=-1), "page_size"),
-        (ListEventsRequest(event_type="vieew"), "event_type"),
-        (ListEventsRequest(timeframe="fortnight"), "timeframe"),
-        (ListEventsRequest(time_zone="Mars/Base"), "time_zone"),
-        (ListEventsRequest(page_token="made up"), "page_token"),  # noqa: S106 - no password
-        (ListEventsRequest(user_id="a\0b"), "user_id"),
-        (ListEventsRequest(filter="purchse:amount>1"), "filter"),
-        (ListEventsRequest(filter="view:amount>1"), "filter"),
-        (ListEventsRequest(start_time=stamp(MONDAY), end_time=stamp(MONDAY)), "start_time"),
-    ],
-)
-def test_wrong_questions_name_their_field(filled: Service, question: ListEventsRequest, field: str) -> None:
-    """INVALID_ARGUMENT with the field and what is allowed."""
-    with fails_with(grpc.StatusCode.INVALID_ARGUMENT) as caught:
-        filled.stub.ListEvents(question, timeout=10)
-    assert list(violations(caught[0])) == [field]
-    assert reason(caught[0]) == "INVALID_QUESTION"
-
-
-def test_a_page_token_belongs_to_its_question(filled: Service) -> None:
-    """Another filter with the token of the first is refused."""
-    page = filled.stub.ListEvents(ListEventsRequest(**monday(), page_size=1), timeout=10)
-    with fails_with(grpc.StatusCode.INVALID_ARGUMENT):
-        filled.stub.ListEvents(ListEventsRequest(timeframe="24h", page_token=page.next_page_token), timeout=10)
-    with fails_with(grpc.StatusCode.INVALID_ARGUMENT):
-        question = ListEventsRequest(**monday(), filter="view", page_token=page.next_page_token)
-        filled.stub.ListEvents(question, timeout=10)

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import grpc
 import pytest
 from google.protobuf import json_format
 
@@ -112,41 +111,3 @@ def test_cohorts_by_a_step_count_from_there_on(reports: Service) -> None:
     answer = reports.stub.GetCohort(request, timeout=20)
     assert [cohort.size for cohort in answer.cohorts] == [0, 2, 0]
     assert [(at.users, at.events) for at in answer.cohorts[1].periods] == [(2, 2), (1, 1)]
-
-
-@pytest.mark.parametrize(
-    ("method", "question", "field"),
-    [
-        ("GetRetention", {"entryStep": "vew"}, "entry_step"),
-        ("GetRetention", {"returnStep": "view:colour=red"}, "return_step"),
-        ("GetRetention", {"periods": -1}, "periods"),
-        ("GetRetention", {"periods": 367}, "periods"),
-        ("GetRetention", {"brackets": ["1-2"]}, "brackets"),
-        ("GetRetention", {"kind": "RETENTION_KIND_BRACKETS"}, "brackets"),
-        ("GetRetention", {"kind": "RETENTION_KIND_BRACKETS", "brackets": ["0-2"]}, "brackets[0]"),
-        ("GetRetention", {"kind": "RETENTION_KIND_BRACKETS", "brackets": ["1-4", "4-9"]}, "brackets[1]"),
-        ("GetRetention", {"kind": "RETENTION_KIND_BRACKETS", "brackets": ["1"], "periods": 3}, "periods"),
-        ("GetRetention", {"kind": 9}, "kind"),
-        ("GetRetention", {"entry": 9}, "entry"),
-        ("GetRetention", {"window": 9}, "window"),
-        ("GetRetention", {"granularity": 9}, "granularity"),
-        ("GetRetention", {"weekStart": 9}, "week_start"),
-        ("GetRetention", {"window": 2, "granularity": "GRANULARITY_MONTH"}, "window"),
-        ("GetRetention", {"startTime": "2020-01-01T00:00:00Z"}, "granularity"),
-        ("GetRetention", {"endTime": "2026-03-01T00:00:00Z"}, "start_time"),
-        ("GetRetention", {"timeZone": "Mars/Olympus"}, "time_zone"),
-        ("GetCohort", {"step": "view:"}, "step"),
-        ("GetCohort", {"granularity": 9}, "granularity"),
-        ("GetCohort", {"startTime": "2010-01-01T00:00:00Z"}, "start_time"),
-    ],
-)
-def test_a_question_that_makes_no_sense_is_refused_by_its_field(
-    reports: Service, method: str, question: dict[str, Any], field: str
-) -> None:
-    """With what is allowed."""
-    request_class = GetRetentionRequest if method == "GetRetention" else GetCohortRequest
-    request = json_format.ParseDict({**RANGE, **question}, request_class())
-    with pytest.raises(grpc.RpcError) as caught:
-        getattr(reports.stub, method)(request, timeout=20)
-    assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
-    assert str(caught.value.details()).startswith(f"{field}: ")
