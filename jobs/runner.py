@@ -5,6 +5,7 @@ import os
 import socket
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -107,11 +108,9 @@ class Runner:
         at_start = job.at_start
         while True:
             try:
-                if at_start:
+                if not await self.run_if_due(job) and at_start:
                     await self.run_now(job)
-                    at_start = False
-                else:
-                    await self.run_if_due(job)
+                at_start = False
                 wait_s = await self._wait_s(job)
             except AnalyticsError as exc:
                 log.error("job_failed", job=job.name, reason=exc.reason, error=str(exc))  # noqa: TRY400 - the message is the story
@@ -152,6 +151,10 @@ class Runner:
         )
         try:
             outcome = await job.run(order)
+        except asyncio.CancelledError:
+            with suppress(AnalyticsError):
+                await self._write(entry, started_s, outcome="stopped")
+            raise
         except Exception as exc:
             reason = exc.reason if isinstance(exc, AnalyticsError) else type(exc).__name__
             await self._write(entry, started_s, details={"reason": reason})

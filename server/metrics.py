@@ -1,4 +1,4 @@
-"""Metrics for Prometheus: served by the parent process, and read from the ledger, so that they survive restarts."""
+"""Metrics for Prometheus: served by the parent process, and read from the database, so that they survive restarts."""
 
 import asyncio
 from collections.abc import Iterator
@@ -13,6 +13,7 @@ from prometheus_client.registry import Collector
 from runtime.errors import AnalyticsError
 from storage.database import Database
 from storage.ingest_ledger import read_ingest_hours, read_storage_size
+from storage.job_health import read_job_health, read_unfolded
 
 log = structlog.get_logger(__name__)
 
@@ -21,8 +22,8 @@ COLLECT_TIMEOUT_S = 5.0
 OUTCOMES = ("stored", "duplicates", "rejected")
 
 
-class IngestCollector(Collector):
-    """Collects the figures of `analytics ingest stats`, of all time; called from the metrics server's own threads."""
+class StorageCollector(Collector):
+    """Collects what the database knows about ingestion and jobs; called from the metrics server's own threads."""
 
     def __init__(self, database: Database, spool_folder: Path, loop: asyncio.AbstractEventLoop) -> None:
         """Take the database, the spool's folder, and the loop that the database belongs to."""
@@ -42,23 +43,63 @@ class IngestCollector(Collector):
         yield from metrics
 
     async def _read(self) -> list[Metric]:
-        hours = await read_ingest_hours(self._database, self._spool_folder)
-        size = await read_storage_size(self._database)
-        events = CounterMetricFamily(
-            "analytics_ingest_events", "Events by what became of them, ever.", labels=["outcome"]
-        )
-        for outcome in OUTCOMES:
-            events.add_metric([outcome], sum(getattr(hour, outcome) for hour in hours))
         return [
-            events,
-            GaugeMetricFamily(
-                "analytics_ingest_spooled_events",
-                "Events that wait on this machine for the database.",
-                sum(hour.spooled for hour in hours),
-            ),
-            GaugeMetricFamily("analytics_database_bytes", "Size of the database.", size.database_bytes),
-            GaugeMetricFamily("analytics_quarantine_bytes", "Size of the quarantine.", size.quarantine_bytes),
+            *await _read_ingest(self._database, self._spool_folder),
+            *await _read_jobs(self._database),
+            *await _read_backlog(self._database),
         ]
+
+
+async def _read_ingest(database: Database, spool_folder: Path) -> list[Metric]:
+    """Read the figures of `analytics ingest stats`, of all time."""
+    hours = await read_ingest_hours(database, spool_folder)
+    size = await read_storage_size(database)
+    events = CounterMetricFamily("analytics_ingest_events", "Events by what became of them, ever.", labels=["outcome"])
+    for outcome in OUTCOMES:
+        events.add_metric([outcome], sum(getattr(hour, outcome) for hour in hours))
+    return [
+        events,
+        GaugeMetricFamily(
+            "analytics_ingest_spooled_events",
+            "Events that wait on this machine for the database.",
+            sum(hour.spooled for hour in hours),
+        ),
+        GaugeMetricFamily("analytics_database_bytes", "Size of the database.", size.database_bytes),
+        GaugeMetricFamily("analytics_quarantine_bytes", "Size of the quarantine.", size.quarantine_bytes),
+    ]
+
+
+async def _read_jobs(database: Database) -> list[Metric]:
+    """Read how each job went that ever ran, on whichever server."""
+    succeeded = GaugeMetricFamily(
+        "analytics_job_last_success_timestamp_seconds", "When the newest good run of a job ended.", labels=["job"]
+    )
+    is_good = GaugeMetricFamily(
+        "analytics_job_last_run_success", "Whether the newest run of a job went well.", labels=["job"]
+    )
+    duration = GaugeMetricFamily(
+        "analytics_job_last_run_duration_seconds", "How long the newest run of a job took.", labels=["job"]
+    )
+    for health in await read_job_health(database):
+        if health.succeeded_at is not None:
+            succeeded.add_metric([health.job], health.succeeded_at.timestamp())
+        is_good.add_metric([health.job], float(health.is_good))
+        duration.add_metric([health.job], health.duration_s)
+    return [succeeded, is_good, duration]
+
+
+async def _read_backlog(database: Database) -> list[Metric]:
+    """Read what the next fold has to do."""
+    unfolded = await read_unfolded(database)
+    oldest = GaugeMetricFamily(
+        "analytics_oldest_unfolded_hour_timestamp_seconds", "Start of the oldest hour with events in no rollup yet."
+    )
+    if unfolded.oldest_hour is not None:
+        oldest.add_metric([], unfolded.oldest_hour.timestamp())
+    return [
+        GaugeMetricFamily("analytics_unfolded_events", "Events that no rollup holds yet.", unfolded.events),
+        oldest,
+    ]
 
 
 @contextmanager
@@ -77,7 +118,7 @@ def serve_metrics(database: Database, spool_folder: Path, *, host: str, port: in
         yield 0
         return
     registry = CollectorRegistry()
-    registry.register(IngestCollector(database, spool_folder, asyncio.get_running_loop()))
+    registry.register(StorageCollector(database, spool_folder, asyncio.get_running_loop()))
     try:
         server, thread = start_http_server(port, host, registry)
     except OSError as exc:

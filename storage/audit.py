@@ -21,7 +21,7 @@ class AuditEntry:
         started_at, finished_at: aware times.
         actor: who: a job's runner, or a person at a terminal, as `name@host`.
         action: what, as the name of a job.
-        outcome: a word: "done", "failed", "dry run", "differences".
+        outcome: a word: "done", "failed", "stopped" (cut off), "dry run", "differences".
         range_start, range_end: the half-open range of event times that was worked on, where there is one.
         rows, bytes: how much was changed.
         details: what else is worth knowing; never a payload, an address or a credential.

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -229,6 +230,13 @@ def totals(service: Service) -> dict[str, int]:
         parts = ("stored", "duplicates", "rejected", "spooled")
         assert counts["received"] == sum(counts[part] for part in parts)
     return {name: int(count) for name, count in answer["total"].items()}
+
+
+def scrape(port: int) -> dict[str, float]:
+    """Read the metrics as Prometheus does."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+        lines = answer.read().decode().splitlines()
+    return {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in lines if not line.startswith("#")}
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import urllib.request
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +14,7 @@ from sociallive.analytics.v1.dashboard_pb2 import GetDashboardRequest
 from sociallive.analytics.v1.event_pb2 import Event
 from sociallive.analytics.v1.track_pb2 import EventStatus, TrackBatchRequest, TrackRequest
 from sociallive.analytics.v1.view_event_pb2 import ViewEvent
-from tests.acceptance.running import WORKER, Service, eventually, fails_with, free_port, totals
+from tests.acceptance.running import WORKER, Service, eventually, fails_with, free_port, scrape, totals
 from tests.acceptance.samples import reason, retry_delay_s, track, view, violations
 
 STORED, DUPLICATE = EventStatus.EVENT_STATUS_STORED, EventStatus.EVENT_STATUS_DUPLICATE
@@ -138,10 +137,3 @@ def test_metrics_tell_the_same_figures_as_the_command(data_dir: Path) -> None:
             assert found["analytics_database_bytes"] > 1_000_000
             service.stop()
             service.start()
-
-
-def scrape(port: int) -> dict[str, float]:
-    """Read the metrics as Prometheus does."""
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
-        lines = answer.read().decode().splitlines()
-    return {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in lines if not line.startswith("#")}

@@ -121,6 +121,41 @@ async def test_a_failed_run_is_audited_with_its_reason_alone(database: Database)
     assert (await read_last_runs(database))["count"].outcome == "done"
 
 
+async def test_a_run_that_is_cut_off_is_audited_too(database: Database) -> None:
+    """As when the server stops, or somebody presses Ctrl-C."""
+    began = asyncio.Event()
+
+    async def run(_: Order) -> Outcome:
+        began.set()
+        await asyncio.Event().wait()
+        return Outcome()
+
+    runner = Runner(database, Settings(), name="server")
+    running = asyncio.create_task(runner.run_now(Job(name="count", run=run, purpose="count")))
+    await began.wait()
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert (await read_last_runs(database))["count"].outcome == "stopped"
+
+
+async def test_a_job_that_runs_at_start_runs_once_then(database: Database) -> None:
+    """Where it is due as well, that is one run; where it is not, it runs all the same."""
+    clock, counting = Clock(), Counting()
+    job = replace(counting.job, at_start=True)
+    for starts in (1, 2):
+        stop = asyncio.Event()
+        runner = Runner(database, Settings(), name="server", now=clock)
+        keeping = asyncio.create_task(runner.keep_running([job], stop))
+        async with asyncio.timeout(10):
+            while len(counting.runs) < starts:
+                await asyncio.sleep(0.01)
+        await asyncio.sleep(0.1)
+        stop.set()
+        await keeping
+        assert len(counting.runs) == starts
+
+
 async def test_the_audit_log_is_only_ever_added_to(database: Database, sql: Connection) -> None:
     """Not even its owner changes or deletes a row by accident."""
     await Runner(database, Settings(), name="server").run_now(Counting().job)
