@@ -12,6 +12,7 @@ from asyncpg import Record
 
 from storage.predicates import Query
 from storage.reader import Snapshot
+from storage.rollups.cover import Span
 from storage.sql import statement
 
 TOP_CONTENT = 10
@@ -111,12 +112,16 @@ class DashboardRows:
     top_content: Sequence[ContentViews]
     top_paths: Sequence[PathOrders]
     as_of: datetime | None
+    unknown: Sequence[Span] = ()
+    """Parts of both ranges whose events have aged out so far that nothing tells what happened in them."""
+    unknown_series: Sequence[Span] = ()
+    """Likewise for the periods of the series, which need shorter rollups."""
 
 
 async def read_dashboard(
     snapshot: Snapshot, *, previous_start: datetime, period_starts: Sequence[datetime], end: datetime
 ) -> DashboardRows:
-    """Read what a dashboard shows of a range, and of the one before.
+    """Read what a dashboard shows of a range, and of the one before, from their raw events.
 
     Args:
         snapshot: what to read from.
@@ -186,7 +191,7 @@ def _figures(
     return Figures(
         events=sum(row["count"] for row in counts),
         revenue=tuple(_revenue(row) for row in revenue),
-        mean_view_duration=_mean(dwell["duration"], dwell["views"]),
+        mean_view_duration=mean(dwell["duration"], dwell["views"]),
         users=users,
         new_users=new_users,
         sessions=sessions["sessions"],
@@ -195,7 +200,7 @@ def _figures(
         streams=StreamTotals(
             live_streams=streams["live_streams"],
             peak_viewers=None if streams["peak_viewers"] is None else int(streams["peak_viewers"]),
-            mean_viewers=_mean(streams["viewers"], streams["viewer_counts"]),
+            mean_viewers=mean(streams["viewers"], streams["viewer_counts"]),
             watch_duration=float(streams["watch_duration"]),
         ),
     )
@@ -232,6 +237,6 @@ def _revenue(row: Record) -> RevenueTotal:
     return RevenueTotal(row["currency"], f"{row['amount']:f}", row["orders"])
 
 
-def _mean(total: Decimal | None, count: int) -> float | None:
+def mean(total: Decimal | None, count: int) -> float | None:
     """Divide exact sums, which are the same in whatever order Postgres adds up; sums of doubles are not."""
     return None if total is None else float(total / count)

@@ -12,15 +12,19 @@ from asyncpg import Record
 from storage.database import Database, PooledConnection
 from storage.errors import StorageTimeoutError
 from storage.predicates import Query
+from storage.rollups.memory import RollupMemory
 from storage.sql import statement
 
 
 class Snapshot:
     """One moment of the stored events: everything read from it agrees."""
 
-    def __init__(self, connection: PooledConnection, database: Database, deadline: float) -> None:
+    def __init__(
+        self, connection: PooledConnection, database: Database, deadline: float, rollups: RollupMemory
+    ) -> None:
         """Read from a connection in a transaction, until `deadline`, a time of the loop's clock."""
-        self._connection = connection
+        self.connection = connection
+        self.rollups = rollups
         self._database = database
         self._deadline = deadline
 
@@ -35,7 +39,7 @@ class Snapshot:
 
     async def fetch_query(self, query: Query) -> list[Record]:
         """Read all rows of a statement that its report composed."""
-        rows: list[Record] = await self._connection.fetch(query.text, *query.parameters)
+        rows: list[Record] = await self.connection.fetch(query.text, *query.parameters)
         return rows
 
     async def fetch_each(self, queries: Sequence[Query]) -> list[list[Record]]:
@@ -54,11 +58,11 @@ class Snapshot:
         async def read_beside(snapshot_id: str) -> None:
             left_s = self._deadline - asyncio.get_running_loop().time()
             async with _begin(self._database, max(left_s, 0.001), snapshot_id) as connection:
-                await read_some(Snapshot(connection, self._database, self._deadline))
+                await read_some(Snapshot(connection, self._database, self._deadline, self.rollups))
 
         lanes = [read_some(self)]
         if len(queries) > 1 and self._database.has_free_reader():
-            lanes.append(read_beside(await self._connection.fetchval("SELECT pg_export_snapshot()")))
+            lanes.append(read_beside(await self.connection.fetchval("SELECT pg_export_snapshot()")))
         tasks = [asyncio.create_task(lane) for lane in lanes]
         try:
             await asyncio.gather(*tasks)
@@ -74,6 +78,7 @@ class Reader:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._rollups = RollupMemory()
 
     @asynccontextmanager
     async def snapshot(self, timeout_s: float) -> AsyncIterator[Snapshot]:
@@ -88,7 +93,7 @@ class Reader:
         deadline = asyncio.get_running_loop().time() + timeout_s
         try:
             async with asyncio.timeout(timeout_s), _begin(self._database, timeout_s) as connection:
-                yield Snapshot(connection, self._database, deadline)
+                yield Snapshot(connection, self._database, deadline, self._rollups)
         except TimeoutError as exc:
             raise StorageTimeoutError(
                 "the report took longer than the time it was given; ask for a shorter range"

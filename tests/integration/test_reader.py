@@ -318,4 +318,4 @@ async def test_statements_side_by_side_fail_and_end_together(database_url: str) 
 async def test_a_snapshot_cannot_write(snapshot: Snapshot) -> None:
     """A mistake in a report's statement must not change what is stored."""
     with pytest.raises(asyncpg.ReadOnlySQLTransactionError):
-        await snapshot._connection.execute("DELETE FROM analytics_events")
+        await snapshot.connection.execute("DELETE FROM analytics_events")

@@ -3,6 +3,7 @@ import datetime
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from sociallive.analytics.v1 import report_scope_pb2 as _report_scope_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from collections.abc import Iterable as _Iterable, Mapping as _Mapping
@@ -10,20 +11,31 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class Precision(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    PRECISION_UNSPECIFIED: _ClassVar[Precision]
+    PRECISION_EXACT: _ClassVar[Precision]
+    PRECISION_ESTIMATED: _ClassVar[Precision]
+PRECISION_UNSPECIFIED: Precision
+PRECISION_EXACT: Precision
+PRECISION_ESTIMATED: Precision
+
 class GetDashboardRequest(_message.Message):
-    __slots__ = ("timeframe", "start_time", "end_time", "time_zone")
+    __slots__ = ("timeframe", "start_time", "end_time", "time_zone", "precision")
     TIMEFRAME_FIELD_NUMBER: _ClassVar[int]
     START_TIME_FIELD_NUMBER: _ClassVar[int]
     END_TIME_FIELD_NUMBER: _ClassVar[int]
     TIME_ZONE_FIELD_NUMBER: _ClassVar[int]
+    PRECISION_FIELD_NUMBER: _ClassVar[int]
     timeframe: str
     start_time: _timestamp_pb2.Timestamp
     end_time: _timestamp_pb2.Timestamp
     time_zone: str
-    def __init__(self, timeframe: _Optional[str] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., time_zone: _Optional[str] = ...) -> None: ...
+    precision: Precision
+    def __init__(self, timeframe: _Optional[str] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., time_zone: _Optional[str] = ..., precision: _Optional[_Union[Precision, str]] = ...) -> None: ...
 
 class GetDashboardResponse(_message.Message):
-    __slots__ = ("info", "events", "users", "sessions", "new_users", "totals", "revenue", "mean_view_duration", "series", "top_content", "orders", "median_view_duration", "mean_session_duration", "streams", "platforms", "conversion_paths", "previous")
+    __slots__ = ("info", "events", "users", "sessions", "new_users", "totals", "revenue", "mean_view_duration", "series", "top_content", "orders", "median_view_duration", "mean_session_duration", "streams", "platforms", "conversion_paths", "previous", "estimates", "unknown")
     INFO_FIELD_NUMBER: _ClassVar[int]
     EVENTS_FIELD_NUMBER: _ClassVar[int]
     USERS_FIELD_NUMBER: _ClassVar[int]
@@ -41,6 +53,8 @@ class GetDashboardResponse(_message.Message):
     PLATFORMS_FIELD_NUMBER: _ClassVar[int]
     CONVERSION_PATHS_FIELD_NUMBER: _ClassVar[int]
     PREVIOUS_FIELD_NUMBER: _ClassVar[int]
+    ESTIMATES_FIELD_NUMBER: _ClassVar[int]
+    UNKNOWN_FIELD_NUMBER: _ClassVar[int]
     info: _report_scope_pb2.ReportInfo
     events: int
     users: int
@@ -58,7 +72,29 @@ class GetDashboardResponse(_message.Message):
     platforms: _containers.RepeatedCompositeFieldContainer[PlatformTotal]
     conversion_paths: _containers.RepeatedCompositeFieldContainer[ConversionPathTotal]
     previous: PreviousFigures
-    def __init__(self, info: _Optional[_Union[_report_scope_pb2.ReportInfo, _Mapping]] = ..., events: _Optional[int] = ..., users: _Optional[int] = ..., sessions: _Optional[int] = ..., new_users: _Optional[int] = ..., totals: _Optional[_Iterable[_Union[EventTypeTotal, _Mapping]]] = ..., revenue: _Optional[_Iterable[_Union[_report_scope_pb2.Revenue, _Mapping]]] = ..., mean_view_duration: _Optional[float] = ..., series: _Optional[_Iterable[_Union[SeriesPoint, _Mapping]]] = ..., top_content: _Optional[_Iterable[_Union[ContentTotal, _Mapping]]] = ..., orders: _Optional[int] = ..., median_view_duration: _Optional[float] = ..., mean_session_duration: _Optional[float] = ..., streams: _Optional[_Union[StreamFigures, _Mapping]] = ..., platforms: _Optional[_Iterable[_Union[PlatformTotal, _Mapping]]] = ..., conversion_paths: _Optional[_Iterable[_Union[ConversionPathTotal, _Mapping]]] = ..., previous: _Optional[_Union[PreviousFigures, _Mapping]] = ...) -> None: ...
+    estimates: _containers.RepeatedCompositeFieldContainer[Estimate]
+    unknown: _containers.RepeatedCompositeFieldContainer[TimeRange]
+    def __init__(self, info: _Optional[_Union[_report_scope_pb2.ReportInfo, _Mapping]] = ..., events: _Optional[int] = ..., users: _Optional[int] = ..., sessions: _Optional[int] = ..., new_users: _Optional[int] = ..., totals: _Optional[_Iterable[_Union[EventTypeTotal, _Mapping]]] = ..., revenue: _Optional[_Iterable[_Union[_report_scope_pb2.Revenue, _Mapping]]] = ..., mean_view_duration: _Optional[float] = ..., series: _Optional[_Iterable[_Union[SeriesPoint, _Mapping]]] = ..., top_content: _Optional[_Iterable[_Union[ContentTotal, _Mapping]]] = ..., orders: _Optional[int] = ..., median_view_duration: _Optional[float] = ..., mean_session_duration: _Optional[float] = ..., streams: _Optional[_Union[StreamFigures, _Mapping]] = ..., platforms: _Optional[_Iterable[_Union[PlatformTotal, _Mapping]]] = ..., conversion_paths: _Optional[_Iterable[_Union[ConversionPathTotal, _Mapping]]] = ..., previous: _Optional[_Union[PreviousFigures, _Mapping]] = ..., estimates: _Optional[_Iterable[_Union[Estimate, _Mapping]]] = ..., unknown: _Optional[_Iterable[_Union[TimeRange, _Mapping]]] = ...) -> None: ...
+
+class Estimate(_message.Message):
+    __slots__ = ("figure", "standard_error", "largest_error", "largest_count")
+    FIGURE_FIELD_NUMBER: _ClassVar[int]
+    STANDARD_ERROR_FIELD_NUMBER: _ClassVar[int]
+    LARGEST_ERROR_FIELD_NUMBER: _ClassVar[int]
+    LARGEST_COUNT_FIELD_NUMBER: _ClassVar[int]
+    figure: str
+    standard_error: float
+    largest_error: float
+    largest_count: int
+    def __init__(self, figure: _Optional[str] = ..., standard_error: _Optional[float] = ..., largest_error: _Optional[float] = ..., largest_count: _Optional[int] = ...) -> None: ...
+
+class TimeRange(_message.Message):
+    __slots__ = ("start_time", "end_time")
+    START_TIME_FIELD_NUMBER: _ClassVar[int]
+    END_TIME_FIELD_NUMBER: _ClassVar[int]
+    start_time: _timestamp_pb2.Timestamp
+    end_time: _timestamp_pb2.Timestamp
+    def __init__(self, start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class PreviousFigures(_message.Message):
     __slots__ = ("events", "users", "sessions", "new_users", "orders", "revenue", "mean_view_duration", "median_view_duration", "mean_session_duration", "streams")

@@ -1,0 +1,108 @@
+"""Which rollups make up a range, and which parts of it only raw events can tell."""
+
+from bisect import bisect_left
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+
+from storage.rollups.periods import Timeframe
+
+
+class Span(NamedTuple):
+    """A half-open range of time."""
+
+    start: datetime
+    end: datetime
+
+
+class Period(NamedTuple):
+    """A period that has a rollup, or would if anything had happened in it."""
+
+    timeframe: Timeframe
+    start: datetime
+
+    @property
+    def end(self) -> datetime:
+        """The first moment after it."""
+        return self.timeframe.end_of(self.start)
+
+
+@dataclass(frozen=True, slots=True)
+class Cover:
+    """Periods and spans that lie side by side and make up a range."""
+
+    periods: Sequence[Period]
+    rest: Sequence[Span]
+    """What is left: parts of hours at both ends, and hours with unfolded events."""
+
+
+LONGEST_FIRST = (Timeframe.MONTH, Timeframe.DAY, Timeframe.HOUR)
+"""Weeks cross the ends of months: beside them they would count twice what has aged out."""
+
+
+def cover(
+    start: datetime, end: datetime, unfolded: Collection[datetime], timeframes: Sequence[Timeframe] = LONGEST_FIRST
+) -> Cover:
+    """Cut [start, end) into the longest periods that lie in it.
+
+    Args:
+        start: first moment, in UTC.
+        end: first moment after.
+        unfolded: hours whose rollups lack events, and with them those of all periods that they lie in.
+        timeframes: which periods to use, the longest first.
+
+    Example:
+        >>> from datetime import UTC
+        >>> found = cover(datetime(2026, 1, 1, 22, 30, tzinfo=UTC), datetime(2026, 1, 3, tzinfo=UTC), ())
+        >>> [(period.timeframe.value, period.start.hour) for period in found.periods]
+        [('hour', 23), ('day', 0)]
+        >>> [(span.start.minute, span.end.hour) for span in found.rest]
+        [(30, 23)]
+    """
+    dirty = sorted(unfolded)
+    periods: list[Period] = []
+    rest: list[Span] = []
+    at = start
+    while at < end:
+        period = _longest_at(at, end, dirty, timeframes)
+        if period is None:
+            until = min(end, Timeframe.HOUR.end_of(Timeframe.HOUR.start_of(at)))
+            rest.append(Span(at, until))
+            at = until
+        else:
+            periods.append(period)
+            at = period.end
+    return Cover(periods, join_spans(rest))
+
+
+def join_spans(spans: Iterable[Span]) -> list[Span]:
+    """Join spans that touch or overlap, ascending by their starts."""
+    joined: list[Span] = []
+    for span in spans:
+        if joined and joined[-1].end >= span.start:
+            joined[-1] = Span(joined[-1].start, max(joined[-1].end, span.end))
+        else:
+            joined.append(span)
+    return joined
+
+
+def hours_of(span: Span) -> Iterator[datetime]:
+    """Yield the hours that a span touches."""
+    hour = Timeframe.HOUR.start_of(span.start)
+    while hour < span.end:
+        yield hour
+        hour = Timeframe.HOUR.end_of(hour)
+
+
+def _longest_at(
+    at: datetime, end: datetime, dirty: Sequence[datetime], timeframes: Sequence[Timeframe]
+) -> Period | None:
+    for timeframe in timeframes:
+        if timeframe.start_of(at) != at:
+            continue
+        until = timeframe.end_of(at)
+        place = bisect_left(dirty, at)
+        if until <= end and (place == len(dirty) or dirty[place] >= until):
+            return Period(timeframe, at)
+    return None

@@ -1,0 +1,185 @@
+"""Dashboards from rollups: whatever is folded, late or gone, they tell what the events themselves tell."""
+
+import json
+import random
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from server.reports.buckets import Bucket, buckets_of
+from server.reports.scope import Scope
+from storage.batch import COLUMNS
+from storage.dashboard_rollups import sum_dashboard, survey_dashboard
+from storage.dashboard_rows import DashboardRows, Figures, read_dashboard
+from storage.database import Database
+from storage.reader import Reader, Snapshot
+from storage.retention import RetentionPolicy, purge_aged
+from storage.rollups import fold
+from storage.rollups.cover import Span
+from tests.rows import make_batch, make_row, make_store
+
+FIRST = datetime(2026, 1, 29, tzinfo=UTC)
+"""Days of two months follow."""
+DAYS = 12
+EVENTS = 1_500
+ZONES = ("UTC", "America/New_York", "Asia/Kolkata", "Asia/Kathmandu", "Australia/Lord_Howe")
+MICROSECOND = timedelta(microseconds=1)
+QUESTIONS = 30
+
+
+def make_events(chance: random.Random, count: int, start: datetime, days: int) -> list[tuple[Any, ...]]:
+    """Make rows of all types at random times, many of them first or last moments of hours."""
+    rows = []
+    for _ in range(count):
+        time = start + timedelta(microseconds=chance.randrange(days * 86_400_000_000))
+        if chance.random() < 0.2:
+            time = time.replace(minute=0, second=0, microsecond=0) - chance.choice((timedelta(), MICROSECOND))
+        event_type, data = _payload(chance)
+        rows.append(
+            make_row(
+                timestamp=max(start, time),
+                received_at=time + timedelta(seconds=chance.randint(0, 90_000)),
+                event_type=event_type,
+                user_id=chance.choice((None, f"user-{chance.randint(1, 200)}")),
+                session_id=chance.choice((None, f"session-{chance.randint(1, 400)}")),
+                platform=chance.choice(("web", "ios", None)),
+                event_data=json.dumps(data),
+            )
+        )
+    return rows
+
+
+def _payload(chance: random.Random) -> tuple[str, dict[str, Any]]:
+    told = chance.random() < 0.7
+    match chance.choice(("view", "view", "purchase", "stream", "session")):
+        case "view":
+            data: dict[str, Any] = {"contentType": "post", "contentId": str(chance.randint(1, 30))}
+            return "view", data | ({"viewDuration": chance.randrange(0, 9000) / 100} if told else {})
+        case "purchase":
+            data = {"amount": chance.choice((0.1, 29.99, 10**12, 0.01)), "currency": chance.choice(("EUR", "USD"))}
+            path = [chance.choice(("feed", "search")) for _ in range(chance.randint(1, 3))]
+            return "purchase", data | ({"conversionPath": path} if told else {})
+        case "stream":
+            data = {"streamId": f"s{chance.randint(1, 40)}", "action": "join"}
+            return "stream", data | ({"viewerCount": chance.randint(0, 500), "watchDuration": 0.7} if told else {})
+        case other:
+            return other, {"action": "start"}
+
+
+async def store(database: Database, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Store rows as the service does."""
+    writer = make_store(database)
+    await writer.store(make_batch(rows))
+    await writer.close()
+
+
+async def ask_both(snapshot: Snapshot, start: datetime, end: datetime, zone: str) -> tuple[DashboardRows, ...]:
+    """Read a dashboard from rollups, and from raw events."""
+    times = list(buckets_of(Scope(start, end, ZoneInfo(zone)), Bucket.DAY))
+    before, starts = start - (end - start), [start, *times[1:]]
+    survey = await survey_dashboard(snapshot, previous_start=before, period_starts=starts, end=end)
+    raw = await read_dashboard(snapshot, previous_start=before, period_starts=starts, end=end)
+    assert survey.events_at_most >= raw.figures.events + raw.previous.events
+    return alike(await sum_dashboard(snapshot, survey)), alike(raw)
+
+
+def alike(rows: DashboardRows) -> DashboardRows:
+    """Write amounts in one way, whatever zeros they end in."""
+
+    def figures(some: Figures) -> Figures:
+        bare = (replace(row, amount=f"{Decimal(row.amount).normalize():f}") for row in some.revenue)
+        return replace(some, revenue=tuple(bare))
+
+    return replace(rows, figures=figures(rows.figures), previous=figures(rows.previous))
+
+
+def random_range(chance: random.Random) -> tuple[datetime, datetime]:
+    """Make a range whose ends lie anywhere, or on an hour or a day."""
+    ends: list[datetime] = []
+    while len(set(ends)) < 2:
+        time = FIRST + timedelta(microseconds=chance.randrange(DAYS * 86_400_000_000))
+        match chance.randint(0, 2):
+            case 0:
+                time = time.replace(minute=0, second=0, microsecond=0)
+            case 1:
+                time = time.replace(hour=0, minute=0, second=0, microsecond=0)
+        ends.append(time)
+    return min(ends), max(ends)
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    """A migrated database."""
+    opened = await Database.open(database_url)
+    yield opened
+    await opened.close()
+
+
+async def test_rollups_and_raw_events_tell_the_same(database: Database) -> None:
+    """With late events that are not folded in every second question, and with parts read in other snapshots."""
+    chance = random.Random(5)  # noqa: S311 - the same events in each run
+    await store(database, make_events(chance, EVENTS, FIRST, DAYS))
+    reader = Reader(database)
+    for number in range(QUESTIONS):
+        if number % 4 == 0:
+            await fold(database)
+        if number % 2:
+            await store(database, make_events(chance, chance.randint(1, 20), FIRST, DAYS))
+        start, end = random_range(chance)
+        async with reader.snapshot(60) as snapshot:
+            summed, raw = await ask_both(snapshot, start, end, chance.choice(ZONES))
+        assert summed == raw, (number, start, end)
+
+
+AGES = {
+    "raw events are gone": RetentionPolicy(raw_days=93, hourly_days=0, daily_days=0),
+    "hours are gone": RetentionPolicy(raw_days=91, hourly_days=94, daily_days=0),
+    "days are gone": RetentionPolicy(raw_days=91, hourly_days=92, daily_days=94),
+}
+NOW = FIRST + timedelta(days=100)
+
+
+@pytest.mark.parametrize("policy", AGES.values(), ids=AGES)
+async def test_what_has_aged_out_is_counted_or_said_to_be_unknown(database: Database, policy: RetentionPolicy) -> None:
+    """Every event counts but those that have aged out of the spans which the answer names; late ones always do."""
+    chance = random.Random(6)  # noqa: S311 - the same events in each run
+    aged = make_events(chance, EVENTS, FIRST, DAYS)
+    await store(database, aged)
+    await fold(database)
+    await purge_aged(database, policy, NOW)
+    late: list[tuple[Any, ...]] = []
+    reader = Reader(database)
+    unknowns = 0
+    kept = policy.raw_before(NOW)
+    assert kept is not None
+    for number in range(QUESTIONS):
+        if number % 3 == 1:
+            some = make_events(chance, 5, FIRST, DAYS)
+            late += some
+            await store(database, some)
+        if number % 3 == 0:
+            await fold(database)
+        start, end = random_range(chance)
+        times = list(buckets_of(Scope(start, end, ZoneInfo(chance.choice(ZONES))), Bucket.DAY))
+        async with reader.snapshot(60) as snapshot:
+            survey = await survey_dashboard(
+                snapshot, previous_start=start - (end - start), period_starts=[start, *times[1:]], end=end
+            )
+            rows = await sum_dashboard(snapshot, survey)
+        unknowns += bool(rows.unknown)
+        assert survey.aged_out == (start - (end - start) < kept), (number, start, end)
+        lost = count_in(aged, [span for span in rows.unknown if span.start < kept], start, end)
+        found = count_in(aged, [Span(start, end)], start, end) + count_in(late, [Span(start, end)], start, end)
+        assert rows.figures.events == found - lost, (number, start, end)
+    assert unknowns
+
+
+def count_in(rows: Sequence[tuple[Any, ...]], spans: Sequence[Span], start: datetime, end: datetime) -> int:
+    """Count the events of [start, end) that lie in any of the spans, which do not overlap."""
+    place = COLUMNS.index("timestamp")
+    return sum(start <= row[place] < end and any(span.start <= row[place] < span.end for span in spans) for row in rows)
