@@ -28,6 +28,14 @@ _NOT_JSON = {
     "treat_missing_header_as_empty": True,
     "invert_match": True,
 }
+_NOT_UNPACKED = {
+    "name": "content-encoding",
+    "string_match": {"safe_regex": {"regex": r"(?i)(gzip|identity)?"}},
+    "treat_missing_header_as_empty": True,
+    "invert_match": True,
+}
+_GRPC = {"name": "content-type", "string_match": {"prefix": "application/grpc"}}
+"""gRPC and gRPC-web."""
 _OFF = {"@type": "type.googleapis.com/envoy.config.route.v3.FilterConfig", "disabled": True}
 _UNTRANSCODED = {"envoy.filters.http.grpc_json_transcoder": _OFF, "envoy.filters.http.buffer": _OFF}
 """For what the gateway answers by itself: the transcoder looks at a request before its route does."""
@@ -87,7 +95,7 @@ def _description(openapi: str) -> Route:
 
 def _grpc(service: str) -> Route:
     return {
-        "match": {"prefix": f"/{service}/"},
+        "match": {"prefix": f"/{service}/", "headers": [_GRPC]},
         # The caller's own deadline rules, and a stream may last for ever.
         "route": {"cluster": "server", "timeout": "0s", "idle_timeout": f"{GRPC_IDLE_S}s"},
         "request_headers_to_remove": list(headers.FROM_GATEWAY),
@@ -101,7 +109,7 @@ def _rest(all_bindings: Iterable[Binding]) -> list[Route]:
         of_path = list(group)
         for binding in of_path:
             if binding.method == "POST":
-                routes.append(_refusal(_match(binding, _NOT_JSON), 415))
+                routes += [_refusal(_match(binding, wrong), 415) for wrong in (_NOT_JSON, _NOT_UNPACKED)]
             routes.append(_json_call(binding))
         allow = ", ".join(binding.method for binding in of_path)
         routes.append(_refusal(_match(Binding("", path)), 405, allow=allow))

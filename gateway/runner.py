@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import re
 import signal
 import socket
 import subprocess
@@ -24,6 +25,7 @@ START_TIMEOUT_S = 20.0
 POLL_S = 0.05
 END_TIMEOUT_S = 2.0
 """What an Envoy without requests takes to end, many times over."""
+CONNECTIONS = "http.gateway.downstream_cx_active"
 LAST_BASE_ID = 1 << 20
 """Envoys of one machine that are to know nothing of each other have different numbers."""
 MAX_THREADS = 8
@@ -83,10 +85,11 @@ class Gateway:
         if process is None or process.poll() is not None:
             return
         admin = self._place(self._epoch).admin_socket
+        # First every answer asks its caller to connect anew, then nobody can; what is under way still finishes.
         await ask_admin(admin, "POST", "/drain_listeners?graceful&skip_exit")
-        deadline_s = asyncio.get_running_loop().time() + self._settings.drain_s
-        while await self._requests_under_way(admin) and asyncio.get_running_loop().time() < deadline_s:  # noqa: ASYNC110 - a process sets no event
-            await asyncio.sleep(POLL_S)
+        if not await self._deserted(self._settings.drain_s / 2):
+            await ask_admin(admin, "POST", "/drain_listeners")
+            await self._deserted(self._settings.drain_s / 2)
         for ending in filter(None, (self._before, process)):
             ending.terminate()
             try:
@@ -120,9 +123,20 @@ class Gateway:
                 raise GatewayFailedError(f"Envoy is not ready within {START_TIMEOUT_S:.0f} s; the log above says why")
             await asyncio.sleep(POLL_S)
 
-    async def _requests_under_way(self, admin: Path) -> bool:
-        counted = await ask_admin(admin, "GET", "/stats?filter=^http.gateway.downstream_rq_active$")
-        return not counted.strip().endswith(b": 0") if counted else False
+    async def _deserted(self, most_s: float) -> bool:
+        """Wait until no caller is connected, for `most_s` at most; tell whether it is so."""
+        deadline_s = asyncio.get_running_loop().time() + most_s
+        while connected := await self._count_connections():
+            if asyncio.get_running_loop().time() > deadline_s:
+                break
+            await asyncio.sleep(POLL_S)
+        return not connected
+
+    async def _count_connections(self) -> int:
+        """Count the callers' connections, also those of an Envoy that is being replaced."""
+        sockets = [self._place(epoch).admin_socket for epoch in range(max(0, self._epoch - 1), self._epoch + 1)]
+        counted = [await ask_admin(socket, "GET", f"/stats?filter=^{CONNECTIONS}$") for socket in sockets]
+        return sum(int(number) for text in counted for number in re.findall(rf"{CONNECTIONS}: (\d+)", text.decode()))
 
 
 async def run_gateway(

@@ -13,10 +13,10 @@ function envoy_on_request(handle)
     ["te"] = "trailers",
   }, NO_FIELDS, TIMEOUT_MS)
   local serving = body == SERVING
+  -- A 503 gets its body and retry-after where all of them do: from the local replies.
   handle:respond({
     [":status"] = serving and "200" or "503",
     ["content-type"] = "application/json",
     ["cache-control"] = "no-store",
-    ["retry-after"] = not serving and "1" or nil,
-  }, serving and '{"status":"SERVING"}' or '{"status":"NOT_SERVING"}')
+  }, serving and '{"status":"SERVING"}' or "")
 end

@@ -8,7 +8,7 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 
-from events.violations import Violation
+from events.violations import TOO_MANY_VIOLATIONS, Violation
 from runtime.errors import AnalyticsError
 from server.admin.errors import NoSuchRejectionError
 from server.ingest.errors import EventRejectedError, IdConflictError, TooManyEventsError
@@ -22,6 +22,13 @@ DOMAIN = "analytics.sociallive"
 RETRY_DELAY_S = 1.0
 """How long a caller should wait before it sends again, where the error does not know better."""
 STATUS_DETAILS = "grpc-status-details-bin"
+MAX_MESSAGE_BYTES = 512
+"""A message travels twice, once with three bytes for one; together with the violations it is to stay below 8 KiB: past
+that, clients of gRPC throw the metadata of an answer away and see RESOURCE_EXHAUSTED."""
+MAX_VIOLATIONS_BYTES = 5 * 1024
+"""Some 40 violations of ordinary fields; only names and paths that nobody writes in earnest take up more."""
+VIOLATION_BYTES = 8
+"""What a violation takes up beside its texts."""
 
 CODES: dict[type[AnalyticsError], grpc.StatusCode] = {
     EventRejectedError: grpc.StatusCode.INVALID_ARGUMENT,
@@ -65,14 +72,30 @@ def status_of(exc: Exception) -> tuple[grpc.StatusCode, status_pb2.Status]:
         delay = Duration()
         delay.FromMilliseconds(round(1000 * (exc.retry_after_s if isinstance(exc, WriterFullError) else RETRY_DELAY_S)))
         details.append(error_details_pb2.RetryInfo(retry_delay=delay))
-    return _status(code, str(exc), details)
+    return _status(code, _cut(str(exc)), details)
+
+
+def told_of(violations: Sequence[Violation]) -> Sequence[Violation]:
+    """Choose the violations that an answer has room for; a last one then says that there are more."""
+    room = MAX_VIOLATIONS_BYTES
+    for number, violation in enumerate(violations):
+        room -= VIOLATION_BYTES + sum(len(text.encode()) for text in (violation.field, *violation[2:]))
+        if room < 0:
+            more = "there are more violations than an answer holds; mend these first"
+            return [*violations[:number], Violation("", "", TOO_MANY_VIOLATIONS, more)]
+    return violations
+
+
+def _cut(message: str) -> str:
+    text = message.encode()
+    return message if len(text) <= MAX_MESSAGE_BYTES else text[:MAX_MESSAGE_BYTES].decode(errors="ignore") + "..."
 
 
 def _bad_request(violations: Sequence[Violation]) -> error_details_pb2.BadRequest:
     return error_details_pb2.BadRequest(
         field_violations=[
             error_details_pb2.BadRequest.FieldViolation(field=v.field, description=v.description, reason=v.rule)
-            for v in violations
+            for v in told_of(violations)
         ]
     )
 

@@ -11,11 +11,10 @@ from events.violations import Violation
 from gateway import headers
 from server.ingest.errors import EventRejectedError
 from server.reports.errors import QuestionError
+from server.rpc.errors import told_of
 from server.rpc.refusals import DrainingError
 from sociallive.analytics.v1.event_pb2 import Event
 
-MAX_MESSAGE_CHARACTERS = 400
-"""The JSON form travels in a header; a message that repeats all violations is cut, since they follow one by one."""
 REQUEST_ID = "x-request-id"
 LONGEST_REQUEST_ID = 128
 """A UUID takes 36; what is longer is cut in the log."""
@@ -64,7 +63,7 @@ def _json_error(exc: Exception, status: status_pb2.Status) -> str:
         {
             "code": next(code.name for code in grpc.StatusCode if code.value[0] == status.code),
             "reason": info.reason if info is not None else "",
-            "message": status.message[:MAX_MESSAGE_CHARACTERS],
+            "message": status.message,
             "violations": [
                 {"field": at.json_field, "rule": at.rule, "description": at.description} for at in _violations(exc)
             ],
@@ -76,7 +75,7 @@ def _json_error(exc: Exception, status: status_pb2.Status) -> str:
 def _violations(exc: Exception) -> Sequence[Violation]:
     """List what is wrong with the request, each with its field as JSON callers write it."""
     if isinstance(exc, EventRejectedError):
-        return exc.rejected.violations
+        return told_of(exc.rejected.violations)
     if isinstance(exc, QuestionError):
         first, *others = exc.field.split("_")
         parameter = first + "".join(word.capitalize() for word in others)

@@ -215,11 +215,11 @@ class Service:
             os.kill(pid, signal.SIGKILL)
 
 
-def totals(service: Service) -> dict[str, int]:
+def totals(service: Service, **environment: str) -> dict[str, int]:
     """Ask `analytics ingest stats` for the totals of all time, and see that they add up."""
     run = subprocess.run(
         [sys.executable, "-m", "server", "ingest", "stats", "--hours", "0", "--json"],
-        env={**os.environ, "ANALYTICS_DATA_DIR": str(service.data_dir)},
+        env={**os.environ, "ANALYTICS_DATA_DIR": str(service.data_dir), **environment},
         capture_output=True,
         text=True,
         timeout=30,

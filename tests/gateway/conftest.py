@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from gateway.envoy_process import EnvoyMissingError, find_envoy
 from tests.acceptance.running import Service, free_port
+from tests.gateway.running import need_envoy
 
 ORIGIN = "https://shop.example"
 
@@ -19,10 +19,7 @@ class GatewayService(Service):
 @pytest.fixture(scope="session")
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayService]:
     """A service that is up, and its gateway; tests use ids and users of their own and leave it serving."""
-    try:
-        find_envoy()
-    except EnvoyMissingError as exc:
-        pytest.skip(str(exc))
+    need_envoy()
     port = free_port()
     service = GatewayService(
         tmp_path_factory.mktemp("gateway") / "data",

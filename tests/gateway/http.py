@@ -34,3 +34,13 @@ def call(port: int, method: str, path: str, body: Any = None, *, headers: Mappin
         return Answer(answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read())
     finally:
         connection.close()
+
+
+def expect_error(answer: Answer, status: int, code: str, reason: str) -> None:
+    """See that the answer is an error in the one shape."""
+    assert answer.status == status, answer
+    assert answer.headers["content-type"] == "application/json"
+    assert set(answer.json) == {"code", "reason", "message", "violations"}
+    assert (answer.json["code"], answer.json["reason"]) == (code, reason)
+    assert answer.json["message"]
+    assert ("retry-after" in answer.headers) == (status in {429, 503})

@@ -11,19 +11,10 @@ from typing import Any
 import pytest
 
 from tests.gateway.conftest import ORIGIN, GatewayService
-from tests.gateway.http import Answer, call
+from tests.gateway.http import call, expect_error
 
 VIEW: dict[str, Any] = {"eventType": "view", "data": {"contentType": "post", "contentId": "post-123"}}
 TRACK = "/analytics/events/track"
-
-
-def expect_error(answer: Answer, status: int, code: str, reason: str) -> None:
-    """See that the answer is an error in the one shape."""
-    assert answer.status == status, answer
-    assert answer.headers["content-type"] == "application/json"
-    assert set(answer.json) == {"code", "reason", "message", "violations"}
-    assert (answer.json["code"], answer.json["reason"]) == (code, reason)
-    assert answer.json["message"]
 
 
 def test_an_invalid_event_names_every_field_as_json_callers_write_it(gateway: GatewayService) -> None:
@@ -65,8 +56,24 @@ def test_a_bad_question_names_its_parameter(gateway: GatewayService) -> None:
             "INVALID_ARGUMENT",
             "NOT_JSON",
         ),
+        ("POST", TRACK, b"{}", {"content-encoding": "br"}, 415, "INVALID_ARGUMENT", "NOT_JSON"),
+        ("POST", "/sociallive.analytics.v1.AnalyticsService/Track", b"{}", {}, 404, "NOT_FOUND", "NO_SUCH_PATH"),
+        ("GET", "/analytics/dashboard?x=%00", None, {}, 400, "INVALID_ARGUMENT", "BAD_REQUEST"),
+        ("GET", "/analytics/dashboard", None, {"a_b": "c"}, 400, "INVALID_ARGUMENT", "BAD_REQUEST"),
+        (
+            "GET",
+            "/analytics/dashboard",
+            None,
+            {"connection": "upgrade", "upgrade": "websocket"},
+            403,
+            "UNKNOWN",
+            "REFUSED_BY_GATEWAY",
+        ),
     ],
-    ids=["cut", "not UTF-8", "deep", "parameter", "path", "get", "delete", "health", "form"],
+    ids=[
+        *("cut", "not UTF-8", "deep", "parameter", "path", "get", "delete", "health", "form"),
+        *("brotli", "JSON to gRPC", "NUL", "underscore", "websocket"),
+    ],
 )
 def test_every_refusal_has_its_status_and_the_one_shape(
     gateway: GatewayService,
