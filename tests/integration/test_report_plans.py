@@ -35,7 +35,7 @@ class ExplainedSnapshot(Snapshot):
 
     async def fetch_query(self, query: Query) -> list[Record]:
         """Read the rows, and keep the plan."""
-        explained = await self._connection.fetchval(
+        explained = await self.connection.fetchval(
             f"EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) {query.text}", *query.parameters
         )
         self.plans.append(json.loads(explained)[0]["Plan"])
@@ -110,10 +110,10 @@ QUESTIONS: list[tuple[Answer, Report, dict[str, Any]]] = [
 async def scans_of(database: Database, answer: Answer, question: Any) -> Counter[int]:
     """Answer a question; count how many scans of a day of events ran how often, over all its statements."""
     async with Reader(database).snapshot(60) as plain:
-        explained = ExplainedSnapshot(plain._connection, database, plain._deadline)
+        explained = ExplainedSnapshot(plain.connection, database, plain._deadline, plain.rollups)
         explained.plans = []
         # A scan that workers share counts once for each of them.
-        await plain._connection.execute("SET LOCAL max_parallel_workers_per_gather = 0")
+        await plain.connection.execute("SET LOCAL max_parallel_workers_per_gather = 0")
         await answer(explained, question, FIRST + timedelta(days=DAYS))
     return Counter(
         node["Actual Loops"]
