@@ -126,6 +126,23 @@ analytics_distinct_sketches = sa.Table(
 """For each period of the rollups the HyperLogLog registers of its actors, of its sessions and of its live streams, of
 all event types, packed."""
 
+analytics_first_sights = sa.Table(
+    "analytics_first_sights",
+    metadata,
+    sa.Column("actor", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("first_at", _INSTANT, nullable=False),
+    sa.Index(None, "first_at"),
+)
+"""When each actor was seen first, by folded events, also such as have aged out; an actor is a hash of its id."""
+
+analytics_new_actors = sa.Table(
+    "analytics_new_actors",
+    metadata,
+    sa.Column("hour", _INSTANT, primary_key=True),
+    sa.Column("count", sa.BigInteger, nullable=False),
+)
+"""How many first sights an hour has."""
+
 analytics_closed_days = sa.Table(
     "analytics_closed_days",
     metadata,

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from storage.database import Connection, Database
 from storage.lease import leased_connection
+from storage.rollups.first_sights import see_actors
 from storage.rollups.periods import DAY, Timeframe, hours_between, spans_of
 from storage.rollups.totals import Totals, aggregate_events, replace_rollups, sources_of, sum_rollups
 from storage.sql import statement
@@ -123,13 +124,14 @@ async def read_open_days(connection: Connection, start: datetime, end: datetime)
 
 
 async def _refresh(connection: Connection, hours: Sequence[datetime]) -> None:
-    """Recompute the live rollups of these ascending hours, and of all longer periods that hold one of them."""
+    """Recompute the live rollups of these ascending hours and of the longer periods that hold one, and first sights."""
     if not hours:
         return
     totals = Totals()
     for start, end in spans_of(hours):
         totals.update(await aggregate_events(connection, start, end))
     await replace_rollups(connection, Timeframe.HOUR, hours, totals, frozen=False)
+    await see_actors(connection, hours)
     await refresh_longer(connection, hours, (Timeframe.DAY, Timeframe.WEEK, Timeframe.MONTH))
 
 

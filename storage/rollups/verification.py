@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from storage.database import Connection, Database
+from storage.rollups.first_sights import find_wrong_hours
 from storage.rollups.folding import exclusive_rollups, read_open_days, whole_days
 from storage.rollups.periods import DAY, Timeframe, hours_between
 from storage.rollups.totals import Source, Total, Totals, aggregate_events, sources_of, sum_rollups
@@ -17,7 +18,7 @@ Pending = Mapping[tuple[datetime, str], int]
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A rollup that is not what it should be; `event_type` is empty where it is a sketch that differs."""
+    """A rollup that is not what it should be; `event_type` is empty where a sketch differs, or first sights do."""
 
     timeframe: Timeframe
     time: datetime
@@ -38,10 +39,11 @@ class Verification:
 
 
 async def verify(database: Database, start: datetime, end: datetime) -> Verification:
-    """Compare the live rollups of the days that [start, end) touches with what they are made of, in one snapshot.
+    """Compare live rollups and first sights of the days that [start, end) touches with what they are made of.
 
     Of an hour with unfolded deltas only the count is compared, deltas included. Frozen rollups have outlived what they
-    were made of, and are taken as they are.
+    were made of, and are taken as they are. First sights are compared with raw events, hour by hour: none may be later
+    than they tell, or from an event that is not there.
 
     Raises:
         LeaseTakenError: another process has been changing rollups for a minute.
@@ -57,9 +59,12 @@ async def verify(database: Database, start: datetime, end: datetime) -> Verifica
     ):
         days = await read_open_days(connection, first, last)
         for day in days:
+            hours = hours_between(day, day + DAY)
             expected = await aggregate_events(connection, day, day + DAY)
-            stored = await _read_live(connection, Timeframe.HOUR, hours_between(day, day + DAY))
-            differences += _compare(Timeframe.HOUR, stored, expected, await _read_pending(connection, day))
+            stored = await _read_live(connection, Timeframe.HOUR, hours)
+            pending = await _read_pending(connection, day)
+            differences += _compare(Timeframe.HOUR, stored, expected, pending)
+            differences += await _compare_sights(connection, hours, pending)
             rollups += len(stored.rows)
             events += sum(total.count for total in expected.rows.values())
         for timeframe in (Timeframe.DAY, Timeframe.WEEK, Timeframe.MONTH):
@@ -80,6 +85,19 @@ async def _read_live(connection: Connection, timeframe: Timeframe, periods: list
     return await sum_rollups(
         connection, [Source(period, timeframe, period, timeframe.end_of(period), frozen=False) for period in periods]
     )
+
+
+async def _compare_sights(connection: Connection, hours: list[datetime], pending: Pending) -> list[Difference]:
+    return [
+        Difference(
+            Timeframe.HOUR,
+            found.hour,
+            "",
+            f"{found.counted} new actors, first sights of {found.wrong} wrong",
+            f"{found.sights} new actors, none wrong",
+        )
+        for found in await find_wrong_hours(connection, hours, {time for time, _ in pending})
+    ]
 
 
 def _compare(timeframe: Timeframe, stored: Totals, expected: Totals, pending: Pending) -> Iterator[Difference]:

@@ -14,21 +14,12 @@ from storage.rollups import Timeframe, close_day, drop_hours_and_days, fold, reb
 from storage.rollups.folding import LEASE, exclusive_rollups
 from storage.rollups.sketch import estimate, unpack
 from storage.rollups.totals import aggregate_events
+from tests.integration.folded import EVER, purge, store
 from tests.rows import NOON, make_batch, make_row, make_store
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 MIDNIGHT = NOON - 12 * HOUR
-EVER = (MIDNIGHT - 40 * DAY, MIDNIGHT + 40 * DAY)
-
-
-async def store(database: Database, *rows: Any) -> None:
-    """Write rows as a batch."""
-    store = make_store(database)
-    try:
-        await store.store(make_batch(rows))
-    finally:
-        await store.close()
 
 
 async def counts(sql: Connection, timeframe: str) -> dict[tuple[datetime, str], int]:
@@ -39,14 +30,6 @@ async def counts(sql: Connection, timeframe: str) -> dict[tuple[datetime, str], 
         timeframe,
     )
     return {(row["timestamp"], row["event_type"]): row["count"] for row in rows}
-
-
-async def purge(database: Database, sql: Connection, moment: datetime) -> None:
-    """Close the day of a moment and drop its partition."""
-    day = day_of(moment)
-    await close_day(database, day, NOON)
-    await sql.execute(f"DROP TABLE analytics_events_{day:%Y%m%d}")
-    await sql.execute("DELETE FROM analytics_closed_days")
 
 
 async def test_an_hour_holds_what_the_dashboard_adds_up(database: Database, sql: Connection) -> None:

@@ -1,7 +1,7 @@
 """Rollups beside a model: writes, late events, duplicates, folds, purges, rebuilds, and kill -9 in the middle of them.
 
 After each step rollups plus deltas equal a count of all events that were ever stored: of months always, of hours and
-days as long as these are kept.
+days as long as these are kept. When all is folded, first sights are those of all events that were ever stored.
 """
 
 import asyncio
@@ -70,10 +70,11 @@ asyncio.run(main())
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """An event to write: in which hour, of which type, at what price, and whether an earlier one is sent again."""
+    """An event to write: in which hour, of which type, by whom, at what price; whether an earlier one comes again."""
 
     hour: int
     event_type: str
+    user: int
     cents: int
     repeats: bool
 
@@ -82,6 +83,7 @@ SENT = st.builds(
     Sent,
     hour=st.integers(0, 24 * DAYS - 1),
     event_type=st.sampled_from(["view", "purchase"]),
+    user=st.integers(1, 9),
     cents=st.integers(1, 10_000),
     repeats=st.booleans(),
 )
@@ -104,6 +106,7 @@ class RollupMachine(RuleBasedStateMachine):
         self.days: Counter[tuple[datetime, str]] = Counter()
         self.months: Counter[tuple[datetime, str]] = Counter()
         self.revenue = Decimal(0)
+        self.first_sights: dict[str, datetime] = {}
 
     @initialize()
     def start(self) -> None:
@@ -132,12 +135,16 @@ class RollupMachine(RuleBasedStateMachine):
             moment = FIRST + timedelta(hours=event.hour, minutes=next(_orders) % 60)
             price = Decimal(event.cents) / 100
             data = f'{{"amount":{price},"currency":"EUR"}}' if event.event_type == "purchase" else "{}"
-            row = make_row(timestamp=moment, event_type=event.event_type, event_data=data, received_at=NOW)
+            user = f"user-{event.user}"
+            row = make_row(
+                timestamp=moment, user_id=user, event_type=event.event_type, event_data=data, received_at=NOW
+            )
             rows.append(row)
             self._stored.append(row)
             for counter, timeframe in self._counters():
                 counter[timeframe.start_of(moment), event.event_type] += 1
             self.revenue += price if event.event_type == "purchase" else 0
+            self.first_sights[user] = min(moment, self.first_sights.get(user, moment))
         self._run(self._write(rows))
 
     @rule()
@@ -181,6 +188,7 @@ class RollupMachine(RuleBasedStateMachine):
         assert found.differences == []
         if not self._run(self._sql.fetchval("SELECT count(*) FROM analytics_aggregation_deltas")):
             assert self._run(self._read_revenue()) == self.revenue
+            self._run(self._check_first_sights())
 
     def _check_months(self) -> None:
         assert self._run(self._read(Timeframe.MONTH)) == self.months
@@ -212,6 +220,21 @@ class RollupMachine(RuleBasedStateMachine):
             "WHERE timeframe = 'month'"
         )
         return total
+
+    async def _check_first_sights(self) -> None:
+        users = list(self.first_sights)
+        hashed = await self._sql.fetch(
+            "SELECT hashtextextended(name, 0) AS actor FROM unnest($1::text[]) WITH ORDINALITY AS listed (name, place) "
+            "ORDER BY place",
+            users,
+        )
+        expected = {row["actor"]: self.first_sights[user] for row, user in zip(hashed, users, strict=True)}
+        sights = await self._sql.fetch("SELECT actor, first_at FROM analytics_first_sights")
+        assert {row["actor"]: row["first_at"] for row in sights} == expected
+        counted = await self._sql.fetch("SELECT hour, count FROM analytics_new_actors")
+        assert {row["hour"]: row["count"] for row in counted} == Counter(
+            map(Timeframe.HOUR.start_of, expected.values())
+        )
 
     def _kill_during(self, what: str, kill_ms: int, *arguments: str) -> None:
         process = subprocess.Popen([sys.executable, "-c", DOOMED, self._url, what, *arguments], stdout=subprocess.PIPE)

@@ -10,6 +10,7 @@ WITH events AS MATERIALIZED (
         date_bin(INTERVAL '1 hour', timestamp, TIMESTAMPTZ '1970-01-01 00:00+00') AS time,
         event_type,
         received_at,
+        user_id IS NULL AND session_id IS NULL AS is_anonymous,
         coalesce(platform, '') AS platform,
         CASE WHEN event_type = 'purchase' THEN event_data ->> 'currency' END AS currency,
         CASE WHEN event_type = 'purchase' THEN (event_data -> 'amount')::numeric END AS amount,
@@ -35,6 +36,7 @@ WITH events AS MATERIALIZED (
         nullif(count(viewers), 0) AS viewer_counts,
         max(viewers) AS most_viewers,
         max(received_at) AS received_at,
+        nullif(count(*) FILTER (WHERE is_anonymous), 0) AS anonymous,
         nullif(count(*) FILTER (WHERE starts_session), 0) AS sessions_started
     FROM events
     GROUP BY time, event_type, platform, currency
@@ -52,6 +54,7 @@ WITH events AS MATERIALIZED (
     CROSS JOIN LATERAL (
         VALUES
             ('platforms', platform, CAST(events AS numeric)),
+            ('actors', 'anonymous', anonymous),
             ('revenue', currency, amount),
             ('orders', currency, events),
             ('viewDuration', 'sum', view_seconds),

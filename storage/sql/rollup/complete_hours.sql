@@ -1,0 +1,13 @@
+-- Tells of which hours no raw event has aged out: those that no frozen rollup stands for.
+-- $1 hours (timestamptz[])
+-- Leans on the primary key. A week holds for its other days, too, once the days of it are dropped.
+SELECT hour
+FROM unnest($1::timestamptz[]) AS asked (hour)
+WHERE NOT EXISTS (
+    SELECT 1
+    FROM (VALUES ('hour'), ('day'), ('week')) AS length (timeframe)
+    JOIN analytics_aggregations AS rollup
+        ON rollup.timeframe = length.timeframe
+        AND rollup.timestamp = date_trunc(length.timeframe, asked.hour, 'UTC')
+        AND rollup.frozen
+)
