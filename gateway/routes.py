@@ -122,6 +122,8 @@ def _json_call(binding: Binding) -> Route:
         "route": {
             "cluster": "server",
             "timeout": f"{JSON_TIMEOUT_S + TIMEOUT_MARGIN_S}s",
+            # A caller that waits for a report does not move either.
+            "idle_timeout": f"{JSON_TIMEOUT_S + TIMEOUT_MARGIN_S}s",
             "max_stream_duration": {"max_stream_duration": f"{MAX_JSON_CALL_S}s"},
         },
         "request_headers_to_add": [

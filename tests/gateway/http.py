@@ -23,11 +23,19 @@ class Answer:
         return json.loads(self.body)
 
 
-def call(port: int, method: str, path: str, body: Any = None, *, headers: Mapping[str, str] | None = None) -> Answer:
+def call(
+    port: int,
+    method: str,
+    path: str,
+    body: Any = None,
+    *,
+    headers: Mapping[str, str] | None = None,
+    timeout_s: float = TIMEOUT_S,
+) -> Answer:
     """Make one request on a connection of its own; what is no bytes is sent as JSON."""
     sent = {} if body is None else {"content-type": "application/json"}
     data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT_S)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout_s)
     try:
         connection.request(method, path, data, {**sent, **(headers or {})})
         answer = connection.getresponse()

@@ -34,13 +34,15 @@ class FailingService:
     def __init__(self) -> None:
         """Begin without a failure."""
         self.failure: Exception | None = None
+        self.delay_s = 0.0
 
     def __getattr__(self, name: str) -> Any:
         """Have every method of the contract."""
         return self.Track
 
     async def Track(self, _request: TrackRequest, _context: Any) -> TrackResponse:  # noqa: N802 - gRPC
-        """Raise the failure."""
+        """Take the delay, and raise the failure."""
+        await asyncio.sleep(self.delay_s)
         if self.failure is not None:
             raise self.failure
         return TrackResponse(event_id="stored")
@@ -163,3 +165,21 @@ def _track(address: str, event: dict[str, Any]) -> Any:
         except grpc.RpcError as exc:
             return exc.code()
     return grpc.StatusCode.OK
+
+
+async def test_a_call_without_an_end_is_504(before_failing: tuple[FailingService, int]) -> None:
+    """Where not even the server has a word for it, after the gateway's 30 s."""
+    service, port = before_failing
+    service.failure = None
+    service.delay_s = 60
+    try:
+        answer = await asyncio.to_thread(call, port, "POST", TRACK, VIEW, timeout_s=45)
+    finally:
+        service.delay_s = 0
+    expect_error(answer, 504, "DEADLINE_EXCEEDED", "TOO_SLOW")
+
+
+def test_a_body_whose_message_is_too_large_is_413(gateway: GatewayService) -> None:
+    """A list of numbers takes two bytes each as JSON, and eleven as a message."""
+    event = {**VIEW, "data": {**VIEW["data"], "numbers": [1] * 800_000}}
+    expect_error(call(gateway.rest_port, "POST", TRACK, event), 413, "OUT_OF_RANGE", "BODY_TOO_LARGE")
