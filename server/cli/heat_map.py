@@ -12,8 +12,8 @@ from runtime.terminal import print_line, print_table
 
 GROUNDS = ("on grey11", "on grey15", "on dark_green", "on green4", "black on green3", "black on green1")
 """From nothing to everything, in equal steps."""
-CELL_CHARACTERS = 7
-"""A share, a star and the space between columns."""
+LABEL_GAP = 1
+"""What stands between the texts in front, beside the gap that every column has."""
 INCOMPLETE = "*"
 
 
@@ -41,22 +41,37 @@ def print_heat_map(
         texts = [[*row.labels, *_texts(row, len(columns))] for row in rows]
         print_table(console, "", [*labels, *columns], texts, numbers=frozenset([*labels[1:], *columns]))
         return
-    front = sum(max(len(label), *(len(row.labels[place]) for row in rows)) + 2 for place, label in enumerate(labels))
-    shown = columns[: max(1, (console.width - front) // CELL_CHARACTERS)]
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="bold")
+    texts = [_texts(row, len(columns)) for row in rows]
+    shown = columns[: _fitting(console.width, labels, columns, rows, texts)]
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=0, header_style="bold")
     for place, label in enumerate(labels):
-        table.add_column(label, justify="right" if place else "left", no_wrap=True)
+        table.add_column(label + " " * LABEL_GAP, justify="right" if place else "left", no_wrap=True)
     for column in shown:
         table.add_column(column, justify="right", no_wrap=True)
-    for row in rows:
+    for row, line in zip(rows, texts, strict=True):
         grounds = [GROUNDS[min(int(share * len(GROUNDS)), len(GROUNDS) - 1)] for share, _ in row.cells]
         grounds += [""] * (len(shown) - len(grounds))
-        cells = zip(_texts(row, len(shown)), grounds, strict=False)  # a row may have more cells than are shown
-        table.add_row(*row.labels, *(Text(text, style=ground) for text, ground in cells))
+        # A row may have more cells than are shown.
+        cells = [Text(text, style=ground) for text, ground in zip(line[: len(shown)], grounds, strict=False)]
+        table.add_row(*(label + " " * LABEL_GAP for label in row.labels), *cells)
+    print_line(console, "")
     console.print(table)
     left_out = len(columns) - len(shown)
     if left_out:
         print_line(console, f"{left_out} more {what} need a wider terminal; --json and --csv have all.")
+
+
+def _fitting(
+    room: int, labels: Sequence[str], columns: Sequence[str], rows: Sequence[HeatRow], texts: Sequence[Sequence[str]]
+) -> int:
+    """Count the columns that fit, at least one."""
+    for place, label in enumerate(labels):
+        room -= max(len(label), *(len(row.labels[place]) for row in rows)) + LABEL_GAP
+    for place, column in enumerate(columns):
+        room -= max(len(column), *(len(line[place]) for line in texts)) + 1
+        if room < 0:
+            return max(1, place)
+    return len(columns)
 
 
 def _texts(row: HeatRow, count: int) -> list[str]:

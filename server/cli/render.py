@@ -77,6 +77,13 @@ def local_time(stamp: Timestamp, zone: ZoneInfo) -> datetime:
     return from_timestamp(stamp).astimezone(zone)
 
 
+def period_texts(starts: Sequence[Timestamp], zone: ZoneInfo) -> list[str]:
+    """Write when periods begin: as days, and with the time of day where several begin on one."""
+    times = [local_time(start, zone) for start in starts]
+    days = [f"{time:%Y-%m-%d}" for time in times]
+    return days if len(set(days)) == len(days) else [f"{time:%Y-%m-%d %H:%M}" for time in times]
+
+
 def amount_text(amount: str) -> str:
     """Write a decimal text with its thousands apart and at least two decimals, exact: "2,500,315.63"."""
     exact = Decimal(amount)

@@ -7,11 +7,11 @@ from zoneinfo import ZoneInfo
 import click
 from rich.console import Console
 
-from runtime.terminal import open_console, print_line, print_table
+from runtime.terminal import count_text, open_console, print_line, print_table
 from server.cli.chart import draw_heat_map, png_option
 from server.cli.client import address_option, analytics_stub, open_channel, translated_errors
 from server.cli.heat_map import HeatRow, print_heat_map
-from server.cli.render import NOTHING, amount_text, local_time, print_csv, print_footing, print_heading, print_json
+from server.cli.render import NOTHING, amount_text, period_texts, print_csv, print_footing, print_heading, print_json
 from server.cli.report_scope import REPORT_TIMEOUT_S, ScopeOptions, granularity_option, one_format, scope_options
 from sociallive.analytics.v1.cohort_pb2 import Cohort, GetCohortRequest, GetCohortResponse
 from sociallive.analytics.v1.report_scope_pb2 import Revenue
@@ -75,12 +75,13 @@ def cohort_grid(answer: GetCohortResponse) -> tuple[Sequence[str], Sequence[Heat
     """Lay the cohorts out as a grid: its columns, and a line a cohort."""
     zone = ZoneInfo(answer.info.time_zone or "UTC")
     most = max((len(cohort.periods) for cohort in answer.cohorts), default=0)
+    names = period_texts([cohort.start_time for cohort in answer.cohorts], zone)
     rows = [
         HeatRow(
-            [f"{local_time(cohort.start_time, zone):%Y-%m-%d}", f"{cohort.size:,}"],
+            [name, count_text(cohort.size)],
             [(period.share, period.complete) for period in cohort.periods] if cohort.size else [],
         )
-        for cohort in answer.cohorts
+        for name, cohort in zip(names, answer.cohorts, strict=True)
     ]
     return [str(number) for number in range(most)], rows
 

@@ -167,7 +167,7 @@ def figure_rows(answer: GetDashboardResponse) -> list[list[str]]:
     if now.live_streams or then.live_streams:
         rows += [
             _count_row("Live streams", now.live_streams, then.live_streams),
-            _measure_row("Peak viewers", now, then, "peak_viewers", "{:,}".format),
+            _measure_row("Peak viewers", now, then, "peak_viewers", "{:,.0f}".format),
             _measure_row("Mean viewers", now, then, "mean_viewers", "{:,.1f}".format),
             _measure_row("Watched", now, then, "watch_duration", seconds_text),
         ]

@@ -43,7 +43,7 @@ PAGE_SIZE = 1_000
 """The most that one page of actors may hold."""
 DEFAULT_LIMIT = 20
 """What fits a terminal."""
-BAR_MARKS = 24
+BAR_MARKS = 16
 STEP_FIELDS = (
     "step",
     "users",
@@ -168,7 +168,7 @@ def list_actors(address: str, question: ListFunnelActorsRequest, limit: int) -> 
 
 
 def print_funnel(console: Console, answer: GetFunnelResponse) -> None:
-    """Print the steps with bars, and below them the groups, a column a step."""
+    """Print the steps with bars, then the times between them, then the groups, a column a step."""
     print_heading(console, "Funnel", answer.info)
     rows = [
         [
@@ -177,14 +177,20 @@ def print_funnel(console: Console, answer: GetFunnelResponse) -> None:
             f"{step.conversion_from_first:.1%}",
             f"{step.conversion_from_previous:.1%}",
             count_text(step.dropped),
-            _time(step, "median_seconds"),
-            _time(step, "p90_seconds"),
             bar_text(step.conversion_from_first, BAR_MARKS, console.encoding),
         ]
         for step in answer.steps
     ]
-    columns = ["Step", "Users", "Of first", "Of previous", "Dropped", "Median time", "90% within", "Share"]
+    columns = ["Step", "Users", "Of first", "Of previous", "Dropped", "Share"]
     print_table(console, "", columns, rows, numbers=frozenset(columns[1:-1]), elastic=frozenset({"Step"}))
+    rows = [
+        [step.step, *(_time(step, field) for field in ("median_seconds", "mean_seconds", "p90_seconds"))]
+        for step in answer.steps[1:]
+        if step.users
+    ]
+    columns = ["Step", "Median", "Mean", "90% within"]
+    title = "Time since the step before"
+    print_table(console, title, columns, rows, numbers=frozenset(columns[1:]), elastic=frozenset({"Step"}))
     numbers = [f"{number}. users" for number in range(len(answer.steps))]
     rows = [
         [

@@ -7,15 +7,16 @@ from zoneinfo import ZoneInfo
 import click
 from rich.console import Console
 
-from runtime.terminal import open_console, print_line
+from runtime.terminal import count_text, open_console, print_line
 from server.cli.chart import draw_heat_map, png_option
 from server.cli.client import address_option, analytics_stub, open_channel, translated_errors
 from server.cli.heat_map import HeatRow, print_heat_map
-from server.cli.render import local_time, print_csv, print_footing, print_heading, print_json
+from server.cli.render import period_texts, print_csv, print_footing, print_heading, print_json
 from server.cli.report_scope import REPORT_TIMEOUT_S, ScopeOptions, granularity_option, one_format, scope_options
 from sociallive.analytics.v1.retention_pb2 import (
     GetRetentionRequest,
     GetRetentionResponse,
+    RetentionCell,
     RetentionEntry,
     RetentionKind,
     RetentionWindow,
@@ -110,18 +111,27 @@ def retention_grid(
 ) -> tuple[Sequence[str], Sequence[HeatRow]]:
     """Lay the cohorts out as a grid: its columns, and a line a cohort with the mean as the last one."""
     zone = ZoneInfo(answer.info.time_zone or "UTC")
+    names = period_texts([cohort.start_time for cohort in answer.cohorts], zone)
     rows = [
         HeatRow(
-            [f"{local_time(cohort.start_time, zone):%Y-%m-%d}", f"{cohort.size:,}"],
-            [(cell.users / cohort.size, cell.complete) for cell in cohort.cells[1:]] if cohort.size else [],
+            [name, count_text(cohort.size)],
+            [(cell.users / cohort.size, cell.complete) for cell in begun(cohort.cells)[1:]] if cohort.size else [],
         )
-        for cohort in answer.cohorts
+        for name, cohort in zip(names, answer.cohorts, strict=True)
     ]
     size = sum(cohort.size for cohort in answer.cohorts)
-    rows.append(HeatRow(["mean", f"{size:,}"], [(share, True) for share in answer.mean[1:]]))
+    rows.append(HeatRow(["mean", count_text(size)], [(share, True) for share in answer.mean[1:]]))
     most = max((len(cohort.cells) for cohort in answer.cohorts), default=1)
     columns = list(brackets) or [str(number) for number in range(1, most)]
     return columns, rows
+
+
+def begun(cells: Sequence[RetentionCell]) -> Sequence[RetentionCell]:
+    """Leave out the cells at the end that nobody can have filled yet: all after the first one that is under way."""
+    last = len(cells)
+    while last > 1 and not cells[last - 1].users and not cells[last - 1].complete and not cells[last - 2].complete:
+        last -= 1
+    return cells[:last]
 
 
 def retention_rows(answer: GetRetentionResponse) -> Iterator[Sequence[object]]:

@@ -57,7 +57,7 @@ def test_a_funnel_is_a_table_with_bars() -> None:
     for part in ("40,000", "25.0%", "30,000", "1 min 30 s", "4 h 00 min", "$other", "12 more may", "What is counted."):
         assert part in result.stdout
     first, second = (line for line in result.stdout.splitlines() if "█" in line)
-    assert (first.count("█"), second.count("█")) == (24, 6)
+    assert (first.count("█"), second.count("█")) == (16, 4)
 
 
 def test_every_option_reaches_the_service() -> None:

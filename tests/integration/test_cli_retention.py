@@ -10,6 +10,7 @@ from rich.console import Console
 
 from server.cli.heat_map import HeatRow, print_heat_map
 from server.cli.main import cli
+from server.cli.report_retention import print_retention, retention_grid
 from sociallive.analytics.v1.cohort_pb2 import GetCohortRequest, GetCohortResponse
 from sociallive.analytics.v1.report_scope_pb2 import Granularity
 from sociallive.analytics.v1.retention_pb2 import GetRetentionRequest, GetRetentionResponse, RetentionKind
@@ -119,5 +120,27 @@ def test_a_terminal_shows_as_many_columns_as_fit() -> None:
         console, ["Cohort"], [str(number) for number in range(20)], [HeatRow(["2026-03-02"], cells)], what="periods"
     )
     assert "\x1b[48;5;" in screen.getvalue()
-    assert "16 more periods need a wider terminal" in screen.getvalue()
-    assert "20.0%" not in screen.getvalue()
+    assert "15 more periods need a wider terminal" in screen.getvalue()
+    assert "25.0%" not in screen.getvalue()
+
+
+def test_no_cell_is_cut_and_none_stands_where_nothing_can_be_yet() -> None:
+    """Every share is whole on eighty columns; after the period that is under way there is nothing."""
+    under_way = [{"index": index, "users": 12 - index, "complete": index < 9} for index in range(10)]
+    days = [{"startTime": f"2026-03-{day:02}T00:00:00Z", "size": 12, "cells": under_way} for day in range(2, 5)]
+    not_begun = [{"index": index} for index in range(10, 14)]
+    answer = json_format.ParseDict(
+        {**RETENTION, "cohorts": [{**day, "cells": [*under_way, *not_begun]} for day in days]}, GetRetentionResponse()
+    )
+    screen = io.StringIO()
+    print_retention(Console(file=screen, force_terminal=True, width=80, color_system=None), answer)
+    (line,) = (line for line in screen.getvalue().splitlines() if line.startswith("2026-03-02"))
+    assert line.split() == ["2026-03-02", "12", *(f"{1 - index / 12:.1%}" for index in range(1, 9)), "25.0%*"]
+
+
+def test_hours_of_one_day_have_names_of_their_own() -> None:
+    """A date alone would name them all alike."""
+    answer = json_format.ParseDict(RETENTION, GetRetentionResponse())
+    answer.cohorts[1].start_time.FromJsonString("2026-03-02T01:00:00Z")
+    _, rows = retention_grid(answer)
+    assert [row.labels[0] for row in rows] == ["2026-03-02 00:00", "2026-03-02 01:00", "2026-03-04 00:00", "mean"]
