@@ -24,8 +24,16 @@ MOST_HEIGHT_INCHES = 40.0
 DOTS_PER_INCH = 120
 MOST_CELLS_WITH_TEXT = 15
 """Columns up to which each cell of a heat map has room for its figure."""
+MOST_COLUMN_LABELS = 30
+LABELS_PER_INCH = 5
+"""Past these, labels would stand on each other: every second one is named, or every third."""
+MOST_LABEL = 48
+"""Characters of a label; a step may have 2,000."""
 DARK_GROUND = 0.36
 """The share from which a figure is written in white."""
+
+NOTHING = float("nan")
+"""A value that is not drawn."""
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -49,13 +57,16 @@ def png_option(command: Command) -> Command:
     )(command)
 
 
-def draw_lines(path: Path, title: str, times: Sequence[datetime], lines: Mapping[str, Sequence[float]]) -> None:
-    """Draw the course of values, a line each.
+def draw_lines(
+    path: Path, title: str, times: Sequence[datetime], final: Sequence[bool], lines: Mapping[str, Sequence[float]]
+) -> None:
+    """Draw the course of values, a line each, dotted where they are not final.
 
     Args:
         path: the file.
         title: what the chart shows.
         times: when, ascending, aware; the axis is in their zone.
+        final: for each time, whether its values are.
         lines: a value for each time, by name.
 
     Raises:
@@ -64,7 +75,9 @@ def draw_lines(path: Path, title: str, times: Sequence[datetime], lines: Mapping
     figure = _figure(HEIGHT_INCHES)
     axes = figure.add_subplot()
     for name, values in lines.items():
-        axes.plot(times, values, label=_plain(name), linewidth=1.8, marker="o" if len(times) == 1 else None)
+        (drawn,) = axes.plot(times, values, linestyle=":", linewidth=1.8, marker="." if len(times) == 1 else None)
+        solid = [value if is_final else NOTHING for value, is_final in zip(values, final, strict=True)]
+        axes.plot(times, solid, label=_plain(name), color=drawn.get_color(), linewidth=1.8, marker=".")
     axes.set_ylim(bottom=0)
     axes.grid(visible=True, axis="y", alpha=0.3)
     if times:
@@ -73,7 +86,7 @@ def draw_lines(path: Path, title: str, times: Sequence[datetime], lines: Mapping
         axes.xaxis.set_major_locator(locator)
         axes.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator, tz=times[0].tzinfo))
     if lines:
-        axes.legend(loc="upper left", frameon=False, ncols=min(5, len(lines)))
+        figure.legend(loc="outside lower left", frameon=False, ncols=min(5, len(lines)))
     _thousands(axes.yaxis)
     _save(figure, axes, title, path)
 
@@ -87,7 +100,7 @@ def draw_bars(path: Path, title: str, bars: Sequence[Bar]) -> None:
     figure = _figure(1.5 + 2 * ROW_INCHES * len(bars))
     axes = figure.add_subplot()
     drawn = axes.barh(range(len(bars)), [bar.value for bar in bars], color="#2a9d5c")
-    axes.set_yticks(range(len(bars)), [_plain(bar.label) for bar in bars])
+    _label(axes.set_yticks, [bar.label for bar in bars], len(bars))
     axes.invert_yaxis()
     axes.bar_label(drawn, [_plain(bar.text) for bar in bars], padding=4)
     axes.margins(x=0.25)
@@ -103,16 +116,15 @@ def draw_heat_map(path: Path, title: str, columns: Sequence[str], rows: Sequence
     """
     figure = _figure(1.5 + ROW_INCHES * len(rows))
     axes = figure.add_subplot()
-    nothing = float("nan")
     shares = [
-        [row.cells[place][0] if place < len(row.cells) else nothing for place in range(max(1, len(columns)))]
+        [row.cells[place][0] if place < len(row.cells) else NOTHING for place in range(max(1, len(columns)))]
         for row in rows
     ]
     # By the root of the share: most of what such maps show lies below a fifth.
     scale = importlib.import_module("matplotlib.colors").PowerNorm(0.5, 0, 1)
-    axes.imshow(shares or [[nothing]], cmap="Greens", norm=scale, aspect="auto")
-    axes.set_xticks(range(len(columns)), [_plain(column) for column in columns])
-    axes.set_yticks(range(len(rows)), [_plain("   ".join(row.labels)) for row in rows])
+    axes.imshow(shares or [[NOTHING]], cmap="Greens", norm=scale, aspect="auto")
+    _label(axes.set_xticks, columns, MOST_COLUMN_LABELS)
+    _label(axes.set_yticks, ["   ".join(row.labels) for row in rows], int(figure.get_figheight() * LABELS_PER_INCH))
     axes.tick_params(top=True, labeltop=True, bottom=False, labelbottom=False, length=0)
     if len(columns) <= MOST_CELLS_WITH_TEXT:
         for line, row in enumerate(rows):
@@ -141,7 +153,7 @@ def _figure(height_inches: float) -> Any:
 
 
 def _save(figure: Any, axes: Any, title: str, path: Path) -> None:
-    axes.set_title(_plain(title), loc="left", fontsize=11, fontweight="bold", pad=12)
+    axes.set_title(title.replace("$", r"\$"), loc="left", fontsize=11, fontweight="bold", pad=12)
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
     try:
@@ -150,10 +162,17 @@ def _save(figure: Any, axes: Any, title: str, path: Path) -> None:
         raise CommandError(f"cannot write {path}: {exc.strerror or exc}", exit_code=EXIT_FAILED) from exc
 
 
+def _label(set_ticks: Callable[..., object], labels: Sequence[str], most: int) -> None:
+    """Name what stands on an axis: each of it, or every n-th where there is room for `most` names."""
+    places = range(0, len(labels), max(1, -(-len(labels) // max(1, most))))
+    set_ticks(places, [_plain(labels[place]) for place in places])
+
+
 def _thousands(axis: Any) -> None:
     axis.set_major_formatter(importlib.import_module("matplotlib.ticker").StrMethodFormatter("{x:,.0f}"))
 
 
 def _plain(text: str) -> str:
-    """Keep a stored text from being read as a formula."""
-    return text.replace("$", r"\$")
+    """Keep a stored text from being read as a formula, and from filling the picture."""
+    shown = text if len(text) <= MOST_LABEL else f"{text[: MOST_LABEL - 1]}…"
+    return shown.replace("$", r"\$")

@@ -57,9 +57,14 @@ def print_csv(rows: Iterable[Sequence[object]]) -> None:
 
 def print_heading(console: Console, title: str, info: ReportInfo) -> None:
     """Print a report's title and range."""
+    print_line(console, f"{title}  {range_text(info)}", "bold")
+
+
+def range_text(info: ReportInfo) -> str:
+    """Write a report's range: "2026-03-01 00:00 to 2026-03-31 00:00 UTC"."""
     zone = ZoneInfo(info.time_zone or "UTC")
     span = f"{local_time(info.start_time, zone):%Y-%m-%d %H:%M} to {local_time(info.end_time, zone):%Y-%m-%d %H:%M}"
-    print_line(console, f"{title}  {span} {zone.key}", "bold")
+    return f"{span} {zone.key}"
 
 
 def print_footing(console: Console, info: ReportInfo) -> None:

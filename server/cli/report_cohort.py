@@ -11,7 +11,16 @@ from runtime.terminal import count_text, open_console, print_line, print_table
 from server.cli.chart import draw_heat_map, png_option
 from server.cli.client import address_option, analytics_stub, open_channel, translated_errors
 from server.cli.heat_map import HeatRow, print_heat_map
-from server.cli.render import NOTHING, amount_text, period_texts, print_csv, print_footing, print_heading, print_json
+from server.cli.render import (
+    NOTHING,
+    amount_text,
+    period_texts,
+    print_csv,
+    print_footing,
+    print_heading,
+    print_json,
+    range_text,
+)
 from server.cli.report_scope import REPORT_TIMEOUT_S, ScopeOptions, granularity_option, one_format, scope_options
 from sociallive.analytics.v1.cohort_pb2 import Cohort, GetCohortRequest, GetCohortResponse
 from sociallive.analytics.v1.report_scope_pb2 import Revenue
@@ -43,7 +52,8 @@ def command(
     with translated_errors(address), open_channel(address) as channel:
         answer = analytics_stub(channel).GetCohort(question, timeout=REPORT_TIMEOUT_S)
     if png is not None:
-        draw_heat_map(png, "Active members, by periods since they joined", *cohort_grid(answer))
+        title = f"Active members, by periods since they joined\n{range_text(answer.info)}"
+        draw_heat_map(png, title, *cohort_grid(answer))
     if as_json:
         print_json(answer)
     elif as_csv:

@@ -26,6 +26,7 @@ from server.cli.render import (
     print_json,
     print_line,
     print_table,
+    range_text,
     seconds_text,
 )
 from server.cli.report_scope import REPORT_TIMEOUT_S, ScopeOptions, one_format, scope_options
@@ -131,14 +132,16 @@ def draw_dashboard(path: Path, answer: GetDashboardResponse) -> None:
         CommandError: matplotlib is missing, or the file cannot be written.
     """
     zone = ZoneInfo(answer.info.time_zone or "UTC")
-    times = sorted({point.time.seconds for point in answer.series})
+    final = {point.time.seconds: not point.incomplete for point in answer.series}
+    times = sorted(final)
     lines = {
         total.event_type: _course(answer.series, total.event_type, times, 1) for total in answer.totals if total.count
     }
     draw_lines(
         path,
-        f"Events by type: {count_text(answer.events)} of {count_text(answer.users)} users",
+        f"Events by type: {count_text(answer.events)} of {count_text(answer.users)} users\n{range_text(answer.info)}",
         [datetime.fromtimestamp(time, zone) for time in times],
+        [final[time] for time in times],
         lines,
     )
 

@@ -22,6 +22,7 @@ from server.cli.render import (
     print_json,
     print_line,
     print_table,
+    range_text,
     seconds_text,
 )
 from server.cli.report_scope import REPORT_TIMEOUT_S, ScopeOptions, one_format, scope_options
@@ -218,7 +219,7 @@ def draw_funnel(path: Path, answer: GetFunnelResponse) -> None:
         Bar(step.step, step.users, f"{count_text(step.users)}  ({step.conversion_from_first:.1%})")
         for step in answer.steps
     ]
-    draw_bars(path, "Users by step", bars)
+    draw_bars(path, f"Users by step\n{range_text(answer.info)}", bars)
 
 
 def print_actors(console: Console, answer: ListFunnelActorsResponse) -> None:

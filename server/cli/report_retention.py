@@ -11,7 +11,7 @@ from runtime.terminal import count_text, open_console, print_line
 from server.cli.chart import draw_heat_map, png_option
 from server.cli.client import address_option, analytics_stub, open_channel, translated_errors
 from server.cli.heat_map import HeatRow, print_heat_map
-from server.cli.render import period_texts, print_csv, print_footing, print_heading, print_json
+from server.cli.render import period_texts, print_csv, print_footing, print_heading, print_json, range_text
 from server.cli.report_scope import REPORT_TIMEOUT_S, ScopeOptions, granularity_option, one_format, scope_options
 from sociallive.analytics.v1.retention_pb2 import (
     GetRetentionRequest,
@@ -87,7 +87,8 @@ def command(
     with translated_errors(address), open_channel(address) as channel:
         answer = analytics_stub(channel).GetRetention(question, timeout=REPORT_TIMEOUT_S)
     if png is not None:
-        draw_heat_map(png, "Actors that came back, by periods since they entered", *retention_grid(answer, brackets))
+        title = f"Actors that came back, by periods since they entered\n{range_text(answer.info)}"
+        draw_heat_map(png, title, *retention_grid(answer, brackets))
     if as_json:
         print_json(answer)
     elif as_csv:

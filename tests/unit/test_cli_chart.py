@@ -15,7 +15,13 @@ PNG = b"\x89PNG"
 def test_lines_of_any_length_are_drawn(tmp_path: Path, count: int) -> None:
     """None, a single point, several; a name that looks like a formula is a name."""
     times = [datetime(2026, 1, day + 1, tzinfo=UTC) for day in range(count)]
-    draw_lines(tmp_path / "a.png", "$\\x", times, {"$\\frac": list(range(count))} if count else {})
+    draw_lines(
+        tmp_path / "a.png",
+        "$\\x",
+        times,
+        [day > 0 for day in range(count)],
+        {"$\\frac": list(range(count))} if count else {},
+    )
     assert (tmp_path / "a.png").read_bytes().startswith(PNG)
 
 
