@@ -68,7 +68,8 @@ def command(
         with opened(out) as file:
             count = export_events(address, request, writer, file)
     except KeyboardInterrupt:
-        raise CommandError("interrupted: nothing was left behind", exit_code=EXIT_INTERRUPTED) from None
+        left = "" if out == STDOUT else f"; {out} is as it was"
+        raise CommandError(f"interrupted{left}", exit_code=EXIT_INTERRUPTED) from None
     except BrokenPipeError:  # the reader of the standard output has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return
