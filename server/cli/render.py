@@ -105,13 +105,14 @@ def change_text(now: float, previous: float) -> str:
 
 
 def seconds_text(seconds: float) -> str:
-    """Write a duration: "45.2 s", "3 min 05 s", "2 h 05 min"."""
+    """Write a duration: "45.2 s", "3 min 05 s", "2 h 05 min", "21 d 00 h"."""
     if seconds < 60:  # noqa: PLR2004 - a minute
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     if minutes < 60:  # noqa: PLR2004 - an hour
         return f"{minutes} min {rest:02d} s"
-    return f"{minutes // 60} h {minutes % 60:02d} min"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02d} min" if hours < 48 else f"{hours // 24} d {hours % 24:02d} h"  # noqa: PLR2004 - days
 
 
 def bar_line(values: Sequence[int], encoding: str) -> str:

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from server.reports.buckets import Bucket, bucket_end, buckets_of, choose_bucket
 from server.reports.errors import QuestionError
-from server.reports.scope import Scope, read_scope, to_timestamp
+from server.reports.scope import LONGEST_REPORT, Scope, read_scope, to_timestamp
 from sociallive.analytics.v1.dashboard_pb2 import (
     ContentTotal,
     ConversionPathTotal,
@@ -48,7 +48,7 @@ async def answer(snapshot: Snapshot, question: GetDashboardRequest, now: datetim
     Raises:
         QuestionError: the scope makes no sense.
     """
-    scope = read_scope(question, now=now, default_timeframe=DEFAULT_TIMEFRAME)
+    scope = read_scope(question, now=now, default_timeframe=DEFAULT_TIMEFRAME, longest=LONGEST_REPORT)
     bucket = choose_bucket(scope)
     times = list(buckets_of(scope, bucket))
     rows = await _read(snapshot, question.precision, scope, times)

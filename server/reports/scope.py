@@ -15,10 +15,11 @@ from sociallive.analytics.v1.report_scope_pb2 import ReportInfo
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 LATEST = datetime(2200, 1, 1, tzinfo=UTC)
 """No event lies outside; a range that does is a mistake in units or in the sign."""
-MOST_OF_UNIT = {"h": 24 * 366, "d": 3660, "w": 530, "m": 120}
+MOST_OF_UNIT = {"h": 24 * 366, "d": 3660, "w": 522, "m": 120}
 """Ten years of each unit, and one of hours: longer ones are asked with start_time."""
 LONGEST_REPORT = timedelta(days=3660)
-"""Ten years, for reports that look at each actor; a longer range is a mistake, and would open every partition."""
+"""Ten years, for all reports but the event list, which is paged. A longer range is a mistake: it would open every
+partition, and make a series of more days than an answer holds."""
 TIMEFRAME = re.compile(r"([0-9]{1,18})([hdwm])")
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

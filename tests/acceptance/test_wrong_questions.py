@@ -15,7 +15,7 @@ from sociallive.analytics.v1.event_list_pb2 import ListEventsRequest
 from sociallive.analytics.v1.funnel_pb2 import GetFunnelRequest, ListFunnelActorsRequest
 from tests.acceptance.running import Service, fails_with
 from tests.acceptance.samples import reason, track, violations
-from tests.report_questions import COHORT, EVENT_LIST, FUNNEL, REPORTS, RETENTION, Report
+from tests.report_questions import COHORT, DASHBOARD, EVENT_LIST, FUNNEL, REPORTS, RETENTION, Report
 
 START, END = "2026-03-02T00:00:00Z", "2026-03-05T00:00:00Z"
 
@@ -111,6 +111,7 @@ BRACKETS = "RETENTION_KIND_BRACKETS"
         (FUNNEL, {"steps": STEPS, "order": 3, "exclusions": [CLEAN]}, "exclusions", "need an order"),
         (FUNNEL, {"steps": ["view"] * 4, "order": 3}, "steps", "at most 3 steps"),
         (FUNNEL, {"steps": STEPS, "startTime": "2001-01-01T00:00:00Z"}, "start_time", "3660 days"),
+        (DASHBOARD, {"startTime": "2001-01-01T00:00:00Z"}, "start_time", "3660 days"),
         (COHORT, {"granularity": 9}, "granularity", "GRANULARITY_WEEK"),
         (COHORT, {"startTime": "2010-01-01T00:00:00Z"}, "start_time", "3660 days"),
         (COHORT, {"startTime": "2020-01-01T00:00:00Z"}, "granularity", "more than 366 cohorts"),

@@ -34,6 +34,7 @@ def test_changes_are_relative_to_the_range_before() -> None:
 def test_durations_are_readable() -> None:
     """Each has the units that fit its length."""
     assert [seconds_text(s) for s in (45.25, 185, 7500)] == ["45.2 s", "3 min 05 s", "2 h 05 min"]
+    assert [seconds_text(s) for s in (172_799, 172_800, 1_900_000)] == ["47 h 59 min", "2 d 00 h", "21 d 23 h"]
 
 
 def test_bars_show_that_something_happened() -> None:
