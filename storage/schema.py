@@ -1,7 +1,7 @@
 """The tables, as SQLAlchemy Core metadata: the one description that migrations are compared with."""
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 metadata = sa.MetaData(
     naming_convention={
@@ -125,6 +125,36 @@ analytics_distinct_sketches = sa.Table(
 )
 """For each period of the rollups the HyperLogLog registers of its actors, of its sessions and of its live streams, of
 all event types, packed."""
+
+analytics_rankings = sa.Table(
+    "analytics_rankings",
+    metadata,
+    sa.Column("timeframe", sa.Text, primary_key=True),
+    sa.Column("timestamp", _INSTANT, primary_key=True),
+    sa.Column("ranking", sa.Text, primary_key=True),
+    sa.Column("frozen", sa.Boolean, primary_key=True),
+    sa.Column("kinds", ARRAY(sa.Text), nullable=False),
+    sa.Column("names", ARRAY(sa.Text), nullable=False),
+    sa.Column("counts", ARRAY(sa.BigInteger), nullable=False),
+    sa.Column("amounts", ARRAY(sa.Numeric), nullable=False),
+    sa.Column("error", sa.BigInteger, nullable=False),
+)
+"""For each period of the rollups what was viewed most, and which conversion paths led to most purchases, most frequent
+first, as parallel lists. No count is more than the error below the true one."""
+
+analytics_session_samples = sa.Table(
+    "analytics_session_samples",
+    metadata,
+    sa.Column("timeframe", sa.Text, primary_key=True),
+    sa.Column("timestamp", _INSTANT, primary_key=True),
+    sa.Column("frozen", sa.Boolean, primary_key=True),
+    sa.Column("threshold", sa.BigInteger, nullable=False),
+    sa.Column("keys", ARRAY(sa.BigInteger), nullable=False),
+    sa.Column("inferred", ARRAY(sa.Boolean), nullable=False),
+    sa.Column("firsts", ARRAY(sa.BigInteger), nullable=False),
+    sa.Column("lasts", ARRAY(sa.BigInteger), nullable=False),
+)
+"""For each period of the rollups the sessions with the smallest hashes, and when they were active: parallel lists."""
 
 analytics_first_sights = sa.Table(
     "analytics_first_sights",

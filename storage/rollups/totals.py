@@ -4,14 +4,19 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from typing import NamedTuple
 
 from asyncpg import Record
 
 from storage.database import Connection, PooledConnection
 from storage.rollups.periods import PART_OF, Timeframe
+from storage.rollups.session_sample import MAX_KEYS, SessionSample, merge_samples
 from storage.rollups.sketch import make_sketch, merge_sketches, pack, unpack
 from storage.sql import statement
+
+MAX_RANKED = 1000
+"""Entries of a ranking. Its tail is long: keeping all would make a rollup grow with what it counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +33,23 @@ class Distinct(NamedTuple):
     actors: bytes
     sessions: bytes
     streams: bytes
+
+
+class Ranking(NamedTuple):
+    """The most frequent things of one period, most frequent first; parallel lists.
+
+    Attributes:
+        kinds, names: content types and ids, or currencies and conversion paths.
+        counts: of views, or of purchases.
+        amounts: revenue of paths; None of contents.
+        error: no thing occurs more often than its count here, or zero, and this.
+    """
+
+    kinds: tuple[str | None, ...]
+    names: tuple[str, ...]
+    counts: tuple[int, ...]
+    amounts: tuple[Decimal | None, ...]
+    error: int
 
 
 class Source(NamedTuple):
@@ -49,15 +71,19 @@ class Cleared(NamedTuple):
 
 @dataclass(slots=True)
 class Totals:
-    """Totals by period and event type, and sketches by period."""
+    """Totals by period and event type, rankings by period and name, sketches and samples of sessions by period."""
 
     rows: dict[tuple[datetime, str], Total] = field(default_factory=dict)
     sketches: dict[datetime, Distinct] = field(default_factory=dict)
+    rankings: dict[tuple[datetime, str], Ranking] = field(default_factory=dict)
+    samples: dict[datetime, SessionSample] = field(default_factory=dict)
 
     def update(self, other: "Totals") -> None:
         """Take in the totals of other periods."""
         self.rows.update(other.rows)
         self.sketches.update(other.sketches)
+        self.rankings.update(other.rankings)
+        self.samples.update(other.samples)
 
 
 def sources_of(timeframe: Timeframe, periods: Iterable[datetime]) -> Iterator[Source]:
@@ -69,14 +95,17 @@ def sources_of(timeframe: Timeframe, periods: Iterable[datetime]) -> Iterator[So
 async def aggregate_events(connection: "Connection | PooledConnection", start: datetime, end: datetime) -> Totals:
     """Aggregate the raw events of [start, end) by hour; of hours that it cuts, the part inside."""
     distinct = await connection.fetch(statement("rollup/distinct"), start, end)
+    sampled = await connection.fetch(statement("rollup/sample_sessions"), start, end, MAX_KEYS)
     return Totals(
         _read_rows(await connection.fetch(statement("rollup/aggregate"), start, end)),
         {row["time"]: Distinct(*(make_sketch(row[kind]) for kind in Distinct._fields)) for row in distinct},
+        _read_rankings(await connection.fetch(statement("rollup/rank_events"), start, end, MAX_RANKED)),
+        {row["time"]: merge_samples([_read_sample(row)]) for row in sampled},
     )
 
 
 async def sum_rollups(connection: "Connection | PooledConnection", sources: Iterable[Source]) -> Totals:
-    """Add rollups up, and merge their sketches."""
+    """Add rollups up, and merge their sketches, rankings and samples."""
     listed = list(sources)
     parameters = (
         [source.time for source in listed],
@@ -88,9 +117,14 @@ async def sum_rollups(connection: "Connection | PooledConnection", sources: Iter
     parts: Mapping[datetime, list[Distinct]] = defaultdict(list)
     for row in await connection.fetch(statement("rollup/part_sketches"), *parameters):
         parts[row["time"]].append(Distinct(*(unpack(row[kind]) for kind in Distinct._fields)))
+    samples: Mapping[datetime, list[SessionSample]] = defaultdict(list)
+    for row in await connection.fetch(statement("rollup/part_samples"), *parameters):
+        samples[row["time"]].append(_read_sample(row))
     return Totals(
         _read_rows(await connection.fetch(statement("rollup/sum_parts"), *parameters)),
         {time: Distinct(*map(merge_sketches, zip(*some, strict=True))) for time, some in parts.items()},
+        _read_rankings(await connection.fetch(statement("rollup/rank_parts"), *parameters, MAX_RANKED)),
+        {time: merge_samples(some) for time, some in samples.items()},
     )
 
 
@@ -99,7 +133,7 @@ async def replace_rollups(
 ) -> None:
     """Write the rollups of these periods anew; a period without totals has none afterwards."""
     await clear_rollups(connection, timeframe, periods, frozen=frozen)
-    rows, sketches = totals.rows, totals.sketches
+    rows, sketches, rankings, samples = totals.rows, totals.sketches, totals.rankings, totals.samples
     await connection.execute(
         statement("rollup/add_rollups"),
         timeframe.value,
@@ -116,6 +150,14 @@ async def replace_rollups(
         list(sketches),
         *([pack(getattr(distinct, kind)) for distinct in sketches.values()] for kind in Distinct._fields),
     )
+    await connection.executemany(
+        statement("rollup/add_ranking"),
+        [(timeframe.value, frozen, time, name, *ranking) for (time, name), ranking in rankings.items()],
+    )
+    await connection.executemany(
+        statement("rollup/add_sample"),
+        [(timeframe.value, frozen, time, *sample) for time, sample in samples.items()],
+    )
 
 
 async def clear_rollups(
@@ -129,3 +171,18 @@ async def clear_rollups(
 
 def _read_rows(records: Iterable[Record]) -> dict[tuple[datetime, str], Total]:
     return {(row["time"], row["event_type"]): Total(row["count"], row["metadata"]) for row in records}
+
+
+def _read_rankings(records: Iterable[Record]) -> dict[tuple[datetime, str], Ranking]:
+    return {
+        (row["time"], row["ranking"]): Ranking(
+            tuple(row["kinds"]), tuple(row["names"]), tuple(row["counts"]), tuple(row["amounts"]), row["error"]
+        )
+        for row in records
+    }
+
+
+def _read_sample(row: Record) -> SessionSample:
+    return SessionSample(
+        row["threshold"], tuple(row["keys"]), tuple(row["inferred"]), tuple(row["firsts"]), tuple(row["lasts"])
+    )

@@ -112,6 +112,13 @@ def _compare(timeframe: Timeframe, stored: Totals, expected: Totals, pending: Pe
     for time in sorted((stored.sketches.keys() | expected.sketches.keys()) - unfolded):
         if stored.sketches.get(time) != expected.sketches.get(time):
             yield Difference(timeframe, time, "", "a sketch", "another sketch")
+    for time in sorted((stored.samples.keys() | expected.samples.keys()) - unfolded):
+        if stored.samples.get(time) != expected.samples.get(time):
+            yield Difference(timeframe, time, "", "a sample of sessions", "another sample")
+    for time, ranking in sorted(stored.rankings.keys() | expected.rankings.keys()):
+        same = stored.rankings.get((time, ranking)) == expected.rankings.get((time, ranking))
+        if not same and time not in unfolded:
+            yield Difference(timeframe, time, "", f"a ranking of {ranking}", "another ranking")
 
 
 def _describe(total: Total) -> str:

@@ -1,7 +1,8 @@
 """Rollups beside a model: writes, late events, duplicates, folds, purges, rebuilds, and kill -9 in the middle of them.
 
 After each step rollups plus deltas equal a count of all events that were ever stored: of months always, of hours and
-days as long as these are kept. When all is folded, first sights are those of all events that were ever stored.
+days as long as these are kept. When all is folded, first sights are those of all events that were ever stored, and so
+are the sessions and rankings of months.
 """
 
 import asyncio
@@ -9,7 +10,7 @@ import itertools
 import subprocess
 import sys
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -25,6 +26,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from storage.database import Connection, Database
 from storage.retention import RetentionPolicy, purge_aged
 from storage.rollups import Timeframe, fold, rebuild, verify
+from storage.rollups.session_sample import estimate_sessions
+from storage.rollups.totals import Source, sum_rollups
 from tests.conftest import TEMPLATE, database_url_in
 from tests.rows import make_batch, make_row, make_store
 
@@ -68,6 +71,21 @@ asyncio.run(main())
 """What is killed."""
 
 
+def count_sessions(moments: Sequence[datetime], *, is_identified: bool) -> tuple[int, timedelta]:
+    """Count the sessions of a session id, or of an actor's ascending events without one, and add up their lengths."""
+    cuts = [
+        place
+        for place in range(1, len(moments))
+        if not is_identified and moments[place] - moments[place - 1] >= timedelta(minutes=30)
+    ]
+    sessions, total = 0, timedelta()
+    for first, end in itertools.pairwise([0, *cuts, len(moments)]):
+        length = moments[end - 1] - moments[first]
+        sessions += 1 if is_identified else 1 + length // timedelta(hours=24)
+        total += length
+    return sessions, total
+
+
 @dataclass(frozen=True, slots=True)
 class Sent:
     """An event to write: in which hour, of which type, by whom, at what price; whether an earlier one comes again."""
@@ -107,6 +125,9 @@ class RollupMachine(RuleBasedStateMachine):
         self.months: Counter[tuple[datetime, str]] = Counter()
         self.revenue = Decimal(0)
         self.first_sights: dict[str, datetime] = {}
+        self.contents: Counter[tuple[datetime, str]] = Counter()
+        self.active: dict[tuple[datetime, str], list[datetime]] = defaultdict(list)
+        """When each session, or without one each user, was active in each month."""
 
     @initialize()
     def start(self) -> None:
@@ -134,10 +155,17 @@ class RollupMachine(RuleBasedStateMachine):
                 continue
             moment = FIRST + timedelta(hours=event.hour, minutes=next(_orders) % 60)
             price = Decimal(event.cents) / 100
-            data = f'{{"amount":{price},"currency":"EUR"}}' if event.event_type == "purchase" else "{}"
             user = f"user-{event.user}"
+            session = f"session-{event.user}" if event.user % 2 else None
             row = make_row(
-                timestamp=moment, user_id=user, event_type=event.event_type, event_data=data, received_at=NOW
+                timestamp=moment,
+                user_id=user,
+                session_id=session,
+                event_type=event.event_type,
+                event_data=f'{{"amount":{price},"currency":"EUR"}}'
+                if event.event_type == "purchase"
+                else f'{{"contentType":"post","contentId":"{user}"}}',
+                received_at=NOW,
             )
             rows.append(row)
             self._stored.append(row)
@@ -145,6 +173,9 @@ class RollupMachine(RuleBasedStateMachine):
                 counter[timeframe.start_of(moment), event.event_type] += 1
             self.revenue += price if event.event_type == "purchase" else 0
             self.first_sights[user] = min(moment, self.first_sights.get(user, moment))
+            month = Timeframe.MONTH.start_of(moment)
+            self.contents[month, user] += event.event_type == "view"
+            self.active[month, session or user].append(moment)
         self._run(self._write(rows))
 
     @rule()
@@ -189,6 +220,7 @@ class RollupMachine(RuleBasedStateMachine):
         if not self._run(self._sql.fetchval("SELECT count(*) FROM analytics_aggregation_deltas")):
             assert self._run(self._read_revenue()) == self.revenue
             self._run(self._check_first_sights())
+            self._run(self._check_months_in_full())
 
     def _check_months(self) -> None:
         assert self._run(self._read(Timeframe.MONTH)) == self.months
@@ -235,6 +267,26 @@ class RollupMachine(RuleBasedStateMachine):
         assert {row["hour"]: row["count"] for row in counted} == Counter(
             map(Timeframe.HOUR.start_of, expected.values())
         )
+
+    async def _check_months_in_full(self) -> None:
+        months = Timeframe.MONTH.periods_of(time for time, _ in self.months)
+        totals = await sum_rollups(
+            self._sql, [Source(month, Timeframe.MONTH, month, Timeframe.MONTH.end_of(month)) for month in months]
+        )
+        ranked = {
+            (month, name): count
+            for (month, _), ranking in totals.rankings.items()
+            for name, count in zip(ranking.names, ranking.counts, strict=True)
+        }
+        assert ranked == +self.contents
+        expected: dict[datetime, tuple[int, timedelta]] = {}
+        for (month, name), moments in self.active.items():
+            sessions, length = count_sessions(sorted(moments), is_identified=name.startswith("session"))
+            known_sessions, known_length = expected.get(month, (0, timedelta()))
+            expected[month] = (known_sessions + sessions, known_length + length)
+        for month, (sessions, length) in expected.items():
+            figures = estimate_sessions(totals.samples[month])
+            assert figures == (sessions, length / timedelta(microseconds=1), True)
 
     def _kill_during(self, what: str, kill_ms: int, *arguments: str) -> None:
         process = subprocess.Popen([sys.executable, "-c", DOOMED, self._url, what, *arguments], stdout=subprocess.PIPE)
