@@ -6,7 +6,8 @@ the parts together know all about the keys below the lowest one (theta sketches:
 estimating stream expression cardinalities", 2016). A key is a session id, or an actor for its events without one.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 MAX_KEYS = 1024
@@ -17,6 +18,8 @@ PAUSE_US = 30 * 60 * 1_000_000
 """A session without id ends when its actor does nothing for so long."""
 LONGEST_US = 24 * 60 * 60 * 1_000_000
 """A session without id is cut when it has lasted so long."""
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 
 
 class SessionSample(NamedTuple):
@@ -30,10 +33,10 @@ class SessionSample(NamedTuple):
     """
 
     threshold: int = NO_THRESHOLD
-    keys: tuple[int, ...] = ()
-    inferred: tuple[bool, ...] = ()
-    firsts: tuple[int, ...] = ()
-    lasts: tuple[int, ...] = ()
+    keys: Sequence[int] = ()
+    inferred: Sequence[bool] = ()
+    firsts: Sequence[int] = ()
+    lasts: Sequence[int] = ()
 
 
 class SessionFigures(NamedTuple):
@@ -44,10 +47,31 @@ class SessionFigures(NamedTuple):
     is_exact: bool
 
 
+def make_sample(
+    start: datetime, hashes: Iterable[int], inferred: Sequence[bool], firsts: Iterable[int], lasts: Iterable[int]
+) -> SessionSample:
+    """Make the sample of some sessions, as `rollup/distinct.sql` tells them.
+
+    Args:
+        start: what times count from.
+        hashes: 64 signed bits.
+        inferred: whether they are of an actor.
+        firsts: when each was active first, in microseconds.
+        lasts: when each was active last.
+    """
+    start_us = (start - _EPOCH) // _MICROSECOND
+    keys = [value & NO_THRESHOLD for value in hashes]
+    times = ([start_us + moment for moment in moments] for moments in (firsts, lasts))
+    return merge_samples([SessionSample(NO_THRESHOLD, keys, inferred, *times)])
+
+
 def merge_samples(samples: Iterable[SessionSample]) -> SessionSample:
-    """Merge samples of any periods into that of all of them; of one, put it in order."""
+    """Merge samples of any periods into that of all of them; of one, put it in order and keep the first ones."""
     parts = list(samples)
     threshold = min((part.threshold for part in parts), default=NO_THRESHOLD)
+    keys = set[int]().union(*(part.keys for part in parts))
+    if len(keys) > MAX_KEYS:
+        threshold = min(threshold, sorted(keys)[MAX_KEYS])
     rows = sorted(
         row
         for part in parts
@@ -55,23 +79,15 @@ def merge_samples(samples: Iterable[SessionSample]) -> SessionSample:
         if row[0] < threshold
     )
     joined: list[tuple[int, bool, int, int]] = []
-    kept = 0
-    last_key, last_inferred, last_first, last_last = -1, False, 0, 0
+    known_key, known_first, known_last = -1, 0, 0
     for key, inferred, first, last in rows:
-        if key == last_key and (not inferred or first < last_last + PAUSE_US):
-            last_last = max(last_last, last)
-            joined[-1] = (last_key, last_inferred, last_first, last_last)
-            continue
-        if key != last_key:
-            kept += 1
-            if kept > MAX_KEYS:
-                threshold = key
-                break
-        last_key, last_inferred, last_first, last_last = key, inferred, first, last
-        joined.append((key, inferred, first, last))
-    if not joined:
-        return SessionSample(threshold)
-    return SessionSample(threshold, *zip(*joined, strict=True))
+        if key == known_key and (not inferred or first < known_last + PAUSE_US):
+            known_last = max(known_last, last)
+            joined[-1] = (key, inferred, known_first, known_last)
+        else:
+            known_key, known_first, known_last = key, first, last
+            joined.append((key, inferred, first, last))
+    return SessionSample(threshold, *zip(*joined, strict=True)) if joined else SessionSample(threshold)
 
 
 def estimate_sessions(sample: SessionSample) -> SessionFigures:

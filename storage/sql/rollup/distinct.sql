@@ -1,31 +1,43 @@
--- Hashes the distinct actors, sessions and live streams of each UTC hour, to 64 bits by the hash of hash partitioning,
--- which Postgres keeps stable across versions.
+-- Tells who and what there was in each UTC hour: the distinct actors and live streams, and when each session was active.
 -- $1 start, $2 end (timestamptz, half-open)
--- Leans on the partitions' bounds, and for streams on the index (event_type, timestamp).
+-- All are hashed to 64 bits by the hash of hash partitioning, which Postgres keeps stable across versions. A session is
+-- that of its id; events without one belong to sessions of their actor, which who reads this makes of the halves of hours
+-- in which it was active: events of one half are never 30 minutes apart. Times are microseconds of the hour.
+-- Leans on the partitions' bounds, and is one pass over the rows.
 WITH events AS MATERIALIZED (
     SELECT
         date_bin(INTERVAL '1 hour', timestamp, TIMESTAMPTZ '1970-01-01 00:00+00') AS time,
+        timestamp,
         hashtextextended(actor_id, 0) AS actor,
-        hashtextextended(session_id, 0) AS session,
+        hashtextextended(coalesce(session_id, actor_id), CAST(session_id IS NULL AS integer)) AS session,
+        CASE WHEN session_id IS NULL THEN date_bin(INTERVAL '30 minutes', timestamp, TIMESTAMPTZ '1970-01-01 00:00+00') END
+            AS half,
         CASE WHEN event_type = 'stream' THEN hashtextextended(event_data ->> 'streamId', 0) END AS stream
     FROM analytics_events
     WHERE timestamp >= $1 AND timestamp < $2
 ), actors AS (
-    SELECT time, array_agg(actor) AS hashes FROM (SELECT DISTINCT time, actor FROM events) AS seen GROUP BY time
-), sessions AS (
-    SELECT time, array_agg(session) AS hashes
-    FROM (SELECT DISTINCT time, session FROM events WHERE session IS NOT NULL) AS seen
+    SELECT time, array_agg(actor) AS actors
+    FROM (SELECT DISTINCT time, actor FROM events) AS seen
     GROUP BY time
 ), streams AS (
-    SELECT time, array_agg(stream) AS hashes
+    SELECT time, array_agg(stream) AS streams
     FROM (SELECT DISTINCT time, stream FROM events WHERE stream IS NOT NULL) AS seen
     GROUP BY time
+), active AS (
+    SELECT time, session, half IS NOT NULL AS inferred, min(timestamp) - time AS first_at, max(timestamp) - time AS last_at
+    FROM events
+    GROUP BY time, session, half
+), sessions AS (
+    SELECT
+        time,
+        array_agg(session) AS sessions,
+        array_agg(inferred) AS inferred,
+        array_agg(CAST(round(1000000 * date_part('epoch', first_at)) AS bigint)) AS firsts,
+        array_agg(CAST(round(1000000 * date_part('epoch', last_at)) AS bigint)) AS lasts
+    FROM active
+    GROUP BY time
 )
-SELECT
-    time,
-    actors.hashes AS actors,
-    coalesce(sessions.hashes, '{}') AS sessions,
-    coalesce(streams.hashes, '{}') AS streams
+SELECT time, actors, coalesce(streams, '{}') AS streams, sessions, inferred, firsts, lasts
 FROM actors
-LEFT JOIN sessions USING (time)
+JOIN sessions USING (time)
 LEFT JOIN streams USING (time)
