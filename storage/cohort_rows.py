@@ -34,10 +34,12 @@ async def read_cohorts(snapshot: Snapshot, question: CohortQuestion) -> CohortRo
 
 
 def read_periods(rows: Sequence[Mapping[str, Any]]) -> dict[tuple[int, int], PeriodRow]:
-    """Sort the rows of `cohort_query` by cohort and period."""
-    periods = {(row["cohort"], row["period"]): PeriodRow(row["users"], row["events"]) for row in rows if row["of_all"]}
+    """Add the rows of `cohort_query` up by cohort and period."""
+    periods: dict[tuple[int, int], PeriodRow] = {}
     for row in rows:
-        if not row["of_all"]:
-            revenue = periods[row["cohort"], row["period"]].revenue
-            revenue[row["currency"]] = row["amount"], row["events"]
+        period = periods.setdefault((row["cohort"], row["period"]), PeriodRow(users=0, events=0))
+        period.users += row["users"]
+        period.events += row["events"]
+        if row["currency"] is not None:
+            period.revenue[row["currency"]] = row["amount"], row["events"]
     return periods

@@ -23,9 +23,10 @@ class CohortQuestion:
 
 
 def cohort_query(question: CohortQuestion) -> Query:
-    """Compose the statement: rows are (cohort, period, currency, users, events, amount, orders, as_of).
+    """Compose the statement: rows are (cohort, period, currency, users, events, amount, as_of), in no order.
 
-    A row without a currency tells users, events and as_of of a cohort's period, one with a currency its purchases.
+    Each tells of the events of one cohort in one period that are purchases in a currency, or (null) that are not; each
+    user of the period is counted in one of them.
     """
     parameters = Parameters()
     return Query(
@@ -36,4 +37,5 @@ def cohort_query(question: CohortQuestion) -> Query:
             bounds=parameters.add(question.bounds, "timestamptz[]"),
         ),
         tuple(parameters.list),
+        groups_by_hash=True,
     )

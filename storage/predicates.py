@@ -79,6 +79,9 @@ class Query:
 
     text: str
     parameters: tuple[object, ...]
+    groups_by_hash: bool = False
+    """Whether Postgres is to sort only what nothing else can do: where it expects few rows, as it does without
+    statistics, it would sort all events to group them."""
 
 
 class Parameters:

@@ -39,6 +39,7 @@ class Snapshot:
 
     async def fetch_query(self, query: Query) -> list[Record]:
         """Read all rows of a statement that its report composed."""
+        await self.connection.execute(f"SET LOCAL enable_sort = {'off' if query.groups_by_hash else 'on'}")
         rows: list[Record] = await self.connection.fetch(query.text, *query.parameters)
         return rows
 

@@ -34,12 +34,13 @@ class ExplainedSnapshot(Snapshot):
     plans: list[dict[str, Any]]
 
     async def fetch_query(self, query: Query) -> list[Record]:
-        """Read the rows, and keep the plan."""
+        """Read the rows, and keep the plan, under the settings that the rows were read with."""
+        rows = await super().fetch_query(query)
         explained = await self.connection.fetchval(
             f"EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) {query.text}", *query.parameters
         )
         self.plans.append(json.loads(explained)[0]["Plan"])
-        return await super().fetch_query(query)
+        return rows
 
     async def fetch_each(self, queries: Sequence[Query]) -> list[list[Record]]:
         """Read one after the other."""

@@ -42,6 +42,7 @@ CREATE MACRO jsonb_typeof(value) AS CASE
     ELSE 'number'
 END;
 CREATE MACRO jsonb_exists(value, item) AS json_contains(value, to_json(item));
+CREATE MACRO hashtextextended(value, seed) AS hash(value, seed);
 CREATE MACRO date_bin(width, moment, origin) AS time_bucket(width, moment, origin);
 CREATE MACRO width_bucket(value, starts) AS len(list_filter(starts, lambda start: start <= value));
 """

@@ -205,8 +205,16 @@ async def test_cohorts_are_what_the_oracle_sums(stores: Stores, question: Cohort
 
 COHORT_MUTATIONS = {
     "members that joined before the range": (r"joined_at >= \$", "joined_at IS NOT NULL OR joined_at >= $"),
-    "what they did before they joined": (" AND timestamp >= joined_at", ""),
-    "without the event by which they joined": ("timestamp >= joined_at", "timestamp > joined_at"),
+    "what they did before they joined": (
+        r"ORDER BY timestamp\)",
+        "ORDER BY timestamp RANGE BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING)",
+    ),
+    "without what came with the event by which they joined": (
+        r"min\(joining_at\) OVER so_far",
+        "min(joining_at) OVER (PARTITION BY actor_hash, actor_id ORDER BY timestamp ROWS UNBOUNDED PRECEDING)",
+    ),
+    "no user whose last event before was no member's": (r"previous_at >= joined_at AND ", ""),
+    "a user again with the first moment of a period": (r"previous_at >= \(", "previous_at > ("),
     "a range that holds its end": (r"WHERE timestamp < \$", "WHERE timestamp <= $"),
 }
 
