@@ -12,8 +12,9 @@ from itertools import combinations
 from storage.predicates import EventPattern, FieldPath, Operator, Parameters, Query, ValueKind, pattern_sql, text_sql
 from storage.sql import template
 
-KEY = ("actor_id", "timestamp", "sequence", "event_id")
-"""Whose event it is, and its place among that actor's events."""
+KEY = ("actor_hash", "timestamp", "sequence", "event_id", "actor_id")
+"""Whose event it is, and its place among that actor's events. What has a fixed width comes first, where a sort finds it
+at once; the id keeps actors with the same hash apart."""
 START, ENTRY_END, READ_END, WINDOW, OPEN_SINCE = (
     "$1::timestamptz",
     "$2::timestamptz",
