@@ -43,11 +43,11 @@ class DroppedRollups:
     days: Cleared
 
 
-async def close_day(database: Database, day: date, now: datetime) -> None:
-    """Freeze the hours of a day and let its partition take no more events; idempotent.
+async def close_day(database: Database, day: date, now: datetime) -> int:
+    """Freeze the hours of a day, let its partition take no more events, and return how many it holds; idempotent.
 
     From its commit on, the day's rollups stand for what its partition holds, and writers are told to try again until
-    the partition is dropped. Nothing is frozen that is not folded.
+    the partition is dropped. Nothing is frozen that is not folded. Where the day was closed before, 0 is returned.
 
     Raises:
         LeaseTakenError: another process has been changing rollups for a minute.
@@ -58,13 +58,13 @@ async def close_day(database: Database, day: date, now: datetime) -> None:
             try:
                 async with connection.transaction():
                     await connection.execute(f"SET LOCAL lock_timeout = '{LOCK_WAIT}'")
-                    await _close(connection, day, now)
+                    events = await _close(connection, day, now)
             except asyncpg.LockNotAvailableError:
                 await asyncio.sleep(CLOSE_PAUSE_S)
             except _UnfoldedError:
                 await fold_on(connection)
             else:
-                return
+                return events
     raise StorageUnavailableError(f"events of {day} keep coming in, so its partition stays; the next run tries again")
 
 
@@ -86,7 +86,7 @@ async def drop_hours_and_days(
         )
 
 
-async def _close(connection: Connection, day: date, now: datetime) -> None:
+async def _close(connection: Connection, day: date, now: datetime) -> int:
     start = midnight_of(day)
     # Creating a trigger waits for those who write to this partition, and for nobody else.
     await connection.execute(
@@ -95,9 +95,10 @@ async def _close(connection: Connection, day: date, now: datetime) -> None:
     )
     if await connection.fetch(statement("rollup/count_deltas"), start, start + DAY):
         raise _UnfoldedError
-    hours = hours_between(start, start + DAY)
-    await _freeze(connection, Timeframe.HOUR, hours)
+    events: int = await connection.fetchval(statement("retention/count_events"), start, start + DAY)
+    await _freeze(connection, Timeframe.HOUR, hours_between(start, start + DAY))
     await connection.execute(statement("retention/close_day"), day, now)
+    return events
 
 
 async def _freeze(connection: Connection, timeframe: Timeframe, periods: Sequence[datetime]) -> None:

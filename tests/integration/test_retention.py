@@ -156,6 +156,7 @@ async def test_writers_and_long_reports_go_on_while_a_day_is_dropped(database: D
     await fold(database)
     assert await count_by_day(sql) == {"03-10": 2, "03-11": 2, "03-12": 1}
     assert (await verify(database, MIDNIGHT, MIDNIGHT + 3 * DAY)).differences == []
+    assert (await drop_day(database, NOON.date(), NOON)).rows == 1
 
 
 async def test_a_day_that_is_being_written_to_is_closed_afterwards(database: Database) -> None:
