@@ -1,8 +1,9 @@
 """The job that folds what was written into the rollups."""
 
 from jobs.order import Order, Outcome
+from storage.job_health import read_unfolded
 from storage.partitions import analyze_grown
-from storage.rollups import fold
+from storage.rollups import Timeframe, fold
 
 
 async def run(order: Order) -> Outcome:
@@ -11,11 +12,20 @@ async def run(order: Order) -> Outcome:
     Raises:
         LeaseTakenError, StorageUnavailableError: the next run does it.
     """
+    if order.dry_run:
+        unfolded = await read_unfolded(order.database)
+        newest = unfolded.newest_hour
+        return Outcome(
+            rows=unfolded.events,
+            start=unfolded.oldest_hour,
+            end=None if newest is None else Timeframe.HOUR.end_of(newest),
+            details={"events": unfolded.events, "hours": unfolded.hours},
+        )
     folded = await fold(order.database)
     analyzed = await analyze_grown(order.database)
     return Outcome(
         rows=folded.events,
         start=folded.start,
         end=folded.end,
-        details={"hours": folded.hours, "partitions_analyzed": analyzed},
+        details={"events": folded.events, "hours": folded.hours, "partitions_analyzed": analyzed},
     )

@@ -78,9 +78,9 @@ def list_jobs(settings: Settings, *, as_json: bool) -> None:
             str(one["job"]),
             str(one["cron"] or NEVER),
             _moment_text(one["last_run"]),
-            str(one["result"] or NEVER),
+            " ".join(str(word) for word in (one["result"], one["reason"]) if word) or NEVER,
             NEVER if one["duration_s"] is None else f"{one['duration_s']:.1f}",
-            _moment_text(one["next_run"]),
+            ("overdue since " if one["overdue"] else "") + _moment_text(one["next_run"]),
             str(one["purpose"]),
         )
         for one in listed
@@ -93,7 +93,7 @@ def list_jobs(settings: Settings, *, as_json: bool) -> None:
 @click.option("--now", type=Moment(), metavar="TIME", help="Take this for the present (UTC where without offset).")
 @click.option("--from", "start", type=Moment(), metavar="TIME", help="verify, rebuild: first moment; days are whole.")
 @click.option("--to", "end", type=Moment(), metavar="TIME", help="verify, rebuild: first moment after the range.")
-@click.option("--dry-run", is_flag=True, help="retention: tell what would go, in rows and bytes.")
+@click.option("--dry-run", is_flag=True, help="Tell what would be done, and change nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON.")
 @click.pass_obj
 def run_job(
@@ -110,8 +110,6 @@ def run_job(
     job = NAMED[name]
     if (start or end) and not job.takes_range:
         raise click.UsageError(f"{name} takes no range")
-    if dry_run and not job.can_rehearse:
-        raise click.UsageError(f"{name} has no dry run")
     if start and end and start >= end:
         raise click.UsageError("--from must lie before --to")
 
@@ -186,9 +184,11 @@ async def _describe_jobs(settings: Settings, database: Database) -> list[dict[st
                 "cron": cron.line if job.cron is not None else None,
                 "last_run": run.started_at if run is not None else None,
                 "result": run.outcome if run is not None else None,
+                "reason": run.details.get("reason") if run is not None else None,
                 "duration_s": run.duration_s if run is not None else None,
                 "rows": run.rows if run is not None else None,
                 "next_run": due,
+                "overdue": due is not None and due <= now,
                 "purpose": job.purpose,
             }
         )
@@ -210,8 +210,8 @@ def _print_outcome(job: Job, outcome: Outcome, *, as_json: bool, dry_run: bool) 
         click.echo(orjson.dumps(answer, option=orjson.OPT_UTC_Z))
         return
     console = open_console()
-    verb = "would let go of" if dry_run else "done"
-    print_line(console, f"{job.name}: {verb}" if outcome.is_good else f"{job.name}: differences found")
+    done = "dry run, nothing was changed" if dry_run else "done"
+    print_line(console, f"{job.name}: {done if outcome.is_good else 'differences found'}")
     if outcome.start is not None and outcome.end is not None:
         print_line(console, f"  from {_moment_text(outcome.start)} to {_moment_text(outcome.end)} UTC")
     for name, value in outcome.details.items():

@@ -14,5 +14,7 @@ async def run(order: Order) -> Outcome:
     """
     partitions = Partitions(order.database, now=lambda: order.now)
     await partitions.refresh()
+    if order.dry_run:
+        return Outcome(details={"missing": len(partitions.missing_ahead(order.now.astimezone(UTC).date()))})
     made = await partitions.ensure_ahead(order.now.astimezone(UTC).date())
     return Outcome(details={"made": made, "partitions_analyzed": await analyze_grown(order.database)})

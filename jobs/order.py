@@ -16,7 +16,7 @@ class Order:
         database: a migrated one.
         settings: everything that can be set.
         now: the aware time that the run takes for the present.
-        dry_run: tell what would be done, and do nothing; only where the job `can_rehearse`.
+        dry_run: tell what would be done, and do nothing.
         start, end: the half-open range to work on, for jobs that take one; None for all there is.
     """
 

@@ -11,7 +11,7 @@ from runtime.settings import Settings
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """A job: `run` is idempotent, and goes on where a killed run has ended.
+    """A job: `run` is idempotent, goes on where a killed run has ended, and only tells what it would do in a dry run.
 
     Attributes:
         name: of the job.
@@ -21,7 +21,6 @@ class Job:
         variable: the environment variable that sets it.
         at_start: whether it also runs whenever the jobs start.
         takes_range: whether it works on a range of event times.
-        can_rehearse: whether it can tell what it would do.
     """
 
     name: str
@@ -31,7 +30,6 @@ class Job:
     variable: str = ""
     at_start: bool = False
     takes_range: bool = False
-    can_rehearse: bool = False
 
     def read_cron(self, settings: Settings) -> Cron:
         """Read when the job is due.
@@ -56,7 +54,6 @@ JOBS: Sequence[Job] = (
         purpose="let go of what has aged out, and keep its sums",
         cron=lambda settings: settings.retention_cron,
         variable="ANALYTICS_RETENTION_CRON",
-        can_rehearse=True,
     ),
     Job(
         name="partitions",

@@ -42,11 +42,18 @@ class JobHealth:
 
 @dataclass(frozen=True, slots=True)
 class Unfolded:
-    """What is stored and in no rollup yet; reports count it all the same."""
+    """What is stored and in no rollup yet; reports count it all the same.
+
+    Attributes:
+        events: how many.
+        hours: how many different hours of the events' own time they lie in.
+        oldest_hour, newest_hour: the first and the last of these; None where there are none.
+    """
 
     events: int
+    hours: int
     oldest_hour: datetime | None
-    """Of the events' own time: late events lie in old hours."""
+    newest_hour: datetime | None
 
 
 async def read_job_health(database: Database) -> Sequence[JobHealth]:

@@ -107,9 +107,14 @@ class Partitions:
     def _latest_day(self) -> date:
         return day_of(self._now()) + timedelta(days=MAX_DAYS_AHEAD)
 
-    async def ensure_ahead(self, today: date, days_ahead: int = DAYS_AHEAD) -> int:
-        """Make the partitions of today and the days after it, and return how many were made."""
-        return await self.ensure(today + timedelta(days=number) for number in range(days_ahead + 1))
+    async def ensure_ahead(self, today: date) -> int:
+        """Make the partitions of today and DAYS_AHEAD days after it, and return how many were made."""
+        return await self.ensure(self.missing_ahead(today))
+
+    def missing_ahead(self, today: date) -> list[date]:
+        """List those of today and DAYS_AHEAD days after it that are not known to have a partition."""
+        days = (today + timedelta(days=number) for number in range(DAYS_AHEAD + 1))
+        return [day for day in days if day not in self._known]
 
     async def _make(self, connection: Connection, days: list[date]) -> int:
         with translated():

@@ -1,0 +1,158 @@
+"""`analytics jobs`, `audit` and `partitions` as an operator uses and reads them."""
+
+import asyncio
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import asyncpg
+import pytest
+from click.testing import CliRunner, Result
+from structlog.testing import capture_logs
+
+from jobs.schedule import JOBS
+from server.cli.main import cli
+from storage.database import Database
+from tests.rows import NOON, make_batch, make_row, make_store
+
+NEXT_YEAR = "2027-03-10"
+
+
+@pytest.fixture
+def stored(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A database with three events of one day, named by DATABASE_URL."""
+
+    async def store() -> None:
+        database = await Database.open(database_url)
+        store = make_store(database)
+        await store.store(make_batch([make_row(), make_row(), make_row(timestamp=NOON + timedelta(hours=5))]))
+        await store.close()
+        await database.close()
+
+    asyncio.run(store())
+    for module in ("jobs.cli", "server.cli.audit", "server.cli.partitions"):
+        # A command's logging is its process's; here it would outlive the command.
+        monkeypatch.setattr(f"{module}.configure_logging", lambda **_: None)
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    with capture_logs():
+        yield database_url
+
+
+def run(*arguments: str, code: int = 0) -> Result:
+    """Run a command, and see that it ends with a code."""
+    result = CliRunner(env={"COLUMNS": "200"}).invoke(cli, arguments)
+    assert result.exit_code == code, result.output
+    return result
+
+
+def run_job(name: str, *arguments: str, code: int = 0) -> Any:
+    """Run a job and read what it answers."""
+    return json.loads(run("jobs", "run", name, *arguments, "--json", code=code).stdout)
+
+
+def execute(database_url: str, statement: str) -> None:
+    """Change something behind the service's back."""
+
+    async def change() -> None:
+        connection = await asyncpg.connect(database_url)
+        await connection.execute(statement)
+        await connection.close()
+
+    asyncio.run(change())
+
+
+@pytest.mark.usefixtures("stored")
+def test_every_job_tells_what_it_would_do_and_leaves_it() -> None:
+    """At any time that is given: the same answer twice, and no data changed."""
+    for _ in range(2):
+        for job in JOBS:
+            answer = run_job(job.name, "--now", NEXT_YEAR, "--dry-run")
+            assert (answer["job"], answer["dry_run"], answer["is_good"]) == (job.name, True, True)
+    assert run_job("aggregate", "--dry-run") == {
+        "job": "aggregate",
+        "dry_run": True,
+        "is_good": True,
+        "range_start": "2026-03-10T12:00:00Z",
+        "range_end": "2026-03-10T18:00:00Z",
+        "rows": 3,
+        "bytes": 0,
+        "details": {"events": 3, "hours": 2},
+    }
+    assert run_job("retention", "--dry-run", "--now", NEXT_YEAR)["details"]["raw events"]["rows"] == 3
+    assert run_job("retention", "--dry-run", "--now", "2026-03-11")["rows"] == 0
+    assert run_job("partitions", "--dry-run", "--now", "2026-03-09T23:59:59Z")["details"] == {"missing": 7}
+    outcomes = {entry["outcome"] for entry in map(json.loads, run("audit", "--json").stdout.splitlines())}
+    assert outcomes == {"dry run"}
+
+
+def test_a_rebuild_is_rehearsed_by_telling_what_differs(stored: str) -> None:
+    """Verify ends with 1 where it finds something, a rehearsal does not; the rebuild mends it."""
+    run_job("aggregate")
+    execute(stored, "UPDATE analytics_aggregations SET count = 9 WHERE timeframe = 'hour'")
+    assert run_job("rebuild", "--dry-run")["details"]["differences"] >= 2
+    assert "differences found" in run("jobs", "run", "verify", code=1).stdout
+    run_job("rebuild", "--from", "2026-03-10", "--to", "2026-03-11")
+    assert run_job("verify")["details"]["differences"] == 0
+
+
+@pytest.mark.usefixtures("stored")
+def test_the_list_tells_how_each_job_fares() -> None:
+    """Never run, done, failed with its reason, and when it is due."""
+    fresh = {one["job"]: one for one in json.loads(run("jobs", "list", "--json").stdout)}
+    assert list(fresh) == [job.name for job in JOBS]
+    assert {one["last_run"] for one in fresh.values()} == {None}
+    assert datetime.fromisoformat(fresh["aggregate"]["next_run"]).minute == 2
+    assert fresh["verify"]["next_run"] is None
+    run_job("aggregate")
+    lines = run("jobs", "list").stdout.splitlines()
+    (line,) = (line for line in lines if line.startswith("aggregate"))
+    assert line.split()[1:6] == ["2", "*", "*", "*", "*"]
+    assert f"{datetime.now(UTC):%Y-%m-%d}" in line
+    assert " done " in line
+
+
+def test_an_operator_sees_a_failure_and_an_overdue_job(stored: str) -> None:
+    """The reason stands beside the result; a tick that nobody ran is told as such."""
+    execute(
+        stored,
+        "INSERT INTO analytics_audit_log "
+        "(started_at, finished_at, actor, action, outcome, rows, bytes, details) "
+        "VALUES (now(), now(), 'jobs-1@host', 'retention', 'failed', 0, 0, '{\"reason\": \"STORAGE_UNAVAILABLE\"}');"
+        "INSERT INTO analytics_job_ticks VALUES ('retention', now() - interval '3 days', 'jobs-1@host')",
+    )
+    (line,) = (line for line in run("jobs", "list").stdout.splitlines() if line.startswith("retention"))
+    assert "failed STORAGE_UNAVAILABLE" in line
+    assert "overdue since" in line
+
+
+@pytest.mark.usefixtures("stored")
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("aggregate", "--from", "2026-01-01"), "aggregate takes no range"),
+        (("verify", "--from", "2026-02-01", "--to", "2026-01-01"), "--from must lie before --to"),
+        (("retention", "--now", "yesterday"), "'yesterday' is no time"),
+        (("cleanup",), "'cleanup' is not one of"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_before_anything_runs(arguments: tuple[str, ...], told: str) -> None:
+    """With exit code 2, and the reason."""
+    assert told in run("jobs", "run", *arguments, code=2).stderr
+    assert run("audit", "--json").stdout == ""
+
+
+@pytest.mark.usefixtures("stored")
+def test_partitions_and_runs_are_listed_with_rows_and_bytes() -> None:
+    """For people and for programs."""
+    run("jobs", "run", "aggregate")
+    (partition,) = json.loads(run("partitions", "--json").stdout)["partitions"]
+    assert (partition["day"], partition["state"], partition["rows"]) == ("2026-03-10", "open", 3)
+    assert partition["bytes"] > 8192
+    assert "2026-03-10" in run("partitions").stdout
+    audit = run("audit").stdout
+    assert "aggregate  done" in audit
+    assert "2026-03-10 12:00 to 2026-03-10 18:00" in audit
+    (entry,) = map(json.loads, run("audit", "--json", "--action", "aggregate").stdout.splitlines())
+    assert (entry["rows"], entry["details"]["events"]) == (3, 3)
+    assert run("audit", "--json", "--action", "retention").stdout == ""
