@@ -71,7 +71,7 @@ async def survey_dashboard(
 async def sum_dashboard(snapshot: Snapshot, survey: Survey) -> DashboardRows:
     """Read what a dashboard shows from rollups, as far as they tell it."""
     current, previous = survey.ranges
-    sums, old_sums = await sum_ranges(snapshot, survey.ranges)
+    sums, old_sums = await sum_ranges(snapshot, survey.ranges, survey.unfolded)
     series, unknown = await _read_series(snapshot, survey)
     rows = await read_dashboard(
         snapshot, previous_start=survey.previous_start, period_starts=survey.period_starts, end=survey.end

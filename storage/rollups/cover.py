@@ -3,7 +3,7 @@
 from bisect import bisect_left
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from storage.rollups.periods import Timeframe
@@ -39,6 +39,10 @@ class Cover:
 
 LONGEST_FIRST = (Timeframe.MONTH, Timeframe.DAY, Timeframe.HOUR)
 """Weeks cross the ends of months: beside them they would count twice what has aged out."""
+
+MINUTE = timedelta(minutes=1)
+SLICES = (10 * MINUTE, MINUTE)
+"""What hours are cut into where a range cuts them: 14 slices at most, and less than a minute is left."""
 
 
 def cover(
@@ -85,6 +89,42 @@ def join_spans(spans: Iterable[Span]) -> list[Span]:
         else:
             joined.append(span)
     return joined
+
+
+def split_days(spans: Iterable[Span]) -> Iterator[Span]:
+    """Split spans at midnights: each part lies within one partition."""
+    for span in spans:
+        start = span.start
+        while start < span.end:
+            end = min(span.end, Timeframe.DAY.end_of(Timeframe.DAY.start_of(start)))
+            yield Span(start, end)
+            start = end
+
+
+def slice_hour(span: Span) -> tuple[list[Span], list[Span]]:
+    """Cut a part of an hour into slices, the longest that lie in it, and parts of minutes at its ends.
+
+    Example:
+        >>> from datetime import UTC
+        >>> start = datetime(2026, 1, 1, 10, 28, 30, tzinfo=UTC)
+        >>> slices, rest = slice_hour(Span(start, datetime(2026, 1, 1, 10, 40, tzinfo=UTC)))
+        >>> [(part.start.minute, part.end.minute) for part in slices], [part.end.minute for part in rest]
+        ([(29, 30), (30, 40)], [29])
+    """
+    slices: list[Span] = []
+    rest: list[Span] = []
+    at = span.start
+    while at < span.end:
+        into_hour = at - Timeframe.HOUR.start_of(at)
+        length = next((some for some in SLICES if not into_hour % some and at + some <= span.end), None)
+        if length is None:
+            end = min(span.end, at + (MINUTE - into_hour % MINUTE))
+            rest.append(Span(at, end))
+        else:
+            end = at + length
+            slices.append(Span(at, end))
+        at = end
+    return slices, rest
 
 
 def hours_of(span: Span) -> Iterator[datetime]:
