@@ -2,14 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from storage.dashboard_rows import (
     DashboardRows,
+    Estimate,
     Figures,
     RevenueTotal,
     SeriesCount,
+    StreamTotals,
     TypeTotal,
     mean,
     read_dashboard,
@@ -17,9 +19,19 @@ from storage.dashboard_rows import (
 from storage.reader import Snapshot
 from storage.rollups.aged import RangeCover, cover_ranges
 from storage.rollups.cover import Span, join_spans
+from storage.rollups.lengths import LARGEST_ERROR, find_median
+from storage.rollups.newcomers import count_newcomers
 from storage.rollups.periods import Timeframe
 from storage.rollups.reading import count_at_most, count_periods, sum_ranges
-from storage.rollups.sums import Number, Sums
+from storage.rollups.sketch import STANDARD_ERROR
+from storage.rollups.sums import LARGEST, Number, Sums
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+ESTIMATES = (
+    Estimate("users", standard_error=STANDARD_ERROR),
+    Estimate("streams.live_streams", standard_error=STANDARD_ERROR),
+    Estimate("median_view_duration", largest_error=LARGEST_ERROR),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +43,8 @@ class Survey:
         period_starts: first moments of the periods of the series, ascending; the first one is the range's own.
         end: first moment after the range.
         ranges: what makes up the range, and the one before.
-        unfolded: hours with events that their rollups lack, and how many.
+        unfolded: all hours until the end with events that their rollups lack, and how many.
+        newcomers: how many users and sessions were first seen in the range, and in the one before.
         events_at_most: how many events both have; parts of hours may count as a whole.
         aged_out: whether some of their raw events are gone.
     """
@@ -41,6 +54,7 @@ class Survey:
     end: datetime
     ranges: Sequence[RangeCover]
     unfolded: Mapping[datetime, int]
+    newcomers: Sequence[int]
     events_at_most: int
     aged_out: bool
 
@@ -53,16 +67,18 @@ async def survey_dashboard(
     hour, day, month = (
         timeframe.start_of(previous_start) for timeframe in (Timeframe.HOUR, Timeframe.DAY, Timeframe.MONTH)
     )
-    rows = await snapshot.fetch("unfolded_hours", hour, end)
+    rows = await snapshot.fetch("unfolded_hours", end)
     unfolded = {row["hour"]: row["count"] for row in rows}
     aged = await snapshot.fetch_one("aged_out", hour, day, month, end)
-    ranges = await cover_ranges(snapshot, [Span(start, end), Span(previous_start, start)], unfolded)
+    spans = [Span(start, end), Span(previous_start, start)]
+    ranges = await cover_ranges(snapshot, spans, unfolded)
     return Survey(
         previous_start=previous_start,
         period_starts=period_starts,
         end=end,
         ranges=ranges,
         unfolded=unfolded,
+        newcomers=await count_newcomers(snapshot, spans, unfolded),
         events_at_most=await count_at_most(snapshot, ranges, unfolded),
         aged_out=aged["aged_out"],
     )
@@ -74,18 +90,24 @@ async def sum_dashboard(snapshot: Snapshot, survey: Survey) -> DashboardRows:
     sums, old_sums = await sum_ranges(snapshot, survey.ranges, survey.unfolded)
     series, unknown = await _read_series(snapshot, survey)
     rows = await read_dashboard(
-        snapshot, previous_start=survey.previous_start, period_starts=survey.period_starts, end=survey.end
+        snapshot,
+        previous_start=survey.previous_start,
+        period_starts=survey.period_starts,
+        end=survey.end,
+        newcomers=survey.newcomers,
     )
     return replace(
         rows,
-        figures=_with_sums(rows.figures, sums),
-        previous=_with_sums(rows.previous, old_sums),
+        figures=_figures(sums, survey.newcomers[0], rows.figures),
+        previous=_figures(old_sums, survey.newcomers[1], rows.previous),
         totals=[
             TypeTotal(name, sums.counts.get(name, 0), old_sums.counts.get(name, 0))
             for name in sorted(sums.counts | old_sums.counts)
         ],
         platforms=_platforms(sums),
         series=series,
+        as_of=_as_of(sums),
+        estimates=ESTIMATES,
         unknown=tuple(join_spans([*previous.unknown, *current.unknown])),
         unknown_series=unknown,
     )
@@ -100,15 +122,34 @@ async def _read_series(snapshot: Snapshot, survey: Survey) -> tuple[list[SeriesC
     return series, tuple(join_spans(span for found in covers for span in found.unknown))
 
 
-def _with_sums(figures: Figures, sums: Sums) -> Figures:
-    dwell, watched = sums.keys_of("viewDuration", "view"), sums.keys_of("watchDuration", "stream")
+def _figures(sums: Sums, newcomers: int, raw: Figures) -> Figures:
+    anonymous = sum(int(keys.get("anonymous", 0)) for keys in sums.types_of("actors"))
+    buckets = {int(bucket): int(count) for bucket, count in sums.keys_of("viewDurations", "view").items()}
     return replace(
-        figures,
+        raw,
         events=sums.events,
         revenue=_revenue(sums),
-        mean_view_duration=_mean(dwell),
-        streams=replace(figures.streams, watch_duration=float(watched.get("sum", 0))),
+        mean_view_duration=_mean(sums.keys_of("viewDuration", "view")),
+        users=sums.users,
+        new_users=newcomers + anonymous,
+        median_view_duration=find_median(buckets),
+        streams=_streams(sums),
     )
+
+
+def _streams(sums: Sums) -> StreamTotals:
+    peak = sums.keys_of(LARGEST, "stream").get("viewers")
+    return StreamTotals(
+        live_streams=sums.live_streams,
+        peak_viewers=None if peak is None else int(peak),
+        mean_viewers=_mean(sums.keys_of("viewers", "stream")),
+        watch_duration=float(sums.keys_of("watchDuration", "stream").get("sum", 0)),
+    )
+
+
+def _as_of(sums: Sums) -> datetime | None:
+    newest = max((keys["receivedAt"] for keys in sums.types_of(LARGEST)), default=None)
+    return None if newest is None else EPOCH + timedelta(microseconds=int(newest))
 
 
 def _revenue(sums: Sums) -> tuple[RevenueTotal, ...]:

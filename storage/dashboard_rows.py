@@ -100,6 +100,15 @@ class Figures:
 
 
 @dataclass(frozen=True, slots=True)
+class Estimate:
+    """How far a figure may be off, as a share of it; the other is None. `figure` is the path of its field."""
+
+    figure: str
+    standard_error: float | None = None
+    largest_error: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class DashboardRows:
     """What a dashboard shows. Only types, platforms and periods with an event occur."""
 
@@ -112,6 +121,8 @@ class DashboardRows:
     top_content: Sequence[ContentViews]
     top_paths: Sequence[PathOrders]
     as_of: datetime | None
+    estimates: Sequence[Estimate] = ()
+    """Empty where all figures are exact."""
     unknown: Sequence[Span] = ()
     """Parts of both ranges whose events have aged out so far that nothing tells what happened in them."""
     unknown_series: Sequence[Span] = ()
@@ -119,7 +130,12 @@ class DashboardRows:
 
 
 async def read_dashboard(
-    snapshot: Snapshot, *, previous_start: datetime, period_starts: Sequence[datetime], end: datetime
+    snapshot: Snapshot,
+    *,
+    previous_start: datetime,
+    period_starts: Sequence[datetime],
+    end: datetime,
+    newcomers: Sequence[int],
 ) -> DashboardRows:
     """Read what a dashboard shows of a range, and of the one before, from their raw events.
 
@@ -128,19 +144,22 @@ async def read_dashboard(
         previous_start: first moment of the range before, aware.
         period_starts: first moments of the periods of the series, ascending; the first one is the range's own.
         end: first moment after the range, aware.
+        newcomers: how many users and sessions were seen first in the range, and in the one before; older events tell.
     """
     queries = dashboard_queries(previous_start=previous_start, period_starts=period_starts, end=end)
     answers = await snapshot.fetch_each(queries)
-    (actors,), sessions, old_sessions, counts, dwell, old_dwell, content, streams, old_streams, *purchases = answers
+    (users,), sessions, old_sessions, counts, dwell, old_dwell, content, streams, old_streams, *purchases = answers
     revenue, old_revenue, paths = purchases
     current = [row for row in counts if row["period"]]
     return DashboardRows(
-        figures=_figures(current, revenue, dwell[0], (actors["users"], actors["new_users"]), sessions[0], streams[0]),
+        figures=_figures(
+            current, revenue, dwell[0], (users["users"], newcomers[0] + users["anonymous"]), sessions[0], streams[0]
+        ),
         previous=_figures(
             [row for row in counts if not row["period"]],
             old_revenue,
             old_dwell[0],
-            (actors["previous_users"], actors["previous_new_users"]),
+            (users["previous_users"], newcomers[1] + users["previous_anonymous"]),
             old_sessions[0],
             old_streams[0],
         ),
@@ -159,7 +178,7 @@ def dashboard_queries(*, previous_start: datetime, period_starts: Sequence[datet
     inside, before = (start, end), (previous_start, start)
     # Those that take longest first.
     return [
-        _query("actors", previous_start, start, end),
+        _query("users", previous_start, start, end),
         _query("sessions", *inside),
         _query("sessions", *before),
         _query("counts", previous_start, end, list(period_starts)),
@@ -182,11 +201,11 @@ def _figures(
     counts: Iterable[Record],
     revenue: Iterable[Record],
     dwell: Record,
-    actors: tuple[int, int],
+    counted_users: tuple[int, int],
     sessions: Record,
     streams: Record,
 ) -> Figures:
-    users, new_users = actors
+    users, new_users = counted_users
     length = timedelta(microseconds=sessions["length_us"])
     return Figures(
         events=sum(row["count"] for row in counts),

@@ -23,9 +23,10 @@ from sociallive.analytics.v1.dashboard_pb2 import (
     StreamFigures,
     TimeRange,
 )
+from sociallive.analytics.v1.dashboard_pb2 import Estimate as EstimateMessage
 from sociallive.analytics.v1.report_scope_pb2 import Revenue
 from storage.dashboard_rollups import sum_dashboard, survey_dashboard
-from storage.dashboard_rows import DashboardRows, Figures, RevenueTotal, StreamTotals, read_dashboard
+from storage.dashboard_rows import DashboardRows, Estimate, Figures, RevenueTotal, StreamTotals, read_dashboard
 from storage.reader import Snapshot
 
 DEFAULT_TIMEFRAME = "7d"
@@ -96,8 +97,16 @@ async def _read(snapshot: Snapshot, precision: Precision, scope: Scope, times: S
             raise QuestionError(
                 "precision", "PRECISION_EXACT needs raw events, and some of this range or the one before it are gone"
             )
-        return await read_dashboard(snapshot, previous_start=before, period_starts=starts, end=end)
+        return await read_dashboard(
+            snapshot, previous_start=before, period_starts=starts, end=end, newcomers=survey.newcomers
+        )
     return await sum_dashboard(snapshot, survey)
+
+
+def _estimate(estimate: Estimate) -> EstimateMessage:
+    return EstimateMessage(
+        figure=estimate.figure, standard_error=estimate.standard_error, largest_error=estimate.largest_error
+    )
 
 
 def _previous(figures: Figures) -> PreviousFigures:

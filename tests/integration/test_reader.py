@@ -111,7 +111,9 @@ RANGES = [
 
 async def read_range(snapshot: Snapshot, start: datetime, end: datetime) -> DashboardRows:
     """Read the dashboard of a range as one period."""
-    return await read_dashboard(snapshot, previous_start=start - (end - start), period_starts=[start], end=end)
+    return await read_dashboard(
+        snapshot, previous_start=start - (end - start), period_starts=[start], end=end, newcomers=(0, 0)
+    )
 
 
 @pytest.mark.parametrize(
@@ -134,7 +136,7 @@ async def test_local_days_have_their_true_length(database_url: str, zone: str, f
     async with Reader(database).snapshot(30) as snapshot:
         days = list(buckets_of(Scope(start, start + timedelta(hours=hours), ZoneInfo(zone)), Bucket.DAY))
         rows = await read_dashboard(
-            snapshot, previous_start=start, period_starts=days, end=start + timedelta(hours=hours)
+            snapshot, previous_start=start, period_starts=days, end=start + timedelta(hours=hours), newcomers=(0, 0)
         )
     assert [point.count for point in rows.series] == lengths
     assert days == [start + timedelta(hours=sum(lengths[:day])) for day in range(3)]
