@@ -87,8 +87,9 @@ async def survey_dashboard(
 async def sum_dashboard(snapshot: Snapshot, survey: Survey) -> DashboardRows:
     """Read what a dashboard shows from rollups, as far as they tell it."""
     current, previous = survey.ranges
-    sums, old_sums = await sum_ranges(snapshot, survey.ranges, survey.unfolded)
-    series, unknown = await _read_series(snapshot, survey)
+    read, old_read = await sum_ranges(snapshot, survey.ranges, survey.unfolded)
+    sums, old_sums = read.sums, old_read.sums
+    series, unknown = await _read_series(snapshot, survey, read.cut)
     rows = await read_dashboard(
         snapshot,
         previous_start=survey.previous_start,
@@ -102,7 +103,7 @@ async def sum_dashboard(snapshot: Snapshot, survey: Survey) -> DashboardRows:
         previous=_figures(old_sums, survey.newcomers[1], rows.previous),
         totals=[
             TypeTotal(name, sums.counts.get(name, 0), old_sums.counts.get(name, 0))
-            for name in sorted(sums.counts | old_sums.counts)
+            for name in sorted({*sums.counts, *old_sums.counts})
         ],
         platforms=_platforms(sums),
         series=series,
@@ -113,11 +114,13 @@ async def sum_dashboard(snapshot: Snapshot, survey: Survey) -> DashboardRows:
     )
 
 
-async def _read_series(snapshot: Snapshot, survey: Survey) -> tuple[list[SeriesCount], tuple[Span, ...]]:
+async def _read_series(
+    snapshot: Snapshot, survey: Survey, cut: Mapping[Span, Sums]
+) -> tuple[list[SeriesCount], tuple[Span, ...]]:
     ends = [*survey.period_starts[1:], survey.end]
     periods = [Span(*bounds) for bounds in zip(survey.period_starts, ends, strict=True)]
     covers = await cover_ranges(snapshot, periods, survey.unfolded, (Timeframe.DAY, Timeframe.HOUR))
-    counts = await count_periods(snapshot, covers, survey.period_starts)
+    counts = await count_periods(snapshot, covers, survey.period_starts, cut)
     series = [SeriesCount(period - 1, name, counts[period, name]) for period, name in sorted(counts)]
     return series, tuple(join_spans(span for found in covers for span in found.unknown))
 

@@ -15,6 +15,9 @@ from storage.predicates import Query
 from storage.rollups.memory import RollupMemory
 from storage.sql import statement
 
+PLAN_EACH = "SET LOCAL plan_cache_mode = force_custom_plan"
+"""Filters that may be null, and ranges that open few of many partitions, want a plan for their values."""
+
 
 class Snapshot:
     """One moment of the stored events: everything read from it agrees."""
@@ -42,6 +45,13 @@ class Snapshot:
         await self.connection.execute(f"SET LOCAL enable_sort = {'off' if query.groups_by_hash else 'on'}")
         rows: list[Record] = await self.connection.fetch(query.text, *query.parameters)
         return rows
+
+    @asynccontextmanager
+    async def generic_plans(self) -> AsyncIterator[None]:
+        """Let statements that read little be planned once a connection: planning takes longer than they do."""
+        await self.connection.execute("SET LOCAL plan_cache_mode = force_generic_plan")
+        yield
+        await self.connection.execute(PLAN_EACH)
 
     async def fetch_each(self, queries: Sequence[Query]) -> list[list[Record]]:
         """Read all rows of each statement, two at once where a second connection is free.
@@ -112,6 +122,5 @@ async def _begin(
     ):
         if snapshot_id is not None:
             await connection.execute(f"SET TRANSACTION SNAPSHOT '{snapshot_id}'")
-        # Filters that may be null, and ranges that open few of many partitions, want a plan for their values.
-        await connection.execute("SET LOCAL plan_cache_mode = force_custom_plan")
+        await connection.execute(PLAN_EACH)
         yield connection

@@ -1,43 +1,44 @@
 """The rollups that a process has read: they change seldom, and who looks at a dashboard asks for the same again."""
 
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
-from storage.rollups.sums import Part
+from storage.rollups.sums import Sums
 
-MOST_PARTS = 1_000
-"""Some 50 MB; the dashboard of 30 days needs about a hundred."""
+MOST_KEPT = 1_000
+"""Some 60 MB; the dashboard of 30 days needs about two hundred."""
 
 
-class PartKey(NamedTuple):
-    """A rollup as one transaction has written it; `timeframe` is the text that the table holds."""
+class RollupKey(NamedTuple):
+    """A rollup as one transaction has written it, or a slice of its hour's raw events; `length` tells which."""
 
-    timeframe: str
+    length: str
     timestamp: datetime
     frozen: bool
     version: int
 
 
+Key: TypeAlias = RollupKey | tuple[RollupKey, ...]
+"""A rollup, or the sum of several."""
+
+
 class RollupMemory:
-    """Keeps the parts used last. A key never stands for two contents, so nothing in it is ever out of date."""
+    """Keeps the sums used last. A key never stands for two contents, so nothing in it is ever out of date."""
 
-    def __init__(self, most: int = MOST_PARTS) -> None:
-        """Keep at most so many parts."""
+    def __init__(self, most: int = MOST_KEPT) -> None:
+        """Keep at most so many."""
         self._most = most
-        self._parts: OrderedDict[PartKey, Part] = OrderedDict()
+        self._kept: OrderedDict[Key, Sums] = OrderedDict()
 
-    def lacks(self, keys: Iterable[PartKey]) -> list[PartKey]:
-        """List the keys that are not known."""
-        return [key for key in keys if key not in self._parts]
+    def recall(self, key: Key) -> Sums | None:
+        """Return what is known of a key; None where it is not known."""
+        if key in self._kept:
+            self._kept.move_to_end(key)
+        return self._kept.get(key)
 
-    def recall(self, keys: Sequence[PartKey], new: dict[PartKey, Part]) -> list[Part]:
-        """Return the parts of these keys, `new` ones among them, and remember those."""
-        found = [new[key] if key in new else self._parts[key] for key in keys]
-        for key, part in zip(keys, found, strict=True):
-            self._parts[key] = part
-            self._parts.move_to_end(key)
-        while len(self._parts) > self._most:
-            self._parts.popitem(last=False)
-        return found
+    def keep(self, key: Key, sums: Sums) -> None:
+        """Remember something, and forget what was not used for longest."""
+        self._kept[key] = sums
+        while len(self._kept) > self._most:
+            self._kept.popitem(last=False)

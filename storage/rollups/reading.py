@@ -1,7 +1,9 @@
 """Reading rollups for a report: their sums over a range, to the last commit."""
 
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias
 
@@ -9,18 +11,30 @@ from storage.predicates import Query
 from storage.reader import Snapshot
 from storage.rollups.aged import RangeCover
 from storage.rollups.cover import SLICES, Period, Span, hours_of, join_spans, slice_hour, split_days
-from storage.rollups.memory import PartKey
+from storage.rollups.memory import RollupKey
 from storage.rollups.periods import Timeframe
 from storage.rollups.sketch import unpack
-from storage.rollups.sums import NOTHING, Part, Sums, add_up, read_part
-from storage.rollups.totals import Distinct, Total, Totals, aggregate_events
+from storage.rollups.sums import NOTHING, Sums, add_up, read_sums, sums_of
+from storage.rollups.totals import Distinct, Total, aggregate_events
 from storage.sql import statement
 
 Wanted: TypeAlias = tuple[Period, bool | None]
 """A rollup: frozen, live or (None) both."""
+Counts: TypeAlias = Mapping[tuple[int, str], int]
+"""Events by period, counted from 1, and type."""
 
 
-async def sum_ranges(snapshot: Snapshot, covers: Sequence[RangeCover], unfolded: Collection[datetime]) -> list[Sums]:
+@dataclass(frozen=True, slots=True)
+class RangeSums:
+    """What happened in a range, and by themselves the parts of hours that it cuts."""
+
+    sums: Sums
+    cut: Mapping[Span, Sums]
+
+
+async def sum_ranges(
+    snapshot: Snapshot, covers: Sequence[RangeCover], unfolded: Collection[datetime]
+) -> list[RangeSums]:
     """Add up what happened in each range.
 
     Args:
@@ -28,21 +42,20 @@ async def sum_ranges(snapshot: Snapshot, covers: Sequence[RangeCover], unfolded:
         covers: the ranges.
         unfolded: hours with events that their rollups lack.
     """
-    cut = [list(_cut_hours(found.rest, unfolded)) for found in covers]
+    cut = [[span for span in _parts_of_hours(found.rest) if _hour(span) not in unfolded] for found in covers]
     wanted = {wanted for found in covers for wanted in _wanted(found)}
-    wanted |= {(Period(Timeframe.HOUR, Timeframe.HOUR.start_of(span.start)), False) for spans in cut for span in spans}
+    wanted |= {(Period(Timeframe.HOUR, _hour(span)), False) for spans in cut for span in spans}
     keys = await _find_keys(snapshot, list(wanted))
-    sums = []
+    read = []
     for found, spans in zip(covers, cut, strict=True):
-        slices, rest = _slice_spans(spans, keys)
-        rest += _unfolded_spans(found.rest, unfolded)
-        of_rollups = [key for asked in _wanted(found) for key in keys[asked]]
-        parts = await _recall(snapshot, of_rollups, _read_rollups)
-        parts += await _recall(snapshot, slices, _read_slices)
-        for span in split_days(join_spans(sorted(rest))):
-            parts += _parts_of(await aggregate_events(snapshot.connection, *span))
-        sums.append(add_up(parts))
-    return sums
+        rollups = tuple(key for asked in _wanted(found) for key in keys[asked])
+        parts = [await _recall_sum(snapshot, rollups, _read_rollups)]
+        async with snapshot.generic_plans():
+            of_cut = {span: await _read_cut(snapshot, span, keys) for span in spans}
+        changing = [span for span in _parts_of_hours(found.rest) if _hour(span) in unfolded]
+        parts += [await _read_raw(snapshot, span) for span in split_days(join_spans(changing))]
+        read.append(RangeSums(add_up([*parts, *of_cut.values()]), of_cut))
+    return read
 
 
 def _wanted(found: RangeCover) -> Iterator[Wanted]:
@@ -53,39 +66,17 @@ def _wanted(found: RangeCover) -> Iterator[Wanted]:
         yield period, True
 
 
-def _cut_hours(rest: Iterable[Span], unfolded: Collection[datetime]) -> Iterator[Span]:
-    """Name the parts of hours whose rollups are complete, though a range cuts them."""
-    for span in rest:
-        for hour in hours_of(span):
-            if hour not in unfolded:
-                yield Span(max(span.start, hour), min(span.end, Timeframe.HOUR.end_of(hour)))
-
-
-def _unfolded_spans(rest: Iterable[Span], unfolded: Collection[datetime]) -> Iterator[Span]:
-    for span in rest:
-        for hour in hours_of(span):
-            if hour in unfolded:
-                yield Span(max(span.start, hour), min(span.end, Timeframe.HOUR.end_of(hour)))
-
-
-def _slice_spans(spans: Iterable[Span], keys: Mapping[Wanted, Sequence[PartKey]]) -> tuple[list[PartKey], list[Span]]:
-    """Cut parts of hours into slices, which change with the rollup of their hour alone, and the rest.
-
-    An hour without a live rollup has no raw events.
-    """
-    slices: list[PartKey] = []
-    rest: list[Span] = []
+def _parts_of_hours(spans: Iterable[Span]) -> Iterator[Span]:
     for span in spans:
-        for hour in keys[Period(Timeframe.HOUR, Timeframe.HOUR.start_of(span.start)), False]:
-            of_hour, left = slice_hour(span)
-            slices += [
-                PartKey(str(part.end - part.start), part.start, frozen=False, version=hour.version) for part in of_hour
-            ]
-            rest += left
-    return slices, rest
+        for hour in hours_of(span):
+            yield Span(max(span.start, hour), min(span.end, Timeframe.HOUR.end_of(hour)))
 
 
-async def _find_keys(snapshot: Snapshot, wanted: Sequence[Wanted]) -> dict[Wanted, list[PartKey]]:
+def _hour(span: Span) -> datetime:
+    return Timeframe.HOUR.start_of(span.start)
+
+
+async def _find_keys(snapshot: Snapshot, wanted: Sequence[Wanted]) -> dict[Wanted, list[RollupKey]]:
     """Find what there is of each of these rollups."""
     rows = await snapshot.fetch(
         "rollup_versions",
@@ -93,25 +84,48 @@ async def _find_keys(snapshot: Snapshot, wanted: Sequence[Wanted]) -> dict[Wante
         [period.start for period, _ in wanted],
         [frozen for _, frozen in wanted],
     )
-    keys: dict[Wanted, list[PartKey]] = {asked: [] for asked in wanted}
+    keys: dict[Wanted, list[RollupKey]] = {asked: [] for asked in wanted}
     for row in rows:
-        key = PartKey(row["timeframe"], row["timestamp"], row["frozen"], row["version"])
-        keys[Period(Timeframe(key.timeframe), key.timestamp), row["asked"]].append(key)
+        key = RollupKey(row["timeframe"], row["timestamp"], row["frozen"], row["version"])
+        keys[Period(Timeframe(key.length), key.timestamp), row["asked"]].append(key)
     return keys
 
 
-async def _recall(
+async def _read_cut(snapshot: Snapshot, span: Span, keys: Mapping[Wanted, Sequence[RollupKey]]) -> Sums:
+    """Read a part of an hour: its slices, which change with the hour's rollup alone, and the raw events of the rest."""
+    parts = []
+    # An hour without a live rollup has no raw events.
+    for hour in keys[Period(Timeframe.HOUR, _hour(span)), False]:
+        slices, rest = slice_hour(span)
+        of_slices = tuple(
+            RollupKey(str(part.end - part.start), part.start, frozen=False, version=hour.version) for part in slices
+        )
+        parts = [await _recall_sum(snapshot, of_slices, _read_slices)]
+        parts += [await _read_raw(snapshot, left) for left in rest]
+    return add_up(parts)
+
+
+async def _recall_sum(
     snapshot: Snapshot,
-    keys: Sequence[PartKey],
-    read: Callable[[Snapshot, Sequence[PartKey]], Awaitable[dict[PartKey, Part]]],
-) -> list[Part]:
-    """Return the parts of these keys, from memory where they are known."""
-    lacking = snapshot.rollups.lacks(keys)
-    return snapshot.rollups.recall(keys, await read(snapshot, lacking) if lacking else {})
+    keys: tuple[RollupKey, ...],
+    read: Callable[[Snapshot, Sequence[RollupKey]], Awaitable[Mapping[RollupKey, Sums]]],
+) -> Sums:
+    """Return the sum of what the keys stand for, from memory where it is known, reading what is not."""
+    memory = snapshot.rollups
+    known = memory.recall(keys)
+    if known is not None:
+        return known
+    parts = {key: memory.recall(key) for key in keys}
+    new = await read(snapshot, [key for key, part in parts.items() if part is None])
+    for key, part in new.items():
+        memory.keep(key, part)
+    sums = add_up([new[key] if part is None else part for key, part in parts.items()])
+    memory.keep(keys, sums)
+    return sums
 
 
-async def _read_rollups(snapshot: Snapshot, keys: Sequence[PartKey]) -> dict[PartKey, Part]:
-    asked = ([key.timeframe for key in keys], [key.timestamp for key in keys], [key.frozen for key in keys])
+async def _read_rollups(snapshot: Snapshot, keys: Sequence[RollupKey]) -> dict[RollupKey, Sums]:
+    asked = ([key.length for key in keys], [key.timestamp for key in keys], [key.frozen for key in keys])
     totals: defaultdict[tuple[object, ...], list[tuple[str, Total]]] = defaultdict(list)
     for row in await snapshot.fetch("rollup_totals", *asked):
         place = (row["timeframe"], row["timestamp"], row["frozen"])
@@ -120,48 +134,44 @@ async def _read_rollups(snapshot: Snapshot, keys: Sequence[PartKey]) -> dict[Par
         (row["timeframe"], row["timestamp"], row["frozen"]): Distinct(*(unpack(row[kind]) for kind in Distinct._fields))
         for row in await snapshot.fetch("rollup_sketches", *asked)
     }
-    return {key: read_part(totals[key[:3]], distinct[key[:3]]) for key in keys}
+    return {key: read_sums(totals[key[:3]], distinct[key[:3]]) for key in keys}
 
 
-async def _read_slices(snapshot: Snapshot, keys: Sequence[PartKey]) -> dict[PartKey, Part]:
+async def _read_slices(snapshot: Snapshot, keys: Sequence[RollupKey]) -> dict[RollupKey, Sums]:
     lengths = {str(length): length for length in SLICES}
-    return {
-        key: _one_part(
-            await aggregate_events(snapshot.connection, key.timestamp, key.timestamp + lengths[key.timeframe])
-        )
-        for key in keys
-    }
+    return {key: await _read_raw(snapshot, Span(key.timestamp, key.timestamp + lengths[key.length])) for key in keys}
 
 
-def _one_part(totals: Totals) -> Part:
-    """Return the part of a slice, which lies in one hour."""
-    return next(_parts_of(totals), NOTHING)
+async def _read_raw(snapshot: Snapshot, span: Span) -> Sums:
+    return sums_of(await aggregate_events(snapshot.connection, *span))
 
 
-def _parts_of(totals: Totals) -> Iterator[Part]:
-    """Return the parts of raw events, one an hour."""
-    hours: defaultdict[datetime, list[tuple[str, Total]]] = defaultdict(list)
-    for (hour, event_type), total in totals.rows.items():
-        hours[hour].append((event_type, total))
-    for hour, rows in hours.items():
-        yield read_part(rows, totals.sketches[hour])
+async def count_periods(
+    snapshot: Snapshot, covers: Sequence[RangeCover], starts: Sequence[datetime], known: Mapping[Span, Sums]
+) -> Counts:
+    """Count the events of ranges by type and period.
 
-
-Counts: TypeAlias = Mapping[tuple[int, str], int]
-"""Events by period, counted from 1, and type."""
-
-
-async def count_periods(snapshot: Snapshot, covers: Sequence[RangeCover], starts: Sequence[datetime]) -> Counts:
-    """Count the events of ranges by type, and by the periods that begin at `starts`; all of them ascending."""
-    rest = join_spans(span for found in covers for span in found.rest)
+    Args:
+        snapshot: what to read from.
+        covers: the ranges, ascending.
+        starts: first moments of the periods, ascending.
+        known: parts of hours that have been read, each within one period.
+    """
+    parts = [part for found in covers for part in _parts_of_hours(found.rest)]
     queries = [
         _counts_query([wanted for found in covers for wanted in _wanted(found)], starts),
-        *(Query(statement("read/event_counts"), (*span, starts)) for span in rest),
+        *(
+            Query(statement("read/event_counts"), (*span, starts))
+            for span in join_spans(part for part in parts if part not in known)
+        ),
     ]
     counts: defaultdict[tuple[int, str], int] = defaultdict(int)
     for rows in await snapshot.fetch_each(queries):
         for row in rows:
             counts[row["period"], row["event_type"]] += row["count"]
+    for part in parts:
+        for event_type, count in known.get(part, NOTHING).counts.items():
+            counts[bisect_right(starts, part.start), event_type] += count
     return counts
 
 

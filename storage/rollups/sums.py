@@ -2,52 +2,32 @@
 
 import json
 import operator
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import MAX_PREC, Decimal, localcontext
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 from storage.rollups.sketch import EMPTY, estimate, merge_sketches
-from storage.rollups.totals import Distinct, Total
+from storage.rollups.totals import Distinct, Total, Totals
 
 Number: TypeAlias = int | Decimal
 Measures: TypeAlias = Mapping[str, Mapping[str, Number]]
 """What `metadata` holds: a number by measure and key."""
 
+NumberT = TypeVar("NumberT", int, Number)
 LARGEST = "max"
 """The one measure whose numbers do not add up: the largest stays."""
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """What a period's rollup holds, as often as it is added up: counts and measures by event type, and sketches."""
-
-    counts: Mapping[str, int]
-    measures: Mapping[str, Measures]
-    distinct: Distinct
-
-
 NOBODY = Distinct(EMPTY, EMPTY, EMPTY)
-NOTHING = Part({}, {}, NOBODY)
-
-
-def read_part(rows: Iterable[tuple[str, Total]], distinct: Distinct) -> Part:
-    """Read the totals of one period by event type."""
-    counts: dict[str, int] = {}
-    measures: dict[str, Measures] = {}
-    for event_type, total in rows:
-        counts[event_type] = total.count
-        measures[event_type] = json.loads(total.metadata, parse_float=Decimal)
-    # Most hours have no streams: one sketch that is empty stands for all.
-    return Part(counts, measures, Distinct(*(EMPTY if sketch == EMPTY else sketch for sketch in distinct)))
 
 
 @dataclass(frozen=True, slots=True)
 class Sums:
-    """The sum of some parts."""
+    """What happened in a period, or in several: counts and measures by event type, and sketches."""
 
-    counts: dict[str, int] = field(default_factory=dict)
-    measures: dict[str, dict[str, dict[str, Number]]] = field(default_factory=dict)
+    counts: Mapping[str, int] = field(default_factory=dict)
+    measures: Mapping[str, Measures] = field(default_factory=dict)
     distinct: Distinct = NOBODY
 
     @property
@@ -76,14 +56,37 @@ class Sums:
                 yield measures[measure]
 
 
-def add_up(parts: Sequence[Part]) -> Sums:
+NOTHING = Sums()
+
+
+def read_sums(rows: Iterable[tuple[str, Total]], distinct: Distinct) -> Sums:
+    """Read the totals of one period by event type."""
+    counts: dict[str, int] = {}
+    measures: dict[str, Measures] = {}
+    for event_type, total in rows:
+        counts[event_type] = total.count
+        measures[event_type] = json.loads(total.metadata, parse_float=Decimal)
+    # Most hours have no streams: one sketch that is empty stands for all.
+    return Sums(counts, measures, Distinct(*(EMPTY if sketch == EMPTY else sketch for sketch in distinct)))
+
+
+def sums_of(totals: Totals) -> Sums:
+    """Add up what there is of all periods."""
+    hours: defaultdict[datetime, list[tuple[str, Total]]] = defaultdict(list)
+    for (hour, event_type), total in totals.rows.items():
+        hours[hour].append((event_type, total))
+    return add_up([read_sums(rows, totals.sketches[hour]) for hour, rows in hours.items()])
+
+
+def add_up(parts: Sequence[Sums]) -> Sums:
     """Add parts up, exactly, and merge their sketches."""
+    if len(parts) == 1:
+        return parts[0]
     counts: dict[str, int] = {}
     measures: dict[str, dict[str, dict[str, Number]]] = {}
     with localcontext(prec=MAX_PREC):
         for part in parts:
-            for event_type, count in part.counts.items():
-                counts[event_type] = counts.get(event_type, 0) + count
+            _merge_keys(counts, part.counts, operator.add)
             for event_type, found in part.measures.items():
                 known = measures.setdefault(event_type, {})
                 for measure, keys in found.items():
@@ -94,12 +97,18 @@ def add_up(parts: Sequence[Part]) -> Sums:
 def merge_distinct(some: Iterable[Distinct]) -> Distinct:
     """Merge sketches, each kind for itself."""
     kinds = zip(*some, strict=True)
-    merged = [merge_sketches(sketch for sketch in kind if sketch is not EMPTY) for kind in kinds]
+    merged = [_merge_known([sketch for sketch in kind if sketch is not EMPTY]) for kind in kinds]
     return Distinct(*merged) if merged else NOBODY
 
 
+def _merge_known(sketches: Sequence[bytes]) -> bytes:
+    if not sketches:
+        return EMPTY
+    return sketches[0] if len(sketches) == 1 else merge_sketches(sketches)
+
+
 def _merge_keys(
-    known: dict[str, Number], keys: Mapping[str, Number], merge: Callable[[Number, Number], Number]
+    known: dict[str, NumberT], keys: Mapping[str, NumberT], merge: Callable[[NumberT, NumberT], NumberT]
 ) -> None:
     for key, number in keys.items():
         known[key] = merge(known[key], number) if key in known else number
