@@ -12,6 +12,7 @@ from rich.console import Console
 
 from server.cli.chart import draw_lines, png_option
 from server.cli.client import address_option, analytics_stub, open_channel, translated_errors
+from server.cli.estimates import list_notes, mark_estimate
 from server.cli.render import (
     NOTHING,
     amount_text,
@@ -48,16 +49,24 @@ PERIODS_S = {60: "minute", 3600: "hour", 86400: "day"}
 
 @click.command("dashboard")
 @scope_options
+@click.option(
+    "--precision",
+    type=click.Choice(["exact", "estimated"]),
+    callback=lambda _context, _option, name: f"PRECISION_{name.upper()}" if name else None,
+    help="Count distinct users and the like, or estimate them.  [default: count them where events are few]",
+)
 @click.option("--csv", "as_csv", is_flag=True, help="Print the series as CSV.")
 @png_option
 @address_option
-def command(*, scope: ScopeOptions, address: str, as_json: bool, as_csv: bool, png: Path | None) -> None:
+def command(
+    *, scope: ScopeOptions, address: str, precision: str | None, as_json: bool, as_csv: bool, png: Path | None
+) -> None:
     """Print totals, revenue, top content and the course of a time range.
 
     Without a range it shows the last 7 days.
     """
     one_format(as_json=as_json, as_csv=as_csv)
-    answer = get_dashboard(address, scope)
+    answer = get_dashboard(address, scope, precision)
     if png is not None:
         draw_dashboard(png, answer)
     if as_json:
@@ -68,14 +77,15 @@ def command(*, scope: ScopeOptions, address: str, as_json: bool, as_csv: bool, p
         print_dashboard(open_console(), answer)
 
 
-def get_dashboard(address: str, scope: ScopeOptions) -> GetDashboardResponse:
+def get_dashboard(address: str, scope: ScopeOptions, precision: str | None = None) -> GetDashboardResponse:
     """Ask the service.
 
     Raises:
         CallError: it cannot be reached, or refuses the question.
     """
     with translated_errors(address), open_channel(address) as channel:
-        answer = analytics_stub(channel).GetDashboard(GetDashboardRequest(**scope.fields()), timeout=REPORT_TIMEOUT_S)
+        question = GetDashboardRequest(**scope.fields(), precision=precision)
+        answer = analytics_stub(channel).GetDashboard(question, timeout=REPORT_TIMEOUT_S)
     assert isinstance(answer, GetDashboardResponse)  # noqa: S101 - the stub is untyped
     return answer
 
@@ -92,7 +102,7 @@ def print_dashboard(console: Console, answer: GetDashboardResponse) -> None:
         ["Orders", "Revenue", "Path"],
         [
             [
-                count_text(path.orders),
+                mark_estimate(answer, "conversion_paths", count_text(path.orders)),
                 ", ".join(f"{amount_text(row.amount)} {row.currency}" for row in path.revenue),
                 " > ".join(path.steps),
             ]
@@ -119,10 +129,15 @@ def print_dashboard(console: Console, answer: GetDashboardResponse) -> None:
         console,
         "Top content",
         ["Views", "Type", "Content"],
-        [[count_text(c.views), c.content_type, c.content_id] for c in answer.top_content],
+        [
+            [mark_estimate(answer, "top_content", count_text(content.views)), content.content_type, content.content_id]
+            for content in answer.top_content
+        ],
         numbers=NUMBERS,
     )
     print_footing(console, answer.info)
+    for note in list_notes(answer):
+        print_line(console, note, "dim")
 
 
 def draw_dashboard(path: Path, answer: GetDashboardResponse) -> None:
@@ -158,23 +173,34 @@ def figure_rows(answer: GetDashboardResponse) -> list[list[str]]:
     before = answer.previous
     rows = [
         _count_row("Events", answer.events, before.events),
-        _count_row("Users", answer.users, before.users),
+        _estimated(answer, "users", _count_row("Users", answer.users, before.users)),
         _count_row("New users", answer.new_users, before.new_users),
-        _count_row("Sessions", answer.sessions, before.sessions),
-        _measure_row("Mean session", answer, before, "mean_session_duration", seconds_text),
+        _estimated(answer, "sessions", _count_row("Sessions", answer.sessions, before.sessions)),
+        _estimated_measure(answer, "Mean session", "mean_session_duration"),
         _measure_row("Mean view", answer, before, "mean_view_duration", seconds_text),
-        _measure_row("Median view", answer, before, "median_view_duration", seconds_text),
+        _estimated_measure(answer, "Median view", "median_view_duration"),
         _count_row("Orders", answer.orders, before.orders),
     ]
     now, then = answer.streams, before.streams
     if now.live_streams or then.live_streams:
+        live = _count_row("Live streams", now.live_streams, then.live_streams)
         rows += [
-            _count_row("Live streams", now.live_streams, then.live_streams),
+            _estimated(answer, "streams.live_streams", live),
             _measure_row("Peak viewers", now, then, "peak_viewers", "{:,.0f}".format),
             _measure_row("Mean viewers", now, then, "mean_viewers", "{:,.1f}".format),
             _measure_row("Watched", now, then, "watch_duration", seconds_text),
         ]
     return rows
+
+
+def _estimated(answer: GetDashboardResponse, figure: str, row: list[str]) -> list[str]:
+    """Mark a row's two numbers where they are estimates."""
+    name, *numbers, change = row
+    return [name, *(text if text == NOTHING else mark_estimate(answer, figure, text) for text in numbers), change]
+
+
+def _estimated_measure(answer: GetDashboardResponse, name: str, field: str) -> list[str]:
+    return _estimated(answer, field, _measure_row(name, answer, answer.previous, field, seconds_text))
 
 
 def _count_row(name: str, now: int, before: int) -> list[str]:

@@ -13,7 +13,7 @@ from google.rpc import error_details_pb2
 from grpc_health.v1 import health_pb2
 
 from server.cli import health, import_events, report, version
-from sociallive.analytics.v1.dashboard_pb2 import GetDashboardRequest
+from sociallive.analytics.v1.dashboard_pb2 import GetDashboardRequest, Precision
 from sociallive.analytics.v1.event_pb2 import Event
 from tests.fake_service import FakeService, error_info, retry_info, serving, status
 
@@ -59,6 +59,25 @@ def test_dashboard_is_plain_in_a_pipe() -> None:
     ):
         assert part in result.stdout
     assert "a mark is one day; incomplete: 1 of 3 days" in result.stdout
+
+
+def test_estimates_are_marked_and_explained() -> None:
+    """Each estimate has a mark, its error stands below, and so does what could not be counted."""
+    service = service_with_dashboard()
+    service.dashboard.estimates.add(figure="users", standard_error=0.008125)
+    service.dashboard.estimates.add(figure="median_view_duration", largest_error=0.01)
+    service.dashboard.estimates.add(figure="top_content", largest_count=1200)
+    gone = service.dashboard.unknown.add()
+    gone.start_time.FromDatetime(datetime(1997, 1, 1, tzinfo=UTC))
+    gone.end_time.FromDatetime(datetime(1997, 1, 1, 5, 30, tzinfo=UTC))
+    with serving(service) as address:
+        lines = run(address, "dashboard", "--precision", "estimated").stdout
+    for part in (
+        *("~23,570", "~12.5 s", "~12", "Not counted", "1997-01-01 00:00 to 1997-01-01 05:30."),
+        "~ is an estimate: users ±1.6% (19 of 20), median view ±1.0%, top content +1,200 at most.",
+    ):
+        assert part in " ".join(lines.split()), part
+    assert service.questions == [GetDashboardRequest(precision=Precision.PRECISION_ESTIMATED)]
 
 
 def test_dashboard_as_json_is_one_document() -> None:
