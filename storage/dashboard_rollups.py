@@ -1,20 +1,27 @@
 """The rows of a dashboard from rollups: what adds up costs the same for any number of events."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+import json
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from heapq import nsmallest
 
 from storage.dashboard_rows import (
+    TOP_CONTENT,
+    TOP_PATHS,
+    ContentViews,
     DashboardRows,
     Estimate,
     Figures,
+    PathOrders,
     RevenueTotal,
     SeriesCount,
     StreamTotals,
     TypeTotal,
     mean,
-    read_dashboard,
+    mean_length,
 )
 from storage.reader import Snapshot
 from storage.rollups.aged import RangeCover, cover_ranges
@@ -23,15 +30,11 @@ from storage.rollups.lengths import LARGEST_ERROR, find_median
 from storage.rollups.newcomers import count_newcomers
 from storage.rollups.periods import Timeframe
 from storage.rollups.reading import count_at_most, count_periods, sum_ranges
+from storage.rollups.session_sample import estimate_errors, estimate_sessions
 from storage.rollups.sketch import STANDARD_ERROR
 from storage.rollups.sums import LARGEST, Number, Sums
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-ESTIMATES = (
-    Estimate("users", standard_error=STANDARD_ERROR),
-    Estimate("streams.live_streams", standard_error=STANDARD_ERROR),
-    Estimate("median_view_duration", largest_error=LARGEST_ERROR),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,59 +88,97 @@ async def survey_dashboard(
 
 
 async def sum_dashboard(snapshot: Snapshot, survey: Survey) -> DashboardRows:
-    """Read what a dashboard shows from rollups, as far as they tell it."""
+    """Read what a dashboard shows from rollups, and from raw events where these lack them or are cut."""
     current, previous = survey.ranges
     read, old_read = await sum_ranges(snapshot, survey.ranges, survey.unfolded)
     sums, old_sums = read.sums, old_read.sums
     series, unknown = await _read_series(snapshot, survey, read.cut)
-    rows = await read_dashboard(
-        snapshot,
-        previous_start=survey.previous_start,
-        period_starts=survey.period_starts,
-        end=survey.end,
-        newcomers=survey.newcomers,
-    )
-    return replace(
-        rows,
-        figures=_figures(sums, survey.newcomers[0], rows.figures),
-        previous=_figures(old_sums, survey.newcomers[1], rows.previous),
+    return DashboardRows(
+        figures=_figures(sums, survey.newcomers[0]),
+        previous=_figures(old_sums, survey.newcomers[1]),
         totals=[
             TypeTotal(name, sums.counts.get(name, 0), old_sums.counts.get(name, 0))
             for name in sorted({*sums.counts, *old_sums.counts})
         ],
         platforms=_platforms(sums),
         series=series,
+        top_content=_top_content(sums),
+        top_paths=_top_paths(sums),
         as_of=_as_of(sums),
-        estimates=ESTIMATES,
-        unknown=tuple(join_spans([*previous.unknown, *current.unknown])),
+        estimates=list(_estimates(sums, old_sums)),
+        unknown=join_spans([*previous.unknown, *current.unknown]),
         unknown_series=unknown,
     )
 
 
+def _estimates(sums: Sums, old_sums: Sums) -> Iterator[Estimate]:
+    yield Estimate("users", standard_error=STANDARD_ERROR)
+    errors = [estimate_errors(some.sample) for some in (sums, old_sums)]
+    if any(error.sessions for error in errors):
+        yield Estimate("sessions", standard_error=max(error.sessions for error in errors))
+        yield Estimate("mean_session_duration", standard_error=max(error.mean_length for error in errors))
+    yield Estimate("median_view_duration", largest_error=LARGEST_ERROR)
+    yield Estimate("streams.live_streams", standard_error=STANDARD_ERROR)
+    for figure, name in (("top_content", "content"), ("conversion_paths", "paths")):
+        if name in sums.rankings and sums.rankings[name].error:
+            yield Estimate(figure, largest_count=sums.rankings[name].error)
+
+
 async def _read_series(
     snapshot: Snapshot, survey: Survey, cut: Mapping[Span, Sums]
-) -> tuple[list[SeriesCount], tuple[Span, ...]]:
+) -> tuple[list[SeriesCount], list[Span]]:
     ends = [*survey.period_starts[1:], survey.end]
     periods = [Span(*bounds) for bounds in zip(survey.period_starts, ends, strict=True)]
     covers = await cover_ranges(snapshot, periods, survey.unfolded, (Timeframe.DAY, Timeframe.HOUR))
     counts = await count_periods(snapshot, covers, survey.period_starts, cut)
     series = [SeriesCount(period - 1, name, counts[period, name]) for period, name in sorted(counts)]
-    return series, tuple(join_spans(span for found in covers for span in found.unknown))
+    return series, join_spans(span for found in covers for span in found.unknown)
 
 
-def _figures(sums: Sums, newcomers: int, raw: Figures) -> Figures:
+def _figures(sums: Sums, newcomers: int) -> Figures:
     anonymous = sum(int(keys.get("anonymous", 0)) for keys in sums.types_of("actors"))
     buckets = {int(bucket): int(count) for bucket, count in sums.keys_of("viewDurations", "view").items()}
-    return replace(
-        raw,
+    sessions = estimate_sessions(sums.sample)
+    return Figures(
         events=sums.events,
         revenue=_revenue(sums),
         mean_view_duration=_mean(sums.keys_of("viewDuration", "view")),
         users=sums.users,
         new_users=newcomers + anonymous,
+        sessions=round(sessions.sessions),
+        mean_session_duration=mean_length(sessions.length_us, sessions.sessions),
         median_view_duration=find_median(buckets),
         streams=_streams(sums),
     )
+
+
+def _top_content(sums: Sums) -> list[ContentViews]:
+    if "content" not in sums.rankings:
+        return []
+    counts = sums.rankings["content"].counts
+    return [ContentViews(*key, counts[key]) for key in nsmallest(TOP_CONTENT, counts, lambda key: (-counts[key], key))]
+
+
+def _top_paths(sums: Sums) -> list[PathOrders]:
+    if "paths" not in sums.rankings:
+        return []
+    ranking = sums.rankings["paths"]
+    currencies: defaultdict[str, list[str]] = defaultdict(list)
+    orders: defaultdict[str, int] = defaultdict(int)
+    for (currency, path), count in ranking.counts.items():
+        currencies[path].append(currency)
+        orders[path] += count
+    return [
+        PathOrders(
+            tuple(json.loads(path)),
+            orders[path],
+            tuple(
+                RevenueTotal(currency, f"{Decimal(ranking.amounts[currency, path]):f}", ranking.counts[currency, path])
+                for currency in sorted(currencies[path])
+            ),
+        )
+        for path in nsmallest(TOP_PATHS, orders, lambda path: (-orders[path], path))
+    ]
 
 
 def _streams(sums: Sums) -> StreamTotals:

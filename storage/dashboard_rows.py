@@ -101,11 +101,19 @@ class Figures:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """How far a figure may be off, as a share of it; the other is None. `figure` is the path of its field."""
+    """How far a figure may be off; one of the errors is set.
+
+    Attributes:
+        figure: the path of its field in the answer.
+        standard_error: as a share of it.
+        largest_error: likewise, at most.
+        largest_count: how much each count of a list is too low at most.
+    """
 
     figure: str
     standard_error: float | None = None
     largest_error: float | None = None
+    largest_count: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +214,6 @@ def _figures(
     streams: Record,
 ) -> Figures:
     users, new_users = counted_users
-    length = timedelta(microseconds=sessions["length_us"])
     return Figures(
         events=sum(row["count"] for row in counts),
         revenue=tuple(_revenue(row) for row in revenue),
@@ -214,7 +221,7 @@ def _figures(
         users=users,
         new_users=new_users,
         sessions=sessions["sessions"],
-        mean_session_duration=length / sessions["sessions"] / timedelta(seconds=1) if sessions["sessions"] else None,
+        mean_session_duration=mean_length(sessions["length_us"], sessions["sessions"]),
         median_view_duration=dwell["median"],
         streams=StreamTotals(
             live_streams=streams["live_streams"],
@@ -259,3 +266,8 @@ def _revenue(row: Record) -> RevenueTotal:
 def mean(total: Decimal | None, count: int) -> float | None:
     """Divide exact sums, which are the same in whatever order Postgres adds up; sums of doubles are not."""
     return None if total is None else float(total / count)
+
+
+def mean_length(length_us: float, sessions: float) -> float | None:
+    """Divide the sum of lengths in microseconds by how many sessions there are; seconds, to the microsecond."""
+    return timedelta(microseconds=length_us) / sessions / timedelta(seconds=1) if sessions else None

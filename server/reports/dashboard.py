@@ -105,7 +105,10 @@ async def _read(snapshot: Snapshot, precision: Precision, scope: Scope, times: S
 
 def _estimate(estimate: Estimate) -> EstimateMessage:
     return EstimateMessage(
-        figure=estimate.figure, standard_error=estimate.standard_error, largest_error=estimate.largest_error
+        figure=estimate.figure,
+        standard_error=estimate.standard_error,
+        largest_error=estimate.largest_error,
+        largest_count=estimate.largest_count,
     )
 
 

@@ -13,9 +13,11 @@ from storage.rollups.aged import RangeCover
 from storage.rollups.cover import SLICES, Period, Span, hours_of, join_spans, slice_hour, split_days
 from storage.rollups.memory import RollupKey
 from storage.rollups.periods import Timeframe
+from storage.rollups.ranking import Ranking
+from storage.rollups.session_sample import SessionSample
 from storage.rollups.sketch import unpack
-from storage.rollups.sums import NOTHING, Sums, add_up, read_sums, sums_of
-from storage.rollups.totals import Distinct, Total, aggregate_events
+from storage.rollups.sums import NOTHING, Sums, add_up, sums_of
+from storage.rollups.totals import Distinct, Total, Totals, aggregate_events
 from storage.sql import statement
 
 Wanted: TypeAlias = tuple[Period, bool | None]
@@ -125,16 +127,23 @@ async def _recall_sum(
 
 
 async def _read_rollups(snapshot: Snapshot, keys: Sequence[RollupKey]) -> dict[RollupKey, Sums]:
+    """Read rollups, each as totals of a period of its own."""
     asked = ([key.length for key in keys], [key.timestamp for key in keys], [key.frozen for key in keys])
-    totals: defaultdict[tuple[object, ...], list[tuple[str, Total]]] = defaultdict(list)
+    found = {key: Totals() for key in keys}
+    by_place = {key[:3]: (key.timestamp, found[key]) for key in keys}
     for row in await snapshot.fetch("rollup_totals", *asked):
-        place = (row["timeframe"], row["timestamp"], row["frozen"])
-        totals[place].append((row["event_type"], Total(row["count"], row["metadata"])))
-    distinct = {
-        (row["timeframe"], row["timestamp"], row["frozen"]): Distinct(*(unpack(row[kind]) for kind in Distinct._fields))
-        for row in await snapshot.fetch("rollup_sketches", *asked)
-    }
-    return {key: read_sums(totals[key[:3]], distinct[key[:3]]) for key in keys}
+        time, totals = by_place[row["timeframe"], row["timestamp"], row["frozen"]]
+        totals.rows[time, row["event_type"]] = Total(row["count"], row["metadata"])
+    for row in await snapshot.fetch("rollup_sketches", *asked):
+        time, totals = by_place[row["timeframe"], row["timestamp"], row["frozen"]]
+        totals.sketches[time] = Distinct(*(unpack(row[kind]) for kind in Distinct._fields))
+    for row in await snapshot.fetch("rollup_rankings", *asked):
+        time, totals = by_place[row["timeframe"], row["timestamp"], row["frozen"]]
+        totals.rankings[time, row["ranking"]] = Ranking(*(row[part] for part in Ranking._fields))
+    for row in await snapshot.fetch("rollup_samples", *asked):
+        time, totals = by_place[row["timeframe"], row["timestamp"], row["frozen"]]
+        totals.samples[time] = SessionSample(*(row[part] for part in SessionSample._fields))
+    return {key: add_up(list(sums_of(totals).values())) for key, totals in found.items()}
 
 
 async def _read_slices(snapshot: Snapshot, keys: Sequence[RollupKey]) -> dict[RollupKey, Sums]:
@@ -143,7 +152,7 @@ async def _read_slices(snapshot: Snapshot, keys: Sequence[RollupKey]) -> dict[Ro
 
 
 async def _read_raw(snapshot: Snapshot, span: Span) -> Sums:
-    return sums_of(await aggregate_events(snapshot.connection, *span))
+    return add_up(list(sums_of(await aggregate_events(snapshot.connection, *span)).values()))
 
 
 async def count_periods(

@@ -6,6 +6,7 @@ the parts together know all about the keys below the lowest one (theta sketches:
 estimating stream expression cardinalities", 2016). A key is a session id, or an actor for its events without one.
 """
 
+import math
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
@@ -45,6 +46,13 @@ class SessionFigures(NamedTuple):
     sessions: float
     length_us: float
     is_exact: bool
+
+
+class SessionErrors(NamedTuple):
+    """Standard errors of the number of sessions and of their mean length, as shares of them."""
+
+    sessions: float
+    mean_length: float
 
 
 def make_sample(
@@ -98,3 +106,26 @@ def estimate_sessions(sample: SessionSample) -> SessionFigures:
         length_us += last - first
     share = sample.threshold / NO_THRESHOLD
     return SessionFigures(sessions / share, length_us / share, sample.threshold == NO_THRESHOLD)
+
+
+def estimate_errors(sample: SessionSample) -> SessionErrors:
+    """Estimate how far off estimates from a sample are: zero where it holds all sessions.
+
+    Keys are drawn, not sessions: an actor's sessions come together. So sums over keys vary as a Horvitz-Thompson
+    estimator does, and the mean length as the ratio of two of them.
+    """
+    out = 1 - sample.threshold / NO_THRESHOLD
+    of_keys: dict[int, tuple[int, int]] = {}
+    for key, inferred, first, last in zip(sample.keys, sample.inferred, sample.firsts, sample.lasts, strict=True):
+        sessions, length_us = of_keys.get(key, (0, 0))
+        of_keys[key] = (sessions + (1 + (last - first) // LONGEST_US if inferred else 1), length_us + last - first)
+    sessions = sum(sessions for sessions, _ in of_keys.values())
+    length_us = sum(length_us for _, length_us in of_keys.values())
+    if not out or not sessions:
+        return SessionErrors(0.0, 0.0)
+    mean_us = length_us / sessions
+    spread = math.fsum((length_us - mean_us * sessions) ** 2 for sessions, length_us in of_keys.values())
+    return SessionErrors(
+        math.sqrt(out * sum(sessions**2 for sessions, _ in of_keys.values())) / sessions,
+        math.sqrt(out * spread) / length_us if length_us else 0.0,
+    )

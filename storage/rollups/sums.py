@@ -9,6 +9,8 @@ from datetime import datetime
 from decimal import MAX_PREC, Decimal, localcontext
 from typing import TypeAlias, TypeVar
 
+from storage.rollups.ranking import Ranking
+from storage.rollups.session_sample import SessionSample, merge_samples
 from storage.rollups.sketch import EMPTY, estimate, merge_sketches
 from storage.rollups.totals import Distinct, Total, Totals
 
@@ -17,18 +19,42 @@ Measures: TypeAlias = Mapping[str, Mapping[str, Number]]
 """What `metadata` holds: a number by measure and key."""
 
 NumberT = TypeVar("NumberT", int, Number)
+KeyT = TypeVar("KeyT")
 LARGEST = "max"
 """The one measure whose numbers do not add up: the largest stays."""
 NOBODY = Distinct(EMPTY, EMPTY, EMPTY)
+NO_SESSIONS = SessionSample()
+
+
+@dataclass(frozen=True, slots=True)
+class Frequencies:
+    """How frequent things are: counts and amounts (zero where there are none) by kind and name.
+
+    What is not listed occurs `error` times at most, and what is listed so many times more.
+    """
+
+    counts: Mapping[tuple[str, str], int]
+    amounts: Mapping[tuple[str, str], Number]
+    error: int
 
 
 @dataclass(frozen=True, slots=True)
 class Sums:
-    """What happened in a period, or in several: counts and measures by event type, and sketches."""
+    """What happened in a period, or in several: counts and measures by event type, and what is known of all types.
+
+    Attributes:
+        counts: events.
+        measures: what `metadata` holds.
+        distinct: sketches of actors, sessions and live streams.
+        rankings: how frequent the contents and the conversion paths are, by the ranking's name.
+        sample: of sessions.
+    """
 
     counts: Mapping[str, int] = field(default_factory=dict)
     measures: Mapping[str, Measures] = field(default_factory=dict)
     distinct: Distinct = NOBODY
+    rankings: Mapping[str, Frequencies] = field(default_factory=dict)
+    sample: SessionSample = NO_SESSIONS
 
     @property
     def events(self) -> int:
@@ -59,27 +85,39 @@ class Sums:
 NOTHING = Sums()
 
 
-def read_sums(rows: Iterable[tuple[str, Total]], distinct: Distinct) -> Sums:
-    """Read the totals of one period by event type."""
-    counts: dict[str, int] = {}
-    measures: dict[str, Measures] = {}
-    for event_type, total in rows:
-        counts[event_type] = total.count
-        measures[event_type] = json.loads(total.metadata, parse_float=Decimal)
-    # Most hours have no streams: one sketch that is empty stands for all.
-    return Sums(counts, measures, Distinct(*(EMPTY if sketch == EMPTY else sketch for sketch in distinct)))
+def read_frequencies(ranking: Ranking) -> Frequencies:
+    """Read a ranking."""
+    keys = [(kind or "", name) for kind, name in zip(ranking.kinds, ranking.names, strict=True)]
+    return Frequencies(
+        dict(zip(keys, ranking.counts, strict=True)),
+        {key: amount for key, amount in zip(keys, ranking.amounts, strict=True) if amount is not None},
+        ranking.error,
+    )
 
 
-def sums_of(totals: Totals) -> Sums:
-    """Add up what there is of all periods."""
-    hours: defaultdict[datetime, list[tuple[str, Total]]] = defaultdict(list)
-    for (hour, event_type), total in totals.rows.items():
-        hours[hour].append((event_type, total))
-    return add_up([read_sums(rows, totals.sketches[hour]) for hour, rows in hours.items()])
+def sums_of(totals: Totals) -> dict[datetime, Sums]:
+    """Return what there is of each period."""
+    rows: defaultdict[datetime, list[tuple[str, Total]]] = defaultdict(list)
+    for (time, event_type), total in totals.rows.items():
+        rows[time].append((event_type, total))
+    rankings: defaultdict[datetime, dict[str, Frequencies]] = defaultdict(dict)
+    for (time, name), ranking in totals.rankings.items():
+        rankings[time][name] = read_frequencies(ranking)
+    return {
+        time: Sums(
+            counts={event_type: total.count for event_type, total in of_types},
+            measures={event_type: json.loads(total.metadata, parse_float=Decimal) for event_type, total in of_types},
+            # Most hours have no streams: one sketch that is empty stands for all.
+            distinct=Distinct(*(EMPTY if sketch == EMPTY else sketch for sketch in totals.sketches[time])),
+            rankings=rankings[time],
+            sample=totals.samples.get(time, NO_SESSIONS),
+        )
+        for time, of_types in rows.items()
+    }
 
 
 def add_up(parts: Sequence[Sums]) -> Sums:
-    """Add parts up, exactly, and merge their sketches."""
+    """Add parts up, exactly, and merge what does not add up."""
     if len(parts) == 1:
         return parts[0]
     counts: dict[str, int] = {}
@@ -91,7 +129,26 @@ def add_up(parts: Sequence[Sums]) -> Sums:
                 known = measures.setdefault(event_type, {})
                 for measure, keys in found.items():
                     _merge_keys(known.setdefault(measure, {}), keys, max if measure == LARGEST else operator.add)
-    return Sums(counts, measures, merge_distinct(part.distinct for part in parts))
+        rankings = {
+            name: _add_frequencies([part.rankings[name] for part in parts if name in part.rankings])
+            for name in {name for part in parts for name in part.rankings}
+        }
+    return Sums(
+        counts,
+        measures,
+        merge_distinct(part.distinct for part in parts),
+        rankings,
+        merge_samples(part.sample for part in parts),
+    )
+
+
+def _add_frequencies(parts: Sequence[Frequencies]) -> Frequencies:
+    counts: dict[tuple[str, str], int] = {}
+    amounts: dict[tuple[str, str], Number] = {}
+    for part in parts:
+        _merge_keys(counts, part.counts, operator.add)
+        _merge_keys(amounts, part.amounts, operator.add)
+    return Frequencies(counts, amounts, sum(part.error for part in parts))
 
 
 def merge_distinct(some: Iterable[Distinct]) -> Distinct:
@@ -108,7 +165,7 @@ def _merge_known(sketches: Sequence[bytes]) -> bytes:
 
 
 def _merge_keys(
-    known: dict[str, NumberT], keys: Mapping[str, NumberT], merge: Callable[[NumberT, NumberT], NumberT]
+    known: dict[KeyT, NumberT], keys: Mapping[KeyT, NumberT], merge: Callable[[NumberT, NumberT], NumberT]
 ) -> None:
     for key, number in keys.items():
         known[key] = merge(known[key], number) if key in known else number

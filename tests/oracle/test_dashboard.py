@@ -270,8 +270,13 @@ async def test_the_oracle_agrees_about_rollups(asked: Asked, question: Question)
     expected = expected_of(asked, question)
     async with asked.reader.snapshot(60) as snapshot:
         found = alike(await sum_dashboard(snapshot, await survey(snapshot, question)))
+    errors = {estimate.figure: estimate.standard_error or 0 for estimate in found.estimates}
     for one, other in ((found.figures, expected.figures), (found.previous, expected.previous)):
         assert one.users == pytest.approx(other.users, rel=3 * STANDARD_ERROR, abs=1)
+        assert one.sessions == pytest.approx(other.sessions, rel=3 * errors.get("sessions", 0))
+        assert (one.mean_session_duration or 0) == pytest.approx(
+            other.mean_session_duration or 0, rel=3 * errors.get("mean_session_duration", 0), abs=1e-9
+        )
         assert one.streams.live_streams == pytest.approx(other.streams.live_streams, rel=3 * STANDARD_ERROR, abs=1)
         assert (one.median_view_duration or 0) == pytest.approx(
             other.median_view_duration or 0, rel=LARGEST_ERROR, abs=0.001
@@ -283,9 +288,23 @@ def without_estimates(rows: DashboardRows) -> DashboardRows:
     """Leave out what rollups only estimate."""
 
     def figures(some: Figures) -> Figures:
-        return replace(some, users=0, median_view_duration=None, streams=replace(some.streams, live_streams=0))
+        return replace(
+            some,
+            users=0,
+            sessions=0,
+            mean_session_duration=None,
+            median_view_duration=None,
+            streams=replace(some.streams, live_streams=0),
+        )
 
-    return replace(rows, figures=figures(rows.figures), previous=figures(rows.previous), estimates=())
+    return replace(
+        rows,
+        figures=figures(rows.figures),
+        previous=figures(rows.previous),
+        estimates=(),
+        unknown=(),
+        unknown_series=(),
+    )
 
 
 MUTATIONS = {
