@@ -2,7 +2,7 @@
 
 import hmac
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -247,6 +247,12 @@ class Normalizer:
         # It lies before 1970, and only a correction leads there.
         problem = "lies before 1970 once it is corrected by sent_at; mend the client's clock, or leave sent_at out"
         return INVALID_EVENT, (Violation("timestamp", "timestamp", violations.TIMESTAMP, problem),)
+
+
+def refuse_fields(event: Event, prepared: Row | Rejected, unknown: Sequence[Violation]) -> Rejected:
+    """Refuse an event for fields that it was sent with and does not have, beside what else is wrong with it."""
+    others = () if isinstance(prepared, tuple) else prepared.violations
+    return Rejected(_known_id(event), INVALID_EVENT, tuple(violations.bounded([*unknown, *others])))
 
 
 def _known_id(event: Event) -> str:

@@ -2,14 +2,16 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 from events import normalize, rejection
-from events.normalize import Normalizer, Rejected, Row
+from events.normalize import Normalizer, Rejected, Row, refuse_fields
 from events.rejection import ID_CONFLICT, REFUSED_BY_DATABASE, Rejection, reject_event, reject_row
+from events.violations import Violation
 from server.ingest.errors import EventRejectedError, IdConflictError, TooManyEventsError
 from server.ingest.tally import Tally
 from sociallive.analytics.v1.event_pb2 import Event
@@ -27,6 +29,10 @@ messages of 500 events this keeps two writers busy (4 were a seventh slower, 12 
 PAUSE_OF_MOSTLY_REJECTED = 3.0
 """A rejected event costs several times what a stored one does. A message of mostly such is followed by a pause of so
 many times what it took, which leaves three quarters of the process to those who send good ones."""
+
+Unknown = Mapping[int, Sequence[Violation]]
+"""Fields that events were sent with and do not have, by the place of the event in its message."""
+NOTHING_UNKNOWN: Unknown = MappingProxyType({})
 
 REJECTED_BY_STORAGE: dict[WriteOutcome, Rejected] = {
     WriteOutcome.CONFLICT: ID_CONFLICT,
@@ -72,8 +78,12 @@ class Pipeline:
         self._writer = writer
         self._now = now
 
-    async def track(self, event: Event) -> Tracked:
+    async def track(self, event: Event, unknown: Unknown = NOTHING_UNKNOWN) -> Tracked:
         """Store one event.
+
+        Args:
+            event: as it was sent.
+            unknown: fields that it was sent with and does not have.
 
         Raises:
             EventRejectedError: it breaks a rule, or Postgres refuses it; it is in quarantine.
@@ -82,7 +92,7 @@ class Pipeline:
             StorageUnavailableError: the database is away, and the event could not be spooled.
         """
         received_at = self._now()
-        prepared = self._prepare_one(event, received_at)
+        prepared = self._prepare_one(event, received_at, unknown)
         if isinstance(prepared, Rejected):
             kept = (reject_event(event, prepared, received_at, "Track"),)
             await self._writer.write((), kept, size_bytes=event.ByteSize(), wait=False)
@@ -94,19 +104,24 @@ class Pipeline:
             )
         return Tracked(prepared[0], outcome, self.warnings_of(prepared))
 
-    def dry_run(self, event: Event) -> Row | Rejected:
+    def dry_run(self, event: Event, unknown: Unknown = NOTHING_UNKNOWN) -> Row | Rejected:
         """Prepare one event as `track` does, and leave it at that: nothing is stored, quarantined or counted."""
-        return self._prepare_one(event, self._now())
+        return self._prepare_one(event, self._now(), unknown)
 
     def warnings_of(self, row: Row) -> list[str]:
         """Say what the sender of an event should mend although it was, or would be, taken."""
         return self._normalizer.warnings_of(row)
 
-    def _prepare_one(self, event: Event, received_at: datetime) -> Row | Rejected:
-        return self._normalizer.prepare(event, received_at, backfill=False)
+    def _prepare_one(self, event: Event, received_at: datetime, unknown: Unknown) -> Row | Rejected:
+        prepared = self._normalizer.prepare(event, received_at, backfill=False)
+        return refuse_fields(event, prepared, unknown[0]) if unknown else prepared
 
-    async def track_events(self, request: TrackEventsRequest) -> Tally:
+    async def track_events(self, request: TrackEventsRequest, unknown: Unknown = NOTHING_UNKNOWN) -> Tally:
         """Store the events of one message; a bad one is counted and told, and the others are stored.
+
+        Args:
+            request: as it was sent.
+            unknown: fields that its events were sent with and do not have, by the place of the event.
 
         Raises:
             TooManyEventsError: the message holds more than MAX_EVENTS_PER_MESSAGE.
@@ -114,7 +129,7 @@ class Pipeline:
             StorageUnavailableError: the database is away, and the events could not be spooled.
         """
         tally = Tally()
-        prepared = await self._prepare(request, tally, "TrackEvents")
+        prepared = await self._prepare(request, tally, "TrackEvents", unknown)
         await self._write(prepared, tally, wait=False)
         return tally
 
@@ -147,7 +162,13 @@ class Pipeline:
         tally.rejections.sort(key=lambda rejected: rejected.index)
         return tally
 
-    async def _prepare(self, request: TrackBatchRequest | TrackEventsRequest, tally: Tally, source: str) -> Prepared:
+    async def _prepare(
+        self,
+        request: TrackBatchRequest | TrackEventsRequest,
+        tally: Tally,
+        source: str,
+        unknown: Unknown = NOTHING_UNKNOWN,
+    ) -> Prepared:
         """Make rows of the valid events, with their places in the stream, and rejections of the others."""
         if len(request.events) > MAX_EVENTS_PER_MESSAGE:
             raise TooManyEventsError(len(request.events), MAX_EVENTS_PER_MESSAGE)
@@ -157,6 +178,8 @@ class Pipeline:
         add_row, add_index = made.rows.append, made.indices.append
         for index, event in enumerate(request.events, tally.received):
             prepared = prepare(event, received_at, backfill=backfill)
+            if unknown and index in unknown:
+                prepared = refuse_fields(event, prepared, unknown[index])
             if isinstance(prepared, Rejected):
                 tally.reject(index, event.event_id, prepared.reason, prepared.violations)
                 made.rejections.append(reject_event(event, prepared, received_at, source))

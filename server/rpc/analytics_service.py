@@ -13,6 +13,7 @@ from server.reports.errors import QuestionError
 from server.rpc.boundary import raise_malformed
 from server.rpc.field_violations import write_violations
 from server.rpc.gateway_calls import fill_address
+from server.rpc.unknown_fields import unknown_fields
 from sociallive.analytics.v1.cohort_pb2 import GetCohortRequest, GetCohortResponse
 from sociallive.analytics.v1.dashboard_pb2 import GetDashboardRequest, GetDashboardResponse
 from sociallive.analytics.v1.event_list_pb2 import ListEventsRequest, ListEventsResponse
@@ -57,7 +58,7 @@ class AnalyticsService:
     async def Track(self, request: TrackRequest, context: Context) -> TrackResponse:  # noqa: N802 - the contract's name
         """Store one event, and answer when it is durable."""
         fill_address((request.event,), context)
-        tracked = await self._pipeline.track(request.event)
+        tracked = await self._pipeline.track(request.event, unknown_fields(context))
         return TrackResponse(event_id=tracked.event_id, status=STATUSES[tracked.outcome], warnings=tracked.warnings)
 
     async def TrackBatch(self, requests: AsyncIterator[TrackBatchRequest], context: Context) -> TrackBatchResponse:  # noqa: N802, ARG002 - the contract's name and shape
@@ -68,7 +69,7 @@ class AnalyticsService:
         """Store several events, and answer once all of them are durable."""
         if not request.backfill:  # an import's events come from elsewhere
             fill_address(request.events, context)
-        return _write_counts(await self._pipeline.track_events(request), TrackEventsResponse())
+        return _write_counts(await self._pipeline.track_events(request, unknown_fields(context)), TrackEventsResponse())
 
     async def Report(self, request: ReportRequest, context: Context) -> ReportResponse:  # noqa: N802 - likewise
         """Answer any report."""

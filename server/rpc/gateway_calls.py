@@ -27,7 +27,7 @@ def fill_address(events: Iterable[Event], context: Context) -> None:
 
     A direct caller may send the header too: that is no more than setting the event's `ip_address`.
     """
-    address = _metadata(context, headers.CLIENT_ADDRESS)
+    address = header_of(context, headers.CLIENT_ADDRESS)
     if address:
         for event in events:
             if not event.ip_address:
@@ -36,8 +36,16 @@ def fill_address(events: Iterable[Event], context: Context) -> None:
 
 def request_id_of(context: Context) -> dict[str, str]:
     """Read what the canonical line of a call adds: the id by which its caller knows it, where there is one."""
-    request_id = _metadata(context, REQUEST_ID)
+    request_id = header_of(context, REQUEST_ID)
     return {"request_id": request_id[:LONGEST_REQUEST_ID]} if request_id else {}
+
+
+def header_of(context: Context, name: str) -> str:
+    """Read a header of the call; empty where it has none."""
+    for key, value in context.invocation_metadata() or ():
+        if key == name:
+            return value if isinstance(value, str) else ""
+    return ""
 
 
 async def tell_gateway(exc: Exception, status: status_pb2.Status, context: Context) -> None:
@@ -47,7 +55,7 @@ async def tell_gateway(exc: Exception, status: status_pb2.Status, context: Conte
     error, and `retry-after` where it is worth sending again.
     """
     told = [(headers.NOT_BEGUN, "1")] if isinstance(exc, DrainingError) else []
-    if _metadata(context, headers.JSON_CALL):
+    if header_of(context, headers.JSON_CALL):
         told.append((headers.JSON_ERROR, _json_error(exc, status)))
         retry = _detail(status, error_details_pb2.RetryInfo())
         if retry is not None:
@@ -86,11 +94,3 @@ def _violations(exc: Exception) -> Sequence[Violation]:
 def _detail(status: status_pb2.Status, into: Any) -> Any:
     """Unpack the detail of this type; None where the status has none."""
     return next((into for detail in status.details if detail.Unpack(into)), None)
-
-
-def _metadata(context: Context, name: str) -> str:
-    """Read a header of the call; empty where it has none."""
-    for key, value in context.invocation_metadata() or ():
-        if key == name:
-            return value if isinstance(value, str) else ""
-    return ""
