@@ -27,7 +27,8 @@ MAX_MESSAGE_BYTES = 384
 that, clients of gRPC throw the metadata of an answer away, the more often the larger it is, and see
 RESOURCE_EXHAUSTED."""
 MAX_VIOLATIONS_BYTES = 3_840
-"""In base64 a third more. Some 30 violations of ordinary fields; only names and paths that nobody writes in earnest take up more."""
+"""In base64 a third more. Some 30 violations of ordinary fields; only names and paths that nobody writes in earnest
+take up more."""
 VIOLATION_BYTES = 8
 """What a violation takes up beside its texts."""
 
