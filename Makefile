@@ -8,6 +8,10 @@ PROJECT := $(BIN)/python -m pip install --disable-pip-version-check --quiet --no
 GRPC_HEALTH_PROBE_VERSION := v0.4.61
 GRPCURL_VERSION := v1.9.4
 OPENAPI_VERSION := v2.33.0
+# At least two: many tests wait more than they work. Files stay whole, for what their tests share, and in their order,
+# which has the long ones first: sorted by their number of tests, as is the default, the longest would end last.
+TEST_PROCESSES ?= $(shell $(PYTHON) -c 'import os; print(max(2, os.cpu_count() or 2))')
+IN_PARALLEL = --numprocesses $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help up demo test check bench bench-ingest bench-soak bench-hostile bench-reports bench-jobs bench-validate bench-gateway chaos chaos-jobs gen tools lock fmt clean
@@ -41,7 +45,7 @@ demo: $(VENV)/.runtime ## Import a real data set over gRPC and print its reports
 
 test: $(VENV)/.dev tools ## Set everything up and run the tests
 	@echo "==> tests"
-	@PATH="$(CURDIR)/$(TOOLS):$$PATH" $(BIN)/python -m pytest
+	@PATH="$(CURDIR)/$(TOOLS):$$PATH" $(BIN)/python -m pytest $(IN_PARALLEL)
 
 check: $(VENV)/.dev .deps/googleapis tools ## Everything CI checks: format, lint, types, contracts, generated code, migrations, tests
 	@echo "==> format and lint"
