@@ -16,28 +16,22 @@ drop        a day of 1,000,000 rows is closed, detached and dropped, while anoth
 import argparse
 import asyncio
 import json
-import statistics
 import tempfile
-import time
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from bench.ingest_rate import make_store, measure_ingest_ratio, repeat, timed
 from bench.job_data import make_events
 from bench.machine import describe_load, describe_machine
 from bench.sample_events import MessagePool, make_pool, make_rows
-from bench.write_ceiling import ROWS_PER_BATCH
-from server.ingest.pipeline import reject_stored
 from server.reports import dashboard
 from server.reports.desk import ReportDesk
 from sociallive.analytics.v1.dashboard_pb2 import GetDashboardRequest, Precision
 from storage.batch import Batch
-from storage.batch_store import BatchStore
 from storage.database import Database
 from storage.embedded import EmbeddedPostgres
 from storage.migrate import migrate
-from storage.partitions import Partitions, analyze_grown, day_of
-from storage.quarantine import Quarantine
+from storage.partitions import analyze_grown, day_of
 from storage.reader import Reader
 from storage.retention import drop_day
 from storage.rollups import Timeframe, fold
@@ -49,16 +43,7 @@ DASHBOARDS = 40
 ASKED_EVERY = timedelta(seconds=10)
 DASHBOARD_BUDGET_S = 40.0
 """Dashboards are asked for until either is reached, but three at least."""
-INGEST_S = 4.0
-INGEST_ROUNDS = 3
 SMALL_BATCH = 20
-
-
-async def timed(work: Awaitable[object]) -> float:
-    """Tell how many seconds something takes."""
-    started_at = time.perf_counter()
-    await work
-    return time.perf_counter() - started_at
 
 
 async def measure_dashboard(database: Database, now: datetime, precision: Precision) -> tuple[float, float]:
@@ -100,42 +85,6 @@ async def mark_unfolded(database: Database, now: datetime) -> None:
         await connection.close()
 
 
-def make_store(database: Database) -> BatchStore:
-    """Make a store as a writer has."""
-    return BatchStore(database, Partitions(database), Quarantine(max_bytes=0), reject_row=reject_stored)
-
-
-async def measure_ingest(database: Database, pool: MessagePool) -> float:
-    """Write batches for INGEST_S and return the rows a second."""
-    store = make_store(database)
-    written, busy_s = 0, 0.0
-    while busy_s < INGEST_S:
-        rows = make_rows(pool.messages(ROWS_PER_BATCH // 500))
-        busy_s += await timed(store.store(Batch(rows, (), datetime.now(UTC))))
-        written += len(rows)
-    await store.close()
-    return written / busy_s
-
-
-async def measure_ingest_ratio(database: Database, pool: MessagePool) -> float:
-    """Compare ingestion beside a fold every second with ingestion alone, in turns."""
-    ratios = []
-    for _ in range(INGEST_ROUNDS):
-        alone = await measure_ingest(database, pool)
-        folding = asyncio.create_task(repeat(lambda: fold(database), pause_s=1.0))
-        ratios.append(await measure_ingest(database, pool) / alone)
-        folding.cancel()
-        await asyncio.gather(folding, return_exceptions=True)
-    return statistics.median(ratios)
-
-
-async def repeat(work: Callable[[], Awaitable[object]], *, pause_s: float) -> None:
-    """Do something again and again until cancelled."""
-    while True:
-        await work()
-        await asyncio.sleep(pause_s)
-
-
 async def measure_drop(database: Database, pool: MessagePool, now: datetime) -> tuple[float, float, float]:
     """Drop a day; return seconds, the longest write meanwhile, and the longest write of as long before, in ms."""
     day = (now - timedelta(days=100)).replace(hour=0, minute=0, second=0, microsecond=0)
@@ -174,7 +123,8 @@ async def measure(database: Database, largest: int) -> dict[str, float]:
         figures |= await measure_dashboards(database, name, now)
         print(f"{size:>10,} events  {json.dumps(figures)}", flush=True)
     pool = make_pool()
-    figures["ingest_ratio"] = round(await measure_ingest_ratio(database, pool), 2)
+    ratio = await measure_ingest_ratio(database, pool, lambda: fold(database), pause_s=1.0)
+    figures["ingest_ratio"] = round(ratio, 2)
     seconds, stall_ms, before_ms = await measure_drop(database, pool, datetime.now(UTC))
     print(f"longest write before the drop {before_ms:.1f} ms, during it {stall_ms:.1f} ms", flush=True)
     for name in SIZES:

@@ -3,7 +3,8 @@
 For each size a month of events is made, once as a Parquet file and once in a fresh embedded Postgres with the service's
 own schema. Nothing analyses the tables: a report that is asked right after an import has no statistics either. Each
 report is asked in turns by the service's own reader and by DuckDB, which runs the very same statements, and the medians
-count. The last line is JSON.
+count. Then the month is folded, and GetDashboard is asked as the service answers it: the first time, and again. Last,
+batches are written alone and beside funnels that are asked one after the other, in turns. The last line is JSON.
 """
 
 import argparse
@@ -23,10 +24,15 @@ from zoneinfo import ZoneInfo
 import asyncpg
 import duckdb
 
+from bench.ingest_rate import measure_ingest_ratio, timed
 from bench.machine import describe_load, describe_machine
 from bench.report_data import DAYS, END, START, load_postgres, write_events
+from bench.sample_events import make_pool
+from server.reports.dashboard import answer as answer_dashboard
+from server.reports.desk import ReportDesk
 from server.reports.periods import Calendar, Length
 from server.reports.steps import parse_step
+from sociallive.analytics.v1.dashboard_pb2 import GetDashboardRequest
 from storage.cohort_sql import CohortQuestion, cohort_query
 from storage.dashboard_rows import dashboard_queries
 from storage.database import Database
@@ -38,6 +44,7 @@ from storage.migrate import migrate
 from storage.predicates import EventPattern, Query
 from storage.reader import Reader
 from storage.retention_sql import Entry, RetentionQuestion, retention_query
+from storage.rollups import fold
 from tests.oracle.stores import ask_duckdb, open_duckdb
 
 SIZES = {"1m": 1_000_000, "5m": 5_000_000}
@@ -46,6 +53,12 @@ TIMEOUT_S = 600.0
 """Far longer than any report may take: a benchmark tells how long it took."""
 SAMPLE_S = 0.05
 """How often memory is looked at."""
+ANSWERS = 9
+"""How often the dashboard is asked for; the median tells of one that is open and asks again."""
+NOTE_CHANGES = """
+INSERT INTO analytics_aggregation_deltas (hour, event_type, count)
+SELECT date_trunc('hour', timestamp, 'UTC'), event_type, count(*) FROM analytics_events GROUP BY 1, 2
+"""
 
 
 def funnel() -> list[Query]:
@@ -163,8 +176,42 @@ async def measure(folder: Path, size: str, reports: Sequence[str]) -> dict[str, 
                 f"{report:12} {postgres_s:12.2f} {duckdb_s:12.2f} {ratio:8.2f} {peak_mb[0]:12.0f}  {describe_load()}",
                 flush=True,
             )
+        figures |= await measure_service(database, size)
         await database.close()
     return figures
+
+
+async def measure_service(database: Database, size: str) -> dict[str, float]:
+    """Fold the month, and ask for its dashboard; then compare ingestion beside funnels with ingestion alone."""
+    await note_changes(database)
+    fold_s = await timed(fold(database))
+    desk = ReportDesk(Reader(database), now=lambda: END, concurrent=1)
+    question = GetDashboardRequest(timeframe=f"{DAYS}d")
+    answers_s = [await timed(desk.answer(answer_dashboard, question, remaining_s=None)) for _ in range(ANSWERS)]
+    reader = Reader(database)
+
+    async def ask_funnel() -> None:
+        async with reader.snapshot(TIMEOUT_S) as snapshot:
+            await snapshot.fetch_each(funnel())
+
+    ratio = await measure_ingest_ratio(database, make_pool(), ask_funnel, pause_s=0)
+    print(f"dashboard as answered: first {1000 * answers_s[0]:.0f} ms, then {1000 * median(answers_s):.0f} ms")
+    print(f"ingestion beside funnels: {ratio:.2f} of its rate alone  {describe_load()}", flush=True)
+    return {
+        f"fold_{size}_s": round(fold_s, 1),
+        f"dashboard_{size}_first_answer_ms": round(1000 * answers_s[0]),
+        f"dashboard_{size}_answer_ms": round(1000 * median(answers_s)),
+        f"ingest_beside_funnel_{size}_ratio": round(ratio, 2),
+    }
+
+
+async def note_changes(database: Database) -> None:
+    """Leave the deltas that a fold goes by, as the writers of these events would have."""
+    connection = await database.address.connect("bench")
+    try:
+        await connection.execute(NOTE_CHANGES)
+    finally:
+        await connection.close()
 
 
 async def set_up(url: str, parquet: Path) -> None:
