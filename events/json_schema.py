@@ -61,6 +61,8 @@ def write_json_schema(catalogue: Catalogue, event_type: EventType, version: str)
         "required": [] if version == newest else ["schemaVersion"],
         "additionalProperties": False,
         "oneOf": [{"required": ["eventType", "data"]}, {"required": [name]}],
+        # Or both forms at once would pass where the type is left out.
+        "dependentRequired": {"data": ["eventType"]},
         "$defs": definitions,
     }
 

@@ -56,6 +56,15 @@ def test_only_an_event_of_the_newest_version_may_leave_its_version_out() -> None
 
 
 @pytest.mark.parametrize("key", SCHEMAS, ids="-".join)
+def test_the_two_forms_exclude_each_other(key: tuple[str, str]) -> None:
+    """With the type or without it."""
+    name, version = key
+    both = {"schemaVersion": version, name: MINIMAL[name], "data": MINIMAL[name]}
+    assert not Draft202012Validator(SCHEMAS[key]).is_valid(both)
+    assert not Draft202012Validator(SCHEMAS[key]).is_valid(both | {"eventType": name})
+
+
+@pytest.mark.parametrize("key", SCHEMAS, ids="-".join)
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_what_a_schema_accepts_the_service_accepts(key: tuple[str, str], data: st.DataObject) -> None:
