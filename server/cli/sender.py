@@ -3,7 +3,7 @@
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any
 
 import grpc
@@ -39,6 +39,9 @@ RETRIED_CODES = frozenset(
 )
 TRANSPORT_CODES = frozenset({grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN})
 """What a connection that breaks in mid-stream looks like, unless the service itself says so with a reason."""
+
+WAKE_S = 0.5
+"""A signal that another thread took is seen by the main one when it wakes: Ctrl-C waits for no longer than this."""
 
 
 class ChunkSender:
@@ -90,6 +93,8 @@ class ChunkSender:
                     damage, chunk = exc, None
                 while pending and (chunk is None or len(pending) == IN_FLIGHT):
                     sent, answer = pending.popleft()
+                    while not wait((answer,), timeout=WAKE_S).done:
+                        pass
                     yield sent, answer.result()
                 if chunk is None:
                     break
