@@ -30,6 +30,7 @@ class Snapshot:
         self.rollups = rollups
         self._database = database
         self._deadline = deadline
+        self._sorts = True
 
     async def fetch(self, name: str, *parameters: object) -> list[Record]:
         """Read all rows of the statement `read/<name>`."""
@@ -42,7 +43,9 @@ class Snapshot:
 
     async def fetch_query(self, query: Query) -> list[Record]:
         """Read all rows of a statement that its report composed."""
-        await self.connection.execute(f"SET LOCAL enable_sort = {'off' if query.groups_by_hash else 'on'}")
+        if self._sorts == query.groups_by_hash:
+            self._sorts = not query.groups_by_hash
+            await self.connection.execute(f"SET LOCAL enable_sort = {'on' if self._sorts else 'off'}")
         rows: list[Record] = await self.connection.fetch(query.text, *query.parameters)
         return rows
 

@@ -53,28 +53,32 @@ local function value_end(text, at)
   until not at
 end
 
+-- Takes where an item ends; returns where the next one begins, or nil and where the list or object ends.
+local function after_item(text, at, closing)
+  at = at and find(text, "%S", at + 1)
+  local found = at and byte(text, at)
+  if found == closing then
+    return nil, at
+  end
+  return found == COMMA and find(text, "%S", at + 1) or nil
+end
+
 local message_end
 
 local function list_end(text, at, message, path, note)
-  local place = 0
+  local place, stop = 0, nil
   at = find(text, "%S", at + 1)
   if at and byte(text, at) == END_BRACKET then
     return at
   end
   while at do
-    at = message_end(text, at, message, path, function(unknown)
+    stop = message_end(text, at, message, path, function(unknown)
       note(unknown, place)
     end)
-    at = at and find(text, "%S", at + 1)
-    local found = at and byte(text, at)
-    if found == END_BRACKET then
-      return at
-    elseif found ~= COMMA then
-      return nil
-    end
+    at, stop = after_item(text, stop, END_BRACKET)
     place = place + 1
-    at = find(text, "%S", at + 1)
   end
+  return stop
 end
 
 function message_end(text, at, message, path, note)
@@ -84,36 +88,30 @@ function message_end(text, at, message, path, note)
   elseif first ~= BRACE then
     return value_end(text, at)
   end
-  local fields = MESSAGES[message]
+  local fields, stop = MESSAGES[message], nil
   at = find(text, "%S", at + 1)
   if at and byte(text, at) == END_BRACE then
     return at
   end
   while at and byte(text, at) == QUOTE do
-    local stop = string_end(text, at)
-    local value = stop and match(text, "^%s*:%s*()", stop + 1)
+    local name_end = string_end(text, at)
+    local value = name_end and match(text, "^%s*:%s*()", name_end + 1)
     if not value then
       return nil
     end
-    local name = sub(text, at + 1, stop - 1)
+    local name = sub(text, at + 1, name_end - 1)
     local inner = fields[name]
     if inner then
-      at = message_end(text, value, inner, path .. name .. ".", note)
+      stop = message_end(text, value, inner, path .. name .. ".", note)
     else
       if inner == nil then
         note(path .. sub(name, 1, MAX_NAME):gsub("[^%w_]", "?"))
       end
-      at = value_end(text, value)
+      stop = value_end(text, value)
     end
-    at = at and find(text, "%S", at + 1)
-    local found = at and byte(text, at)
-    if found == END_BRACE then
-      return at
-    elseif found ~= COMMA then
-      return nil
-    end
-    at = find(text, "%S", at + 1)
+    at, stop = after_item(text, stop, END_BRACE)
   end
+  return stop
 end
 
 -- Places ascend: those beside each other are written as a range.

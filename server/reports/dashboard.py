@@ -81,6 +81,7 @@ async def answer(snapshot: Snapshot, question: GetDashboardRequest, now: datetim
             for path in rows.top_paths
         ],
         previous=_previous(rows.previous),
+        estimates=[_estimate(estimate) for estimate in rows.estimates],
         unknown=[
             TimeRange(start_time=to_timestamp(span.start), end_time=to_timestamp(span.end)) for span in rows.unknown
         ],

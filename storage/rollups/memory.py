@@ -6,8 +6,8 @@ from typing import NamedTuple, TypeAlias
 
 from storage.rollups.sums import Sums
 
-MOST_KEPT = 1_000
-"""Some 60 MB; the dashboard of 30 days needs about two hundred."""
+MOST_ENTRIES = 400_000
+"""Some 85 MB, as `Sums.entries` counts: a dashboard of 7 days of dense hours needs about half of it."""
 
 
 class RollupKey(NamedTuple):
@@ -26,9 +26,10 @@ Key: TypeAlias = RollupKey | tuple[RollupKey, ...]
 class RollupMemory:
     """Keeps the sums used last. A key never stands for two contents, so nothing in it is ever out of date."""
 
-    def __init__(self, most: int = MOST_KEPT) -> None:
-        """Keep at most so many."""
+    def __init__(self, most: int = MOST_ENTRIES) -> None:
+        """Keep sums of at most so many entries in all."""
         self._most = most
+        self._entries = 0
         self._kept: OrderedDict[Key, Sums] = OrderedDict()
 
     def recall(self, key: Key) -> Sums | None:
@@ -39,6 +40,9 @@ class RollupMemory:
 
     def keep(self, key: Key, sums: Sums) -> None:
         """Remember something, and forget what was not used for longest."""
+        replaced = self._kept.pop(key, None)  # of two who read it at once
+        self._entries += sums.entries - (replaced.entries if replaced is not None else 0)
         self._kept[key] = sums
-        while len(self._kept) > self._most:
-            self._kept.popitem(last=False)
+        while self._entries > self._most:
+            _, forgotten = self._kept.popitem(last=False)
+            self._entries -= forgotten.entries

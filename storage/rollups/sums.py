@@ -22,6 +22,10 @@ NumberT = TypeVar("NumberT", int, Number)
 KeyT = TypeVar("KeyT")
 LARGEST = "max"
 """The one measure whose numbers do not add up: the largest stays."""
+ENTRIES_OF_SUMS = 10
+"""What one takes up that is empty."""
+ENTRIES_OF_SKETCH = 64
+"""Its 16 KiB, as entries."""
 NOBODY = Distinct(EMPTY, EMPTY, EMPTY)
 NO_SESSIONS = SessionSample()
 
@@ -60,6 +64,14 @@ class Sums:
     def events(self) -> int:
         """Events of all types."""
         return sum(self.counts.values())
+
+    @property
+    def entries(self) -> int:
+        """How much memory this takes, in entries of some 210 bytes."""
+        sketches = sum(sketch is not EMPTY for sketch in self.distinct)
+        measured = sum(len(keys) for measures in self.measures.values() for keys in measures.values())
+        ranked = sum(len(some.counts) for some in self.rankings.values())
+        return ENTRIES_OF_SUMS + ENTRIES_OF_SKETCH * sketches + measured + ranked + len(self.sample.keys)
 
     @property
     def users(self) -> int:

@@ -11,8 +11,12 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from server.reports import dashboard
 from server.reports.buckets import Bucket, buckets_of
-from server.reports.scope import Scope
+from server.reports.desk import ReportDesk
+from server.reports.errors import QuestionError
+from server.reports.scope import Scope, to_timestamp
+from sociallive.analytics.v1.dashboard_pb2 import GetDashboardRequest, GetDashboardResponse, Precision
 from storage.batch import COLUMNS
 from storage.dashboard_rollups import sum_dashboard, survey_dashboard
 from storage.dashboard_rows import DashboardRows, Figures, read_dashboard
@@ -202,6 +206,54 @@ async def test_what_has_aged_out_is_counted_or_said_to_be_unknown(database: Data
         found = count_in(aged, [Span(start, end)], start, end) + count_in(late, [Span(start, end)], start, end)
         assert rows.figures.events == found - lost, (number, start, end)
     assert unknowns
+
+
+async def ask(database: Database, precision: Precision, now: datetime = NOW) -> GetDashboardResponse:
+    """Ask the service for the dashboard of all events."""
+    question = GetDashboardRequest(
+        start_time=to_timestamp(FIRST), end_time=to_timestamp(FIRST + timedelta(days=DAYS)), precision=precision
+    )
+    return await ReportDesk(Reader(database), now=lambda: now, concurrent=1).answer(
+        dashboard.answer, question, remaining_s=None
+    )
+
+
+async def test_an_answer_says_which_figures_are_estimates(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Few events are counted, many are estimated, and either is to be had by asking."""
+    await store(database, make_events(random.Random(7), EVENTS, FIRST, DAYS))  # noqa: S311 - the same events in each run
+    await fold(database)
+    counted = await ask(database, Precision.PRECISION_UNSPECIFIED)
+    exact_one = await ask(database, Precision.PRECISION_EXACT)
+    estimated = await ask(database, Precision.PRECISION_ESTIMATED)
+    assert counted == exact_one
+    assert not counted.estimates
+    errors = {
+        one.figure: (one.WhichOneof("error"), one.standard_error or one.largest_error) for one in estimated.estimates
+    }
+    assert errors == {
+        "users": ("standard_error", STANDARD_ERROR),
+        "median_view_duration": ("largest_error", LARGEST_ERROR),
+        "streams.live_streams": ("standard_error", STANDARD_ERROR),
+    }
+    assert (estimated.events, estimated.new_users, estimated.orders) == (
+        counted.events,
+        counted.new_users,
+        counted.orders,
+    )
+    monkeypatch.setattr(dashboard, "EXACT_UP_TO", EVENTS - 1)
+    assert await ask(database, Precision.PRECISION_UNSPECIFIED) == estimated
+    assert await ask(database, Precision.PRECISION_EXACT) == counted
+
+
+async def test_nothing_exact_is_told_where_raw_events_are_gone(database: Database) -> None:
+    """Asking for it names the field; without asking the answer says what it estimates, however few events there are."""
+    await store(database, make_events(random.Random(8), EVENTS, FIRST, DAYS))  # noqa: S311 - the same events in each run
+    await fold(database)
+    await purge_aged(database, AGES["raw events are gone"], NOW)
+    with pytest.raises(QuestionError, match="raw events") as refused:
+        await ask(database, Precision.PRECISION_EXACT)
+    assert refused.value.field == "precision"
+    assert (await ask(database, Precision.PRECISION_UNSPECIFIED)).estimates
 
 
 def count_in(rows: Sequence[tuple[Any, ...]], spans: Sequence[Span], start: datetime, end: datetime) -> int:

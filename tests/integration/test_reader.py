@@ -4,7 +4,7 @@ import asyncio
 import json
 import random
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -301,6 +301,15 @@ async def test_a_second_connection_reads_the_same_moment(database_url: str) -> N
         assert len({row[1] for row in answers}) == 2
     await store.close()
     await database.close()
+
+
+async def test_sorting_is_left_out_for_those_statements_that_ask_for_it(snapshot: Snapshot) -> None:
+    """What one asks for does not reach the next, in whatever order."""
+    setting = Query("SELECT current_setting('enable_sort')", ())
+    by_hash = replace(setting, groups_by_hash=True)
+    asked = [setting, by_hash, by_hash, setting, setting, by_hash]
+    found = [(await snapshot.fetch_query(query))[0][0] for query in asked]
+    assert found == ["on", "off", "off", "on", "on", "off"]
 
 
 async def test_statements_side_by_side_fail_and_end_together(database_url: str) -> None:
