@@ -5,9 +5,11 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
+from storage.batch import WriteOutcome
 from storage.database import Connection, Database
 from storage.errors import StorageUnavailableError
 from storage.partitions import DAYS_AHEAD, DAYS_PER_TRANSACTION, MAX_DAYS_AHEAD, Partitions, day_of
+from tests.rows import NOON, make_batch, make_row, make_store
 
 DAY = date(2026, 3, 10)
 
@@ -38,6 +40,30 @@ async def test_a_partition_has_the_indexes_of_its_parent(database: Database, sql
         "WHERE indrelid = 'analytics_events_20260310'::regclass"
     )
     assert children == 2
+
+
+async def test_no_partitioned_table_has_a_default_and_a_missing_day_is_made_by_the_writer(
+    database: Database, sql: Connection
+) -> None:
+    """A default would forbid to detach concurrently. Events find their day all the same, known to be missing or not."""
+    partitions = Partitions(database)
+    store = make_store(database, partitions)
+    await partitions.ensure([day_of(NOON)])
+    await sql.execute("DROP TABLE analytics_events_20260310")
+    for moment in (NOON, NOON - timedelta(days=800)):
+        assert await store.store(make_batch([make_row(timestamp=moment)])) == [WriteOutcome.STORED]
+    await store.close()
+    stored = await sql.fetch(
+        "SELECT timestamp, tableoid::regclass::text AS day FROM analytics_events ORDER BY timestamp"
+    )
+    assert [tuple(row) for row in stored] == [
+        (NOON - timedelta(days=800), "analytics_events_20231231"),
+        (NOON, "analytics_events_20260310"),
+    ]
+    defaults = await sql.fetch(
+        "SELECT partrelid::regclass::text AS name, partdefid <> 0 AS has FROM pg_partitioned_table"
+    )
+    assert [tuple(row) for row in defaults] == [("analytics_events", False)]
 
 
 async def test_ensuring_again_makes_nothing(database: Database, sql: Connection) -> None:
