@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from heapq import nsmallest
 
 from storage.dashboard_rows import (
     TOP_CONTENT,
@@ -25,14 +24,18 @@ from storage.dashboard_rows import (
 )
 from storage.reader import Snapshot
 from storage.rollups.aged import RangeCover, cover_ranges
+from storage.rollups.counting import count_at_most, count_periods
 from storage.rollups.cover import Span, join_spans
+from storage.rollups.facets import RANKINGS, SUMS
+from storage.rollups.frequencies import Frequencies, Rankings, find_most_frequent
 from storage.rollups.lengths import LARGEST_ERROR, find_median
 from storage.rollups.newcomers import count_newcomers
+from storage.rollups.numbers import Number
 from storage.rollups.periods import Timeframe
-from storage.rollups.reading import count_at_most, count_periods, sum_ranges
+from storage.rollups.reading import find_rollups, read
 from storage.rollups.session_sample import estimate_errors, estimate_sessions
 from storage.rollups.sketch import STANDARD_ERROR
-from storage.rollups.sums import LARGEST, Number, Sums
+from storage.rollups.sums import LARGEST, Sums
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -90,9 +93,11 @@ async def survey_dashboard(
 async def sum_dashboard(snapshot: Snapshot, survey: Survey) -> DashboardRows:
     """Read what a dashboard shows from rollups, and from raw events where these lack them or are cut."""
     current, previous = survey.ranges
-    read, old_read = await sum_ranges(snapshot, survey.ranges, survey.unfolded)
-    sums, old_sums = read.sums, old_read.sums
-    series, unknown = await _read_series(snapshot, survey, read.cut)
+    found, old_found = await find_rollups(snapshot, survey.ranges, survey.unfolded)
+    known = await read(snapshot, found, SUMS)
+    rankings = (await read(snapshot, found, RANKINGS)).whole
+    sums, old_sums = known.whole, (await read(snapshot, old_found, SUMS)).whole
+    series, unknown = await _read_series(snapshot, survey, known.cut)
     return DashboardRows(
         figures=_figures(sums, survey.newcomers[0]),
         previous=_figures(old_sums, survey.newcomers[1]),
@@ -102,16 +107,16 @@ async def sum_dashboard(snapshot: Snapshot, survey: Survey) -> DashboardRows:
         ],
         platforms=_platforms(sums),
         series=series,
-        top_content=_top_content(sums),
-        top_paths=_top_paths(sums),
+        top_content=_top_content(rankings.content),
+        top_paths=_top_paths(rankings.paths),
         as_of=_as_of(sums),
-        estimates=list(_estimates(sums, old_sums)),
+        estimates=list(_estimates(sums, old_sums, rankings)),
         unknown=join_spans([*previous.unknown, *current.unknown]),
         unknown_series=unknown,
     )
 
 
-def _estimates(sums: Sums, old_sums: Sums) -> Iterator[Estimate]:
+def _estimates(sums: Sums, old_sums: Sums, rankings: Rankings) -> Iterator[Estimate]:
     yield Estimate("users", standard_error=STANDARD_ERROR)
     errors = [estimate_errors(some.sample) for some in (sums, old_sums)]
     if any(error.sessions for error in errors):
@@ -119,9 +124,9 @@ def _estimates(sums: Sums, old_sums: Sums) -> Iterator[Estimate]:
         yield Estimate("mean_session_duration", standard_error=max(error.mean_length for error in errors))
     yield Estimate("median_view_duration", largest_error=LARGEST_ERROR)
     yield Estimate("streams.live_streams", standard_error=STANDARD_ERROR)
-    for figure, name in (("top_content", "content"), ("conversion_paths", "paths")):
-        if name in sums.rankings and sums.rankings[name].error:
-            yield Estimate(figure, largest_count=sums.rankings[name].error)
+    for figure, frequencies in (("top_content", rankings.content), ("conversion_paths", rankings.paths)):
+        if frequencies.error:
+            yield Estimate(figure, largest_count=frequencies.error)
 
 
 async def _read_series(
@@ -152,20 +157,14 @@ def _figures(sums: Sums, newcomers: int) -> Figures:
     )
 
 
-def _top_content(sums: Sums) -> list[ContentViews]:
-    if "content" not in sums.rankings:
-        return []
-    counts = sums.rankings["content"].counts
-    return [ContentViews(*key, counts[key]) for key in nsmallest(TOP_CONTENT, counts, lambda key: (-counts[key], key))]
+def _top_content(content: Frequencies) -> list[ContentViews]:
+    return [ContentViews(*thing, content.counts[thing]) for thing in find_most_frequent(content.counts, TOP_CONTENT)]
 
 
-def _top_paths(sums: Sums) -> list[PathOrders]:
-    if "paths" not in sums.rankings:
-        return []
-    ranking = sums.rankings["paths"]
+def _top_paths(paths: Frequencies) -> list[PathOrders]:
     currencies: defaultdict[str, list[str]] = defaultdict(list)
     orders: defaultdict[str, int] = defaultdict(int)
-    for (currency, path), count in ranking.counts.items():
+    for (currency, path), count in paths.counts.items():
         currencies[path].append(currency)
         orders[path] += count
     return [
@@ -173,11 +172,11 @@ def _top_paths(sums: Sums) -> list[PathOrders]:
             tuple(json.loads(path)),
             orders[path],
             tuple(
-                RevenueTotal(currency, f"{Decimal(ranking.amounts[currency, path]):f}", ranking.counts[currency, path])
+                RevenueTotal(currency, f"{paths.amounts[currency, path]:f}", paths.counts[currency, path])
                 for currency in sorted(currencies[path])
             ),
         )
-        for path in nsmallest(TOP_PATHS, orders, lambda path: (-orders[path], path))
+        for path in find_most_frequent(orders, TOP_PATHS)
     ]
 
 

@@ -135,6 +135,13 @@ def hours_of(span: Span) -> Iterator[datetime]:
         hour = Timeframe.HOUR.end_of(hour)
 
 
+def parts_of_hours(spans: Iterable[Span]) -> Iterator[Span]:
+    """Split spans at full hours."""
+    for span in spans:
+        for hour in hours_of(span):
+            yield Span(max(span.start, hour), min(span.end, Timeframe.HOUR.end_of(hour)))
+
+
 def _longest_at(
     at: datetime, end: datetime, dirty: Sequence[datetime], timeframes: Sequence[Timeframe]
 ) -> Period | None:

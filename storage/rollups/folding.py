@@ -9,7 +9,7 @@ from storage.database import Connection, Database
 from storage.lease import leased_connection
 from storage.rollups.first_sights import see_actors
 from storage.rollups.periods import DAY, Timeframe, hours_between, spans_of
-from storage.rollups.totals import Totals, aggregate_events, replace_rollups, sources_of, sum_rollups
+from storage.rollups.totals import Totals, read_events, replace_rollups, sources_of, sum_rollups
 from storage.sql import statement
 
 LEASE = "rollups"
@@ -129,7 +129,7 @@ async def _refresh(connection: Connection, hours: Sequence[datetime]) -> None:
         return
     totals = Totals()
     for start, end in spans_of(hours):
-        totals.update(await aggregate_events(connection, start, end))
+        totals.update(await read_events(connection, start, end))
     await replace_rollups(connection, Timeframe.HOUR, hours, totals, frozen=False)
     await see_actors(connection, hours)
     await refresh_longer(connection, hours, (Timeframe.DAY, Timeframe.WEEK, Timeframe.MONTH))

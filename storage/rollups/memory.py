@@ -2,9 +2,7 @@
 
 from collections import OrderedDict
 from datetime import datetime
-from typing import NamedTuple, TypeAlias
-
-from storage.rollups.sums import Sums
+from typing import NamedTuple, Protocol, TypeAlias, TypeVar, cast
 
 MOST_ENTRIES = 400_000
 """Some 85 MB, as `Sums.entries` counts: a dashboard of 7 days of dense hours needs about half of it."""
@@ -19,30 +17,41 @@ class RollupKey(NamedTuple):
     version: int
 
 
-Key: TypeAlias = RollupKey | tuple[RollupKey, ...]
-"""A rollup, or the sum of several."""
+class Part(Protocol):
+    """What is known of a rollup, or of several together."""
+
+    @property
+    def entries(self) -> int:
+        """How much memory it takes."""
+
+
+PartT = TypeVar("PartT", bound=Part)
+Keys: TypeAlias = tuple[RollupKey, ...]
+"""The rollups that something is the sum of."""
 
 
 class RollupMemory:
-    """Keeps the sums used last. A key never stands for two contents, so nothing in it is ever out of date."""
+    """Keeps what was used last. Keys never stand for two contents, so nothing in it is ever out of date."""
 
     def __init__(self, most: int = MOST_ENTRIES) -> None:
-        """Keep sums of at most so many entries in all."""
+        """Keep at most so many entries in all."""
         self._most = most
         self._entries = 0
-        self._kept: OrderedDict[Key, Sums] = OrderedDict()
+        self._kept: OrderedDict[tuple[type[Part], Keys], Part] = OrderedDict()
 
-    def recall(self, key: Key) -> Sums | None:
-        """Return what is known of a key; None where it is not known."""
-        if key in self._kept:
-            self._kept.move_to_end(key)
-        return self._kept.get(key)
+    def recall(self, kind: type[PartT], keys: Keys) -> PartT | None:
+        """Return what of this kind is known of some rollups together; None where it is not known."""
+        if (kind, keys) not in self._kept:
+            return None
+        self._kept.move_to_end((kind, keys))
+        return cast("PartT", self._kept[kind, keys])
 
-    def keep(self, key: Key, sums: Sums) -> None:
+    def keep(self, keys: Keys, part: Part) -> None:
         """Remember something, and forget what was not used for longest."""
-        replaced = self._kept.pop(key, None)  # of two who read it at once
-        self._entries += sums.entries - (replaced.entries if replaced is not None else 0)
-        self._kept[key] = sums
+        place = (type(part), keys)
+        replaced = self._kept.pop(place, None)  # of two who read it at once
+        self._entries += part.entries - (replaced.entries if replaced is not None else 0)
+        self._kept[place] = part
         while self._entries > self._most:
             _, forgotten = self._kept.popitem(last=False)
             self._entries -= forgotten.entries

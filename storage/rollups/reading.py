@@ -1,81 +1,91 @@
-"""Reading rollups for a report: their sums over a range, to the last commit."""
+"""Reading rollups for a report: what is known of a range, to the last commit."""
 
-from bisect import bisect_right
-from collections import defaultdict
-from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import TypeAlias
+from itertools import groupby
+from typing import Generic, TypeAlias
 
-from storage.predicates import Query
 from storage.reader import Snapshot
 from storage.rollups.aged import RangeCover
-from storage.rollups.cover import SLICES, Period, Span, hours_of, join_spans, slice_hour, split_days
-from storage.rollups.memory import RollupKey
+from storage.rollups.cover import SLICES, Period, Span, join_spans, parts_of_hours, slice_hour, split_days
+from storage.rollups.facets import Facet
+from storage.rollups.memory import Keys, PartT, RollupKey
 from storage.rollups.periods import Timeframe
-from storage.rollups.ranking import Ranking
-from storage.rollups.session_sample import SessionSample
-from storage.rollups.sketch import unpack
-from storage.rollups.sums import NOTHING, Sums, add_up, sums_of
-from storage.rollups.totals import Distinct, Total, Totals, aggregate_events
-from storage.sql import statement
 
 Wanted: TypeAlias = tuple[Period, bool | None]
 """A rollup: frozen, live or (None) both."""
-Counts: TypeAlias = Mapping[tuple[int, str], int]
-"""Events by period, counted from 1, and type."""
+BLOCK_HOURS = 6
+"""The hours of such a block are also remembered together: as a range moves on, those at its ends change, and few blocks
+have to be added up anew."""
 
 
 @dataclass(frozen=True, slots=True)
-class RangeSums:
+class Found:
+    """What a range is read from.
+
+    Attributes:
+        rollups: those of periods that lie in it.
+        cut: parts of hours, and the rollups of these hours, with which they change: none without raw events.
+        changing: what only raw events can tell.
+    """
+
+    rollups: Keys
+    cut: Mapping[Span, Keys]
+    changing: Sequence[Span]
+
+
+@dataclass(frozen=True, slots=True)
+class Read(Generic[PartT]):
     """What happened in a range, and by themselves the parts of hours that it cuts."""
 
-    sums: Sums
-    cut: Mapping[Span, Sums]
+    whole: PartT
+    cut: Mapping[Span, PartT]
 
 
-async def sum_ranges(
-    snapshot: Snapshot, covers: Sequence[RangeCover], unfolded: Collection[datetime]
-) -> list[RangeSums]:
-    """Add up what happened in each range.
+def wanted_of(cover: RangeCover) -> Iterator[Wanted]:
+    """Name the rollups of a range."""
+    for period in cover.periods:
+        yield period, None
+    for period in cover.frozen:
+        yield period, True
+
+
+async def find_rollups(snapshot: Snapshot, covers: Sequence[RangeCover], unfolded: Collection[object]) -> list[Found]:
+    """Find what ranges are read from.
 
     Args:
         snapshot: what to read from.
         covers: the ranges.
         unfolded: hours with events that their rollups lack.
     """
-    cut = [[span for span in _parts_of_hours(found.rest) if _hour(span) not in unfolded] for found in covers]
-    wanted = {wanted for found in covers for wanted in _wanted(found)}
-    wanted |= {(Period(Timeframe.HOUR, _hour(span)), False) for spans in cut for span in spans}
+    parts = {cover.span: list(parts_of_hours(cover.rest)) for cover in covers}
+    folded = {
+        span: _hour_of(span) for spans in parts.values() for span in spans if _hour_of(span).start not in unfolded
+    }
+    wanted: set[Wanted] = {wanted for cover in covers for wanted in wanted_of(cover)}
+    wanted |= {(hour, False) for hour in folded.values()}
     keys = await _find_keys(snapshot, list(wanted))
-    read = []
-    for found, spans in zip(covers, cut, strict=True):
-        rollups = tuple(key for asked in _wanted(found) for key in keys[asked])
-        parts = [await _recall_sum(snapshot, rollups, _read_rollups)]
-        async with snapshot.generic_plans():
-            of_cut = {span: await _read_cut(snapshot, span, keys) for span in spans}
-        changing = [span for span in _parts_of_hours(found.rest) if _hour(span) in unfolded]
-        parts += [await _read_raw(snapshot, span) for span in split_days(join_spans(changing))]
-        read.append(RangeSums(add_up([*parts, *of_cut.values()]), of_cut))
-    return read
+    return [
+        Found(
+            rollups=tuple(key for wanted in wanted_of(cover) for key in keys[wanted]),
+            cut={span: tuple(keys[folded[span], False]) for span in parts[cover.span] if span in folded},
+            changing=join_spans(span for span in parts[cover.span] if span not in folded),
+        )
+        for cover in covers
+    ]
 
 
-def _wanted(found: RangeCover) -> Iterator[Wanted]:
-    """Name the rollups of a range, and whether only frozen ones are meant."""
-    for period in found.periods:
-        yield period, None
-    for period in found.frozen:
-        yield period, True
+async def read(snapshot: Snapshot, found: Found, facet: Facet[PartT]) -> Read[PartT]:
+    """Add up a facet of what happened in a range."""
+    parts = [await _recall(snapshot, facet, found.rollups, facet.read_rollups)]
+    async with snapshot.generic_plans():
+        cut = {span: await _read_cut(snapshot, facet, span, hours) for span, hours in found.cut.items()}
+    parts += [await facet.read_events(snapshot, span) for span in split_days(found.changing)]
+    return Read(facet.add([*parts, *cut.values()]), cut)
 
 
-def _parts_of_hours(spans: Iterable[Span]) -> Iterator[Span]:
-    for span in spans:
-        for hour in hours_of(span):
-            yield Span(max(span.start, hour), min(span.end, Timeframe.HOUR.end_of(hour)))
-
-
-def _hour(span: Span) -> datetime:
-    return Timeframe.HOUR.start_of(span.start)
+def _hour_of(span: Span) -> Period:
+    return Period(Timeframe.HOUR, Timeframe.HOUR.start_of(span.start))
 
 
 async def _find_keys(snapshot: Snapshot, wanted: Sequence[Wanted]) -> dict[Wanted, list[RollupKey]]:
@@ -93,122 +103,62 @@ async def _find_keys(snapshot: Snapshot, wanted: Sequence[Wanted]) -> dict[Wante
     return keys
 
 
-async def _read_cut(snapshot: Snapshot, span: Span, keys: Mapping[Wanted, Sequence[RollupKey]]) -> Sums:
+async def _read_cut(snapshot: Snapshot, facet: Facet[PartT], span: Span, hours: Keys) -> PartT:
     """Read a part of an hour: its slices, which change with the hour's rollup alone, and the raw events of the rest."""
-    parts = []
-    # An hour without a live rollup has no raw events.
-    for hour in keys[Period(Timeframe.HOUR, _hour(span)), False]:
+    parts: list[PartT] = []
+    for hour in hours:
         slices, rest = slice_hour(span)
-        of_slices = tuple(
+        keys = tuple(
             RollupKey(str(part.end - part.start), part.start, frozen=False, version=hour.version) for part in slices
         )
-        parts = [await _recall_sum(snapshot, of_slices, _read_slices)]
-        parts += [await _read_raw(snapshot, left) for left in rest]
-    return add_up(parts)
+        parts.append(await _recall(snapshot, facet, keys, _read_slices(facet)))
+        parts += [await facet.read_events(snapshot, left) for left in rest]
+    return facet.add(parts)
 
 
-async def _recall_sum(
+def _read_slices(
+    facet: Facet[PartT],
+) -> Callable[[Snapshot, Sequence[RollupKey]], Awaitable[Mapping[RollupKey, PartT]]]:
+    lengths = {str(length): length for length in SLICES}
+
+    async def read_slices(snapshot: Snapshot, keys: Sequence[RollupKey]) -> Mapping[RollupKey, PartT]:
+        spans = {key: Span(key.timestamp, key.timestamp + lengths[key.length]) for key in keys}
+        return {key: await facet.read_events(snapshot, span) for key, span in spans.items()}
+
+    return read_slices
+
+
+async def _recall(
     snapshot: Snapshot,
-    keys: tuple[RollupKey, ...],
-    read: Callable[[Snapshot, Sequence[RollupKey]], Awaitable[Mapping[RollupKey, Sums]]],
-) -> Sums:
-    """Return the sum of what the keys stand for, from memory where it is known, reading what is not."""
+    facet: Facet[PartT],
+    keys: Keys,
+    read_new: Callable[[Snapshot, Sequence[RollupKey]], Awaitable[Mapping[RollupKey, PartT]]],
+) -> PartT:
+    """Return what the keys stand for, from memory where it is known, reading what is not."""
     memory = snapshot.rollups
-    known = memory.recall(keys)
+    known = memory.recall(facet.kind, keys)
     if known is not None:
         return known
-    parts = {key: memory.recall(key) for key in keys}
-    new = await read(snapshot, [key for key, part in parts.items() if part is None])
+    blocks = [tuple(block) for _, block in groupby(keys, _block_of)]
+    of_blocks = [memory.recall(facet.kind, block) for block in blocks]
+    lacking = [key for block, known in zip(blocks, of_blocks, strict=True) if known is None for key in block]
+    parts = {key: memory.recall(facet.kind, (key,)) for key in lacking}
+    new = await read_new(snapshot, [key for key, part in parts.items() if part is None])
     for key, part in new.items():
-        memory.keep(key, part)
-    sums = add_up([new[key] if part is None else part for key, part in parts.items()])
-    memory.keep(keys, sums)
-    return sums
-
-
-async def _read_rollups(snapshot: Snapshot, keys: Sequence[RollupKey]) -> dict[RollupKey, Sums]:
-    """Read rollups, each as totals of a period of its own."""
-    asked = ([key.length for key in keys], [key.timestamp for key in keys], [key.frozen for key in keys])
-    found = {key: Totals() for key in keys}
-    by_place = {key[:3]: (key.timestamp, found[key]) for key in keys}
-    for row in await snapshot.fetch("rollup_totals", *asked):
-        time, totals = by_place[row["timeframe"], row["timestamp"], row["frozen"]]
-        totals.rows[time, row["event_type"]] = Total(row["count"], row["metadata"])
-    for row in await snapshot.fetch("rollup_sketches", *asked):
-        time, totals = by_place[row["timeframe"], row["timestamp"], row["frozen"]]
-        totals.sketches[time] = Distinct(*(unpack(row[kind]) for kind in Distinct._fields))
-    for row in await snapshot.fetch("rollup_rankings", *asked):
-        time, totals = by_place[row["timeframe"], row["timestamp"], row["frozen"]]
-        totals.rankings[time, row["ranking"]] = Ranking(*(row[part] for part in Ranking._fields))
-    for row in await snapshot.fetch("rollup_samples", *asked):
-        time, totals = by_place[row["timeframe"], row["timestamp"], row["frozen"]]
-        totals.samples[time] = SessionSample(*(row[part] for part in SessionSample._fields))
-    return {key: add_up(list(sums_of(totals).values())) for key, totals in found.items()}
-
-
-async def _read_slices(snapshot: Snapshot, keys: Sequence[RollupKey]) -> dict[RollupKey, Sums]:
-    lengths = {str(length): length for length in SLICES}
-    return {key: await _read_raw(snapshot, Span(key.timestamp, key.timestamp + lengths[key.length])) for key in keys}
-
-
-async def _read_raw(snapshot: Snapshot, span: Span) -> Sums:
-    return add_up(list(sums_of(await aggregate_events(snapshot.connection, *span)).values()))
-
-
-async def count_periods(
-    snapshot: Snapshot, covers: Sequence[RangeCover], starts: Sequence[datetime], known: Mapping[Span, Sums]
-) -> Counts:
-    """Count the events of ranges by type and period.
-
-    Args:
-        snapshot: what to read from.
-        covers: the ranges, ascending.
-        starts: first moments of the periods, ascending.
-        known: parts of hours that have been read, each within one period.
-    """
-    parts = [part for found in covers for part in _parts_of_hours(found.rest)]
-    queries = [
-        _counts_query([wanted for found in covers for wanted in _wanted(found)], starts),
-        *(
-            Query(statement("read/event_counts"), (*span, starts))
-            for span in join_spans(part for part in parts if part not in known)
-        ),
-    ]
-    counts: defaultdict[tuple[int, str], int] = defaultdict(int)
-    for rows in await snapshot.fetch_each(queries):
-        for row in rows:
-            counts[row["period"], row["event_type"]] += row["count"]
-    for part in parts:
-        for event_type, count in known.get(part, NOTHING).counts.items():
-            counts[bisect_right(starts, part.start), event_type] += count
-    return counts
-
-
-async def count_at_most(snapshot: Snapshot, covers: Sequence[RangeCover], unfolded: Mapping[datetime, int]) -> int:
-    """Tell how many events some ranges have: hours that they cut, or that change just now, count as a whole."""
-    wanted = [wanted for found in covers for wanted in _wanted(found)]
-    hours = {hour for found in covers for span in found.rest for hour in hours_of(span)}
-    wanted += [(Period(Timeframe.HOUR, hour), None) for hour in sorted(hours)]
-    rows = await snapshot.fetch_query(_counts_query(wanted, ()))
-    known: int = sum(row["count"] for row in rows)
-    return known + sum(unfolded[hour] for hour in hours if hour in unfolded)
-
-
-def _counts_query(wanted: Sequence[Wanted], starts: Sequence[datetime]) -> Query:
-    """Ask for the counts of rollups, as few spans of them."""
-    spans: list[tuple[Timeframe, bool | None, Span]] = []
-    for period, frozen in wanted:
-        if spans and spans[-1][:2] == (period.timeframe, frozen) and spans[-1][2].end == period.start:
-            spans[-1] = (period.timeframe, frozen, Span(spans[-1][2].start, period.end))
+        memory.keep((key,), part)
+    added = []
+    for block, sum_of_block in zip(blocks, of_blocks, strict=True):
+        if sum_of_block is None:
+            added.append(facet.add([new[key] if part is None else part for key in block for part in (parts[key],)]))
+            memory.keep(block, added[-1])
         else:
-            spans.append((period.timeframe, frozen, Span(period.start, period.end)))
-    return Query(
-        statement("read/rollup_counts"),
-        (
-            [timeframe.value for timeframe, _, _ in spans],
-            [span.start for _, _, span in spans],
-            [span.end for _, _, span in spans],
-            [frozen for _, frozen, _ in spans],
-            starts,
-        ),
-    )
+            added.append(sum_of_block)
+    whole = facet.add(added)
+    memory.keep(keys, whole)
+    return whole
+
+
+def _block_of(key: RollupKey) -> Hashable:
+    if key.length in {Timeframe.DAY.value, Timeframe.MONTH.value}:
+        return key.length
+    return key.length, key.timestamp.date(), key.timestamp.hour // BLOCK_HOURS

@@ -7,9 +7,12 @@ estimating stream expression cardinalities", 2016). A key is a session id, or an
 """
 
 import math
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
+from itertools import islice
+from typing import NamedTuple, TypeAlias
 
 MAX_KEYS = 1024
 """All that is told of fewer keys is exact; of more, counts have a standard error of 1 / sqrt(1024) = 3.1 %."""
@@ -19,6 +22,8 @@ PAUSE_US = 30 * 60 * 1_000_000
 """A session without id ends when its actor does nothing for so long."""
 LONGEST_US = 24 * 60 * 60 * 1_000_000
 """A session without id is cut when it has lasted so long."""
+Row: TypeAlias = tuple[int, bool, int, int]
+"""A key, whether it is inferred, and when it was active first and last."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -69,24 +74,36 @@ def make_sample(
     """
     start_us = (start - _EPOCH) // _MICROSECOND
     keys = [value & NO_THRESHOLD for value in hashes]
+    threshold = _lower_threshold(NO_THRESHOLD, set(keys))
     times = ([start_us + moment for moment in moments] for moments in (firsts, lasts))
-    return merge_samples([SessionSample(NO_THRESHOLD, keys, inferred, *times)])
+    rows = zip(keys, inferred, *times, strict=True)
+    return _join(threshold, [row for row in rows if row[0] < threshold])
 
 
 def merge_samples(samples: Iterable[SessionSample]) -> SessionSample:
-    """Merge samples of any periods into that of all of them; of one, put it in order and keep the first ones."""
+    """Merge samples of any periods into that of all of them."""
     parts = list(samples)
     threshold = min((part.threshold for part in parts), default=NO_THRESHOLD)
-    keys = set[int]().union(*(part.keys for part in parts))
-    if len(keys) > MAX_KEYS:
-        threshold = min(threshold, sorted(keys)[MAX_KEYS])
-    rows = sorted(
-        row
-        for part in parts
-        for row in zip(part.keys, part.inferred, part.firsts, part.lasts, strict=True)
-        if row[0] < threshold
-    )
-    joined: list[tuple[int, bool, int, int]] = []
+    kept = [part for part in parts if part.keys and part.keys[0] < threshold]
+    if len(kept) == 1 and kept[0].threshold == threshold:
+        # Often: a few minutes add nothing to a week.
+        return SessionSample._make((threshold, *map(tuple, kept[0][1:])))
+    threshold = _lower_threshold(threshold, set[int]().union(*(part.keys for part in kept)))
+    rows: list[Row] = []
+    for part in kept:
+        rows += islice(zip(*part[1:], strict=True), bisect_left(part.keys, threshold))
+    return _join(threshold, rows)
+
+
+def _lower_threshold(threshold: int, keys: AbstractSet[int]) -> int:
+    """Find the highest threshold that leaves MAX_KEYS of these keys below it."""
+    return min(threshold, sorted(keys)[MAX_KEYS]) if len(keys) > MAX_KEYS else threshold
+
+
+def _join(threshold: int, rows: list[Row]) -> SessionSample:
+    """Make a sample of all rows below its threshold, joining the stretches of one session."""
+    rows.sort()
+    joined: list[Row] = []
     known_key, known_first, known_last = -1, 0, 0
     for key, inferred, first, last in rows:
         if key == known_key and (not inferred or first < known_last + PAUSE_US):
@@ -115,17 +132,24 @@ def estimate_errors(sample: SessionSample) -> SessionErrors:
     estimator does, and the mean length as the ratio of two of them.
     """
     out = 1 - sample.threshold / NO_THRESHOLD
-    of_keys: dict[int, tuple[int, int]] = {}
-    for key, inferred, first, last in zip(sample.keys, sample.inferred, sample.firsts, sample.lasts, strict=True):
-        sessions, length_us = of_keys.get(key, (0, 0))
-        of_keys[key] = (sessions + (1 + (last - first) // LONGEST_US if inferred else 1), length_us + last - first)
-    sessions = sum(sessions for sessions, _ in of_keys.values())
-    length_us = sum(length_us for _, length_us in of_keys.values())
+    counts: list[int] = []
+    lengths_us: list[int] = []
+    known_key = None
+    for key, inferred, first, last in zip(*sample[1:], strict=True):
+        count, length_us = 1 + (last - first) // LONGEST_US if inferred else 1, last - first
+        if key == known_key:
+            counts[-1] += count
+            lengths_us[-1] += length_us
+        else:
+            known_key = key
+            counts.append(count)
+            lengths_us.append(length_us)
+    sessions, all_us = sum(counts), sum(lengths_us)
     if not out or not sessions:
         return SessionErrors(0.0, 0.0)
-    mean_us = length_us / sessions
-    spread = math.fsum((length_us - mean_us * sessions) ** 2 for sessions, length_us in of_keys.values())
+    mean_us = all_us / sessions
+    spread = math.fsum((length_us - mean_us * count) ** 2 for count, length_us in zip(counts, lengths_us, strict=True))
     return SessionErrors(
-        math.sqrt(out * sum(sessions**2 for sessions, _ in of_keys.values())) / sessions,
-        math.sqrt(out * spread) / length_us if length_us else 0.0,
+        math.sqrt(out * sum(count**2 for count in counts)) / sessions,
+        math.sqrt(out * spread) / all_us if all_us else 0.0,
     )

@@ -69,7 +69,13 @@ def merge_sketches(sketches: Iterable[bytes]) -> bytes:
 
 def estimate(sketch: bytes) -> float:
     """Estimate how many distinct values a sketch has seen."""
-    counts = [sketch.count(rank) for rank in range(MAX_RANK + 1)]
+    counts = [0] * (MAX_RANK + 1)
+    left = REGISTERS
+    for rank in range(MAX_RANK + 1):
+        if not left:  # as a rule, long before the last one
+            break
+        counts[rank] = sketch.count(rank)
+        left -= counts[rank]
     if counts[0] == REGISTERS:
         return 0.0
     denominator = REGISTERS * _tau(1 - counts[MAX_RANK] / REGISTERS)

@@ -74,8 +74,15 @@ def sources_of(timeframe: Timeframe, periods: Iterable[datetime]) -> Iterator[So
         yield Source(period, PART_OF[timeframe], period, timeframe.end_of(period))
 
 
+async def read_events(connection: "Connection | PooledConnection", start: datetime, end: datetime) -> Totals:
+    """Make totals of the raw events of [start, end) by hour; of hours that it cuts, of the part inside."""
+    totals = await aggregate_events(connection, start, end)
+    totals.rankings = await rank_events(connection, start, end)
+    return totals
+
+
 async def aggregate_events(connection: "Connection | PooledConnection", start: datetime, end: datetime) -> Totals:
-    """Aggregate the raw events of [start, end) by hour; of hours that it cuts, the part inside."""
+    """Make totals as `read_events` does, but for rankings."""
     totals = Totals()
     for row in await connection.fetch(statement("rollup/distinct"), start, end):
         time, inferred = row["time"], row["inferred"]
@@ -85,8 +92,14 @@ async def aggregate_events(connection: "Connection | PooledConnection", start: d
         )
         totals.samples[time] = make_sample(time, row["sessions"], inferred, row["firsts"], row["lasts"])
     totals.rows = _read_rows(await connection.fetch(statement("rollup/aggregate"), start, end))
-    totals.rankings = _merge_rankings(await connection.fetch(statement("rollup/rank_events"), start, end))
     return totals
+
+
+async def rank_events(
+    connection: "Connection | PooledConnection", start: datetime, end: datetime
+) -> dict[tuple[datetime, str], Ranking]:
+    """Make the rankings of the raw events of [start, end) by hour, and by name."""
+    return _merge_rankings(await connection.fetch(statement("rollup/rank_events"), start, end))
 
 
 async def sum_rollups(connection: "Connection | PooledConnection", sources: Iterable[Source]) -> Totals:

@@ -13,7 +13,7 @@ from storage.partitions import day_of
 from storage.rollups import Timeframe, close_day, drop_hours_and_days, fold, rebuild, verify
 from storage.rollups.folding import LEASE, exclusive_rollups
 from storage.rollups.sketch import estimate, unpack
-from storage.rollups.totals import aggregate_events
+from storage.rollups.totals import read_events
 from tests.integration.folded import EVER, purge, store
 from tests.rows import NOON, make_batch, make_row, make_store
 
@@ -198,9 +198,9 @@ async def test_a_batch_that_commits_during_a_fold_is_left_to_the_next(
 
     async def aggregate_late(connection: Connection, start: datetime, end: datetime) -> Any:
         await store(database, make_row())
-        return await aggregate_events(connection, start, end)
+        return await read_events(connection, start, end)
 
-    monkeypatch.setattr("storage.rollups.folding.aggregate_events", aggregate_late)
+    monkeypatch.setattr("storage.rollups.folding.read_events", aggregate_late)
     assert (await fold(database)).events == 1
     assert await counts(sql, "hour") == {(NOON, "view"): 1}
     assert (await verify(database, *EVER)).differences == []

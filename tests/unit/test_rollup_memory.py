@@ -2,15 +2,15 @@
 
 from datetime import UTC, datetime
 
-from storage.rollups.memory import RollupKey, RollupMemory
+from storage.rollups.memory import Keys, RollupKey, RollupMemory
 from storage.rollups.sums import Sums
 
 TIME = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def key(version: int) -> RollupKey:
+def key(version: int) -> Keys:
     """Make the key of a rollup."""
-    return RollupKey("hour", TIME, frozen=False, version=version)
+    return (RollupKey("hour", TIME, frozen=False, version=version),)
 
 
 def sums(keys: int) -> Sums:
@@ -24,9 +24,9 @@ def test_what_was_not_used_for_longest_is_forgotten() -> None:
     memory = RollupMemory(most=4 * small.entries)
     for version in range(4):
         memory.keep(key(version), small)
-    assert memory.recall(key(0)) is small
+    assert memory.recall(Sums, key(0)) is small
     memory.keep(key(4), large)
-    assert [memory.recall(key(version)) for version in range(5)] == [small, None, None, None, large]
+    assert [memory.recall(Sums, key(version)) for version in range(5)] == [small, None, None, None, large]
 
 
 def test_what_is_kept_twice_counts_once() -> None:
@@ -36,13 +36,13 @@ def test_what_is_kept_twice_counts_once() -> None:
     memory.keep(key(0), small)
     for _ in range(5):
         memory.keep(key(1), small)
-    assert memory.recall(key(0)) is small
+    assert memory.recall(Sums, key(0)) is small
 
 
 def test_what_is_too_large_is_not_kept() -> None:
     """It is read anew each time."""
     memory = RollupMemory(most=100)
     memory.keep(key(0), sums(1000))
-    assert memory.recall(key(0)) is None
+    assert memory.recall(Sums, key(0)) is None
     memory.keep(key(1), sums(10))
-    assert memory.recall(key(1)) is not None
+    assert memory.recall(Sums, key(1)) is not None
