@@ -36,6 +36,7 @@ from storage.rollups.reading import find_rollups, read
 from storage.rollups.session_sample import estimate_errors, estimate_sessions
 from storage.rollups.sketch import STANDARD_ERROR
 from storage.rollups.sums import LARGEST, Sums
+from storage.rollups.unfolded import Unfolded, find_unfolded
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -47,9 +48,9 @@ class Survey:
     Attributes:
         previous_start: first moment of the range before.
         period_starts: first moments of the periods of the series, ascending; the first one is the range's own.
-        end: first moment after the range.
+        end: first moment after the range; of the next hour where its last hour has no events after it.
         ranges: what makes up the range, and the one before.
-        unfolded: all hours until the end with events that their rollups lack, and how many.
+        unfolded: all that is not folded until the end.
         newcomers: how many users and sessions were first seen in the range, and in the one before.
         events_at_most: how many events both have; parts of hours may count as a whole.
         aged_out: whether some of their raw events are gone.
@@ -59,7 +60,7 @@ class Survey:
     period_starts: Sequence[datetime]
     end: datetime
     ranges: Sequence[RangeCover]
-    unfolded: Mapping[datetime, int]
+    unfolded: Unfolded
     newcomers: Sequence[int]
     events_at_most: int
     aged_out: bool
@@ -73,31 +74,37 @@ async def survey_dashboard(
     hour, day, month = (
         timeframe.start_of(previous_start) for timeframe in (Timeframe.HOUR, Timeframe.DAY, Timeframe.MONTH)
     )
-    rows = await snapshot.fetch("unfolded_hours", end)
-    unfolded = {row["hour"]: row["count"] for row in rows}
-    aged = await snapshot.fetch_one("aged_out", hour, day, month, end)
-    spans = [Span(start, end), Span(previous_start, start)]
-    ranges = await cover_ranges(snapshot, spans, unfolded)
-    return Survey(
-        previous_start=previous_start,
-        period_starts=period_starts,
-        end=end,
-        ranges=ranges,
-        unfolded=unfolded,
-        newcomers=await count_newcomers(snapshot, spans, unfolded),
-        events_at_most=await count_at_most(snapshot, ranges, unfolded),
-        aged_out=aged["aged_out"],
-    )
+    last_hour = Timeframe.HOUR.start_of(end)
+    next_hour = end if end == last_hour else Timeframe.HOUR.end_of(last_hour)
+    async with snapshot.expecting(little=True):
+        aged = await snapshot.fetch_one("aged_out", hour, day, month, end, next_hour)
+        if not aged["aged_out"] and not aged["goes_on"]:
+            end = next_hour  # which need not be cut, then: who asks until now asks for all there is
+        unfolded = await find_unfolded(snapshot, end)
+        spans = [Span(start, end), Span(previous_start, start)]
+        ranges = await cover_ranges(snapshot, spans, unfolded.opaque)
+        return Survey(
+            previous_start=previous_start,
+            period_starts=period_starts,
+            end=end,
+            ranges=ranges,
+            unfolded=unfolded,
+            newcomers=await count_newcomers(snapshot, spans, unfolded),
+            events_at_most=await count_at_most(snapshot, ranges, unfolded),
+            aged_out=aged["aged_out"],
+        )
 
 
 async def sum_dashboard(snapshot: Snapshot, survey: Survey) -> DashboardRows:
     """Read what a dashboard shows from rollups, and from raw events where these lack them or are cut."""
     current, previous = survey.ranges
-    found, old_found = await find_rollups(snapshot, survey.ranges, survey.unfolded)
-    known = await read(snapshot, found, SUMS)
-    rankings = (await read(snapshot, found, RANKINGS)).whole
-    sums, old_sums = known.whole, (await read(snapshot, old_found, SUMS)).whole
-    series, unknown = await _read_series(snapshot, survey, known.cut)
+    async with snapshot.expecting(little=True):
+        found, old_found = await find_rollups(snapshot, survey.ranges, survey.unfolded)
+        known = await read(snapshot, found, SUMS)
+        old_known = await read(snapshot, old_found, SUMS)
+        rankings = (await read(snapshot, found, RANKINGS)).whole
+        series, unknown = await _read_series(snapshot, survey, known.cut)
+    sums, old_sums = known.whole, old_known.whole
     return DashboardRows(
         figures=_figures(sums, survey.newcomers[0]),
         previous=_figures(old_sums, survey.newcomers[1]),
@@ -134,8 +141,8 @@ async def _read_series(
 ) -> tuple[list[SeriesCount], list[Span]]:
     ends = [*survey.period_starts[1:], survey.end]
     periods = [Span(*bounds) for bounds in zip(survey.period_starts, ends, strict=True)]
-    covers = await cover_ranges(snapshot, periods, survey.unfolded, (Timeframe.DAY, Timeframe.HOUR))
-    counts = await count_periods(snapshot, covers, survey.period_starts, cut)
+    covers = await cover_ranges(snapshot, periods, survey.unfolded.opaque, (Timeframe.DAY, Timeframe.HOUR))
+    counts = await count_periods(snapshot, covers, survey.unfolded, survey.period_starts, cut)
     series = [SeriesCount(period - 1, name, counts[period, name]) for period, name in sorted(counts)]
     return series, join_spans(span for found in covers for span in found.unknown)
 

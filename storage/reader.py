@@ -15,8 +15,10 @@ from storage.predicates import Query
 from storage.rollups.memory import RollupMemory
 from storage.sql import statement
 
-PLAN_EACH = "SET LOCAL plan_cache_mode = force_custom_plan"
+READ_MUCH = "SET LOCAL plan_cache_mode = force_custom_plan; SET LOCAL work_mem TO DEFAULT"
 """Filters that may be null, and ranges that open few of many partitions, want a plan for their values."""
+READ_LITTLE = "SET LOCAL plan_cache_mode = force_generic_plan; SET LOCAL work_mem = '1MB'"
+"""Planning takes longer than reading little does, and so does making room for as many rows as such a plan expects."""
 
 
 class Snapshot:
@@ -31,6 +33,7 @@ class Snapshot:
         self._database = database
         self._deadline = deadline
         self._sorts = True
+        self._expects_little = False
 
     async def fetch(self, name: str, *parameters: object) -> list[Record]:
         """Read all rows of the statement `read/<name>`."""
@@ -50,11 +53,17 @@ class Snapshot:
         return rows
 
     @asynccontextmanager
-    async def generic_plans(self) -> AsyncIterator[None]:
-        """Let statements that read little be planned once a connection: planning takes longer than they do."""
-        await self.connection.execute("SET LOCAL plan_cache_mode = force_generic_plan")
+    async def expecting(self, *, little: bool) -> AsyncIterator[None]:
+        """Let statements be run as those are that read little, or much, as they do otherwise."""
+        before = self._expects_little
+        await self._expect(little=little)
         yield
-        await self.connection.execute(PLAN_EACH)
+        await self._expect(little=before)
+
+    async def _expect(self, *, little: bool) -> None:
+        if self._expects_little != little:
+            self._expects_little = little
+            await self.connection.execute(READ_LITTLE if little else READ_MUCH)
 
     async def fetch_each(self, queries: Sequence[Query]) -> list[list[Record]]:
         """Read all rows of each statement, two at once where a second connection is free.
@@ -125,5 +134,5 @@ async def _begin(
     ):
         if snapshot_id is not None:
             await connection.execute(f"SET TRANSACTION SNAPSHOT '{snapshot_id}'")
-        await connection.execute(PLAN_EACH)
+        await connection.execute(READ_MUCH)
         yield connection

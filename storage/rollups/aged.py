@@ -39,11 +39,11 @@ class RangeCover:
 async def cover_ranges(
     snapshot: Snapshot,
     spans: Sequence[Span],
-    unfolded: Collection[datetime],
+    opaque: Collection[datetime],
     timeframes: Sequence[Timeframe] = LONGEST_FIRST,
 ) -> list[RangeCover]:
     """Cut ranges into rollups and raw events, as `cover` does, and see to what has aged out."""
-    covers = [cover(*span, unfolded, timeframes) for span in spans]
+    covers = [cover(*span, opaque, timeframes) for span in spans]
     split = [sorted(set(_split_periods(found)), key=lambda period: period.start) for found in covers]
     wanted = {period for periods in split for period in periods}
     rows = await snapshot.fetch(

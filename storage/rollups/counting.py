@@ -11,8 +11,9 @@ from storage.reader import Snapshot
 from storage.rollups.aged import RangeCover
 from storage.rollups.cover import Period, Span, hours_of, join_spans, parts_of_hours
 from storage.rollups.periods import Timeframe
-from storage.rollups.reading import Wanted, wanted_of
+from storage.rollups.reading import Wanted, fresh_hours, wanted_of
 from storage.rollups.sums import NOTHING, Sums
+from storage.rollups.unfolded import Unfolded
 from storage.sql import statement
 
 Counts: TypeAlias = Mapping[tuple[int, str], int]
@@ -20,13 +21,18 @@ Counts: TypeAlias = Mapping[tuple[int, str], int]
 
 
 async def count_periods(
-    snapshot: Snapshot, covers: Sequence[RangeCover], starts: Sequence[datetime], known: Mapping[Span, Sums]
+    snapshot: Snapshot,
+    covers: Sequence[RangeCover],
+    unfolded: Unfolded,
+    starts: Sequence[datetime],
+    known: Mapping[Span, Sums],
 ) -> Counts:
     """Count the events of ranges by type and period.
 
     Args:
         snapshot: what to read from.
         covers: the ranges, ascending.
+        unfolded: what their rollups lack.
         starts: first moments of the periods, ascending.
         known: parts of hours that have been read, each within one period.
     """
@@ -42,20 +48,24 @@ async def count_periods(
     for rows in await snapshot.fetch_each(queries):
         for row in rows:
             counts[row["period"], row["event_type"]] += row["count"]
+    for hour in (hour for found in covers for hour in fresh_hours(found, unfolded)):
+        for event_type, count in unfolded.counts[hour].items():
+            counts[bisect_right(starts, hour), event_type] += count
     for part in parts:
         for event_type, count in known.get(part, NOTHING).counts.items():
             counts[bisect_right(starts, part.start), event_type] += count
     return counts
 
 
-async def count_at_most(snapshot: Snapshot, covers: Sequence[RangeCover], unfolded: Mapping[datetime, int]) -> int:
-    """Tell how many events some ranges have: hours that they cut, or that change just now, count as a whole."""
+async def count_at_most(snapshot: Snapshot, covers: Sequence[RangeCover], unfolded: Unfolded) -> int:
+    """Tell how many events some ranges have: hours that they cut count as a whole."""
     wanted = [wanted for found in covers for wanted in wanted_of(found)]
-    hours = {hour for found in covers for span in found.rest for hour in hours_of(span)}
-    wanted += [(Period(Timeframe.HOUR, hour), None) for hour in sorted(hours)]
+    cut = {hour for found in covers for span in found.rest for hour in hours_of(span)}
+    wanted += [(Period(Timeframe.HOUR, hour), None) for hour in sorted(cut)]
     rows = await snapshot.fetch_query(_counts_query(wanted, ()))
-    known: int = sum(row["count"] for row in rows)
-    return known + sum(unfolded[hour] for hour in hours if hour in unfolded)
+    folded: int = sum(row["count"] for row in rows)
+    added = {hour for found in covers for hour in fresh_hours(found, unfolded)}
+    return folded + sum(sum(unfolded.counts[hour].values()) for hour in added | cut & unfolded.counts.keys())
 
 
 def _counts_query(wanted: Sequence[Wanted], starts: Sequence[datetime]) -> Query:

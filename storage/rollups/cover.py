@@ -1,7 +1,7 @@
 """Which rollups make up a range, and which parts of it only raw events can tell."""
 
 from bisect import bisect_left
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -34,7 +34,7 @@ class Cover:
 
     periods: Sequence[Period]
     rest: Sequence[Span]
-    """What is left: parts of hours at both ends, and hours with unfolded events."""
+    """What is left: parts of hours at both ends, and hours whose rollups are of no use."""
 
 
 LONGEST_FIRST = (Timeframe.MONTH, Timeframe.DAY, Timeframe.HOUR)
@@ -46,14 +46,14 @@ SLICES = (10 * MINUTE, MINUTE)
 
 
 def cover(
-    start: datetime, end: datetime, unfolded: Collection[datetime], timeframes: Sequence[Timeframe] = LONGEST_FIRST
+    start: datetime, end: datetime, opaque: Iterable[datetime], timeframes: Sequence[Timeframe] = LONGEST_FIRST
 ) -> Cover:
     """Cut [start, end) into the longest periods that lie in it.
 
     Args:
         start: first moment, in UTC.
         end: first moment after.
-        unfolded: hours whose rollups lack events, and with them those of all periods that they lie in.
+        opaque: hours whose rollups are of no use, and with them those of all periods that they lie in.
         timeframes: which periods to use, the longest first.
 
     Example:
@@ -64,7 +64,7 @@ def cover(
         >>> [(span.start.minute, span.end.hour) for span in found.rest]
         [(30, 23)]
     """
-    dirty = sorted(unfolded)
+    dirty = sorted(opaque)
     periods: list[Period] = []
     rest: list[Span] = []
     at = start
@@ -99,6 +99,12 @@ def split_days(spans: Iterable[Span]) -> Iterator[Span]:
             end = min(span.end, Timeframe.DAY.end_of(Timeframe.DAY.start_of(start)))
             yield Span(start, end)
             start = end
+
+
+def overlap(span: Span, other: Span) -> Span | None:
+    """Find what two spans share; None for nothing."""
+    shared = Span(max(span.start, other.start), min(span.end, other.end))
+    return shared if shared.start < shared.end else None
 
 
 def slice_hour(span: Span) -> tuple[list[Span], list[Span]]:

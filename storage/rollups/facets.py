@@ -13,19 +13,27 @@ from storage.rollups.cover import Span
 from storage.rollups.frequencies import Rankings, add_rankings, read_rankings
 from storage.rollups.memory import PartT, RollupKey
 from storage.rollups.ranking import Ranking
+from storage.rollups.raw_events import Written, aggregate_events, rank_events
 from storage.rollups.session_sample import SessionSample
 from storage.rollups.sketch import unpack
 from storage.rollups.sums import Sums, add_up, sums_of
-from storage.rollups.totals import Distinct, Total, Totals, aggregate_events, rank_events
+from storage.rollups.totals import Distinct, Total, Totals
 
 
 @dataclass(frozen=True, slots=True)
 class Facet(Generic[PartT]):
-    """How something of this kind is read and added up; rollups without any of it are nothing added up."""
+    """How something of this kind is read and added up.
+
+    Attributes:
+        kind: what it is.
+        read_rollups: reads those of the keys.
+        read_events: reads what some raw events of spans add; a span without any may be missing.
+        add: adds up, also nothing.
+    """
 
     kind: type[PartT]
     read_rollups: Callable[[Snapshot, Sequence[RollupKey]], Awaitable[Mapping[RollupKey, PartT]]]
-    read_events: Callable[[Snapshot, Span], Awaitable[PartT]]
+    read_events: Callable[[Snapshot, Sequence[Span], Written], Awaitable[Mapping[Span, PartT]]]
     add: Callable[[Sequence[PartT]], PartT]
 
 
@@ -45,8 +53,9 @@ async def _read_sums(snapshot: Snapshot, keys: Sequence[RollupKey]) -> dict[Roll
     return {key: add_up(list(sums_of(totals).values())) for key, totals in found.items()}
 
 
-async def _sum_events(snapshot: Snapshot, span: Span) -> Sums:
-    return add_up(list(sums_of(await aggregate_events(snapshot.connection, *span)).values()))
+async def _sum_events(snapshot: Snapshot, spans: Sequence[Span], written: Written) -> dict[Span, Sums]:
+    sums = sums_of(await aggregate_events(snapshot.connection, spans, written))
+    return {span: sums[span.start] for span in spans if span.start in sums}
 
 
 async def _read_rankings(snapshot: Snapshot, keys: Sequence[RollupKey]) -> dict[RollupKey, Rankings]:
@@ -57,11 +66,11 @@ async def _read_rankings(snapshot: Snapshot, keys: Sequence[RollupKey]) -> dict[
     return {key: read_rankings(found[key[:3]]) for key in keys}
 
 
-async def _rank_events(snapshot: Snapshot, span: Span) -> Rankings:
-    rankings: defaultdict[object, list[tuple[str, Ranking]]] = defaultdict(list)
-    for (time, name), ranking in (await rank_events(snapshot.connection, *span)).items():
-        rankings[time].append((name, ranking))
-    return add_rankings([read_rankings(some) for some in rankings.values()])
+async def _rank_events(snapshot: Snapshot, spans: Sequence[Span], written: Written) -> dict[Span, Rankings]:
+    found: defaultdict[object, list[tuple[str, Ranking]]] = defaultdict(list)
+    for (start, name), ranking in (await rank_events(snapshot.connection, spans, written)).items():
+        found[start].append((name, ranking))
+    return {span: read_rankings(found[span.start]) for span in spans if span.start in found}
 
 
 def _places(keys: Sequence[RollupKey]) -> tuple[list[str], list[object], list[bool]]:

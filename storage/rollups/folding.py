@@ -9,7 +9,8 @@ from storage.database import Connection, Database
 from storage.lease import leased_connection
 from storage.rollups.first_sights import see_actors
 from storage.rollups.periods import DAY, Timeframe, hours_between, spans_of
-from storage.rollups.totals import Totals, read_events, replace_rollups, sources_of, sum_rollups
+from storage.rollups.raw_events import read_events
+from storage.rollups.totals import Totals, replace_rollups, sources_of, sum_rollups
 from storage.sql import statement
 
 LEASE = "rollups"
@@ -129,7 +130,7 @@ async def _refresh(connection: Connection, hours: Sequence[datetime]) -> None:
         return
     totals = Totals()
     for start, end in spans_of(hours):
-        totals.update(await read_events(connection, start, end))
+        totals.update(await read_events(connection, hours_between(start, end)))
     await replace_rollups(connection, Timeframe.HOUR, hours, totals, frozen=False)
     await see_actors(connection, hours)
     await refresh_longer(connection, hours, (Timeframe.DAY, Timeframe.WEEK, Timeframe.MONTH))

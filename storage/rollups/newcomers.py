@@ -1,23 +1,27 @@
 """Newcomers: how many actors were seen first in a range, to the last commit."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from datetime import datetime
+
+from asyncpg import Record
 
 from storage.predicates import Query
 from storage.reader import Snapshot
 from storage.rollups.cover import Span, join_spans, split_days
 from storage.rollups.periods import Timeframe
+from storage.rollups.raw_events import ALL, Written
+from storage.rollups.unfolded import Unfolded
 from storage.sql import statement
 
 
-async def count_newcomers(snapshot: Snapshot, spans: Sequence[Span], unfolded: Collection[datetime]) -> list[int]:
+async def count_newcomers(snapshot: Snapshot, spans: Sequence[Span], unfolded: Unfolded) -> list[int]:
     """Count the actors with an id of their own whose first event ever lies in each range.
 
     Args:
         snapshot: what to read from.
         spans: the ranges.
-        unfolded: all hours until the end of the ranges with events that are not folded; an earlier one may hold the
-            first event of an actor who is known from the ranges.
+        unfolded: what is not folded until their end; an hour before them may hold the first event of an actor who is
+            known from them.
     """
     counts = []
     for span in spans:
@@ -39,10 +43,15 @@ def _whole_hours(span: Span) -> Span:
     return Span(start, end) if start <= end else Span(span.end, span.end)
 
 
-async def _find_moved(snapshot: Snapshot, unfolded: Collection[datetime]) -> list[tuple[datetime, datetime | None]]:
+async def _find_moved(snapshot: Snapshot, unfolded: Unfolded) -> list[tuple[datetime, datetime | None]]:
     """Find the actors whose first sight a fold would move: to when, and from when."""
-    hours = join_spans(Span(hour, Timeframe.HOUR.end_of(hour)) for hour in sorted(unfolded))
-    rows = await snapshot.fetch_each([Query(statement("read/unfolded_actors"), span) for span in split_days(hours)])
+    opaque = split_days(join_spans(Span(hour, Timeframe.HOUR.end_of(hour)) for hour in sorted(unfolded.opaque)))
+    rows: list[list[Record]] = []
+    if unfolded.opaque:
+        async with snapshot.expecting(little=False):
+            rows += await snapshot.fetch_each([_actors_query([span], ALL) for span in opaque])
+    if unfolded.fresh:
+        rows.append(await snapshot.fetch_query(_actors_query(list(unfolded.fresh.values()), unfolded.newer)))
     moved: dict[int, tuple[datetime, datetime | None]] = {}
     for row in (row for some in rows for row in some):
         first_at = row["first_at"]
@@ -50,3 +59,9 @@ async def _find_moved(snapshot: Snapshot, unfolded: Collection[datetime]) -> lis
             first_at = min(first_at, moved[row["actor"]][0])
         moved[row["actor"]] = (first_at, row["known_at"])
     return list(moved.values())
+
+
+def _actors_query(spans: Sequence[Span], written: Written) -> Query:
+    return Query(
+        statement("read/unfolded_actors"), ([span.start for span in spans], [span.end for span in spans], *written)
+    )

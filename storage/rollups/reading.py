@@ -1,16 +1,19 @@
 """Reading rollups for a report: what is known of a range, to the last commit."""
 
-from collections.abc import Awaitable, Callable, Collection, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import groupby
 from typing import Generic, TypeAlias
 
 from storage.reader import Snapshot
 from storage.rollups.aged import RangeCover
-from storage.rollups.cover import SLICES, Period, Span, join_spans, parts_of_hours, slice_hour, split_days
+from storage.rollups.cover import SLICES, Period, Span, hours_of, overlap, parts_of_hours, slice_hour
 from storage.rollups.facets import Facet
 from storage.rollups.memory import Keys, PartT, RollupKey
 from storage.rollups.periods import Timeframe
+from storage.rollups.raw_events import ALL
+from storage.rollups.unfolded import Unfolded
 
 Wanted: TypeAlias = tuple[Period, bool | None]
 """A rollup: frozen, live or (None) both."""
@@ -20,18 +23,37 @@ have to be added up anew."""
 
 
 @dataclass(frozen=True, slots=True)
+class CutHour:
+    """What a part of an hour is read from.
+
+    Attributes:
+        slices: of what is folded, which change with the hour's rollup alone.
+        rest: what is left at both ends, less than a minute.
+        fresh: where in the slices there are events that are not folded; None for none.
+    """
+
+    slices: Keys = ()
+    rest: Sequence[Span] = ()
+    fresh: Span | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Found:
     """What a range is read from.
 
     Attributes:
         rollups: those of periods that lie in it.
-        cut: parts of hours, and the rollups of these hours, with which they change: none without raw events.
-        changing: what only raw events can tell.
+        fresh: where in these periods there are events that are not folded.
+        cut: parts of hours.
+        opaque: what only raw events can tell.
+        unfolded: tells which events are fresh.
     """
 
     rollups: Keys
-    cut: Mapping[Span, Keys]
-    changing: Sequence[Span]
+    fresh: Sequence[Span]
+    cut: Mapping[Span, CutHour]
+    opaque: Sequence[Span]
+    unfolded: Unfolded
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,37 +72,45 @@ def wanted_of(cover: RangeCover) -> Iterator[Wanted]:
         yield period, True
 
 
-async def find_rollups(snapshot: Snapshot, covers: Sequence[RangeCover], unfolded: Collection[object]) -> list[Found]:
-    """Find what ranges are read from.
-
-    Args:
-        snapshot: what to read from.
-        covers: the ranges.
-        unfolded: hours with events that their rollups lack.
-    """
+async def find_rollups(snapshot: Snapshot, covers: Sequence[RangeCover], unfolded: Unfolded) -> list[Found]:
+    """Find what ranges are read from."""
     parts = {cover.span: list(parts_of_hours(cover.rest)) for cover in covers}
-    folded = {
-        span: _hour_of(span) for spans in parts.values() for span in spans if _hour_of(span).start not in unfolded
-    }
+    hours = {span: _hour_of(span) for spans in parts.values() for span in spans}
     wanted: set[Wanted] = {wanted for cover in covers for wanted in wanted_of(cover)}
-    wanted |= {(hour, False) for hour in folded.values()}
+    wanted |= {(hour, False) for hour in hours.values() if hour.start not in unfolded.opaque}
     keys = await _find_keys(snapshot, list(wanted))
-    return [
-        Found(
-            rollups=tuple(key for wanted in wanted_of(cover) for key in keys[wanted]),
-            cut={span: tuple(keys[folded[span], False]) for span in parts[cover.span] if span in folded},
-            changing=join_spans(span for span in parts[cover.span] if span not in folded),
+    found = []
+    for cover in covers:
+        cut = [span for span in parts[cover.span] if hours[span].start not in unfolded.opaque]
+        found.append(
+            Found(
+                rollups=tuple(key for wanted in wanted_of(cover) for key in keys[wanted]),
+                fresh=[unfolded.fresh[hour] for hour in fresh_hours(cover, unfolded)],
+                cut={span: _cut(span, keys[hours[span], False], unfolded) for span in cut},
+                opaque=[span for span in parts[cover.span] if hours[span].start in unfolded.opaque],
+                unfolded=unfolded,
+            )
         )
-        for cover in covers
-    ]
+    return found
+
+
+def fresh_hours(cover: RangeCover, unfolded: Unfolded) -> Iterator[datetime]:
+    """Yield the hours of a range's rollups to which fresh events add."""
+    cut = {hour for span in cover.rest for hour in hours_of(span)}
+    for hour in unfolded.fresh:
+        if cover.span.start <= hour < cover.span.end and hour not in cut:
+            yield hour
 
 
 async def read(snapshot: Snapshot, found: Found, facet: Facet[PartT]) -> Read[PartT]:
     """Add up a facet of what happened in a range."""
     parts = [await _recall(snapshot, facet, found.rollups, facet.read_rollups)]
-    async with snapshot.generic_plans():
-        cut = {span: await _read_cut(snapshot, facet, span, hours) for span, hours in found.cut.items()}
-    parts += [await facet.read_events(snapshot, span) for span in split_days(found.changing)]
+    cut = await _read_cut(snapshot, found, facet)
+    if found.fresh:
+        parts += (await facet.read_events(snapshot, found.fresh, found.unfolded.newer)).values()
+    for _, spans in groupby(found.opaque, lambda span: span.start.date()):
+        async with snapshot.expecting(little=False):
+            parts += (await facet.read_events(snapshot, list(spans), ALL)).values()
     return Read(facet.add([*parts, *cut.values()]), cut)
 
 
@@ -103,29 +133,38 @@ async def _find_keys(snapshot: Snapshot, wanted: Sequence[Wanted]) -> dict[Wante
     return keys
 
 
-async def _read_cut(snapshot: Snapshot, facet: Facet[PartT], span: Span, hours: Keys) -> PartT:
-    """Read a part of an hour: its slices, which change with the hour's rollup alone, and the raw events of the rest."""
-    parts: list[PartT] = []
-    for hour in hours:
-        slices, rest = slice_hour(span)
-        keys = tuple(
-            RollupKey(str(part.end - part.start), part.start, frozen=False, version=hour.version) for part in slices
-        )
-        parts.append(await _recall(snapshot, facet, keys, _read_slices(facet)))
-        parts += [await facet.read_events(snapshot, left) for left in rest]
-    return facet.add(parts)
+def _cut(span: Span, keys: Sequence[RollupKey], unfolded: Unfolded) -> CutHour:
+    """Tell what a part of an hour is read from, given the hour's live rollup: without one, it has no raw events."""
+    if not keys:
+        return CutHour()
+    (hour,) = keys
+    slices, rest = slice_hour(span)
+    fresh = unfolded.fresh.get(hour.timestamp)
+    return CutHour(
+        tuple(RollupKey(str(part.end - part.start), part.start, frozen=False, version=hour.version) for part in slices),
+        rest,
+        overlap(fresh, Span(slices[0].start, slices[-1].end)) if fresh and slices else None,
+    )
 
 
-def _read_slices(
-    facet: Facet[PartT],
-) -> Callable[[Snapshot, Sequence[RollupKey]], Awaitable[Mapping[RollupKey, PartT]]]:
+async def _read_cut(snapshot: Snapshot, found: Found, facet: Facet[PartT]) -> dict[Span, PartT]:
     lengths = {str(length): length for length in SLICES}
 
     async def read_slices(snapshot: Snapshot, keys: Sequence[RollupKey]) -> Mapping[RollupKey, PartT]:
         spans = {key: Span(key.timestamp, key.timestamp + lengths[key.length]) for key in keys}
-        return {key: await facet.read_events(snapshot, span) for key, span in spans.items()}
+        parts = await facet.read_events(snapshot, list(spans.values()), found.unfolded.folded) if keys else {}
+        return {key: parts.get(span) or facet.add([]) for key, span in spans.items()}
 
-    return read_slices
+    parts = {span: [await _recall(snapshot, facet, cut.slices, read_slices)] for span, cut in found.cut.items()}
+    rest = {part: span for span, cut in found.cut.items() for part in cut.rest}
+    if rest:
+        for part, events in (await facet.read_events(snapshot, list(rest), ALL)).items():
+            parts[rest[part]].append(events)
+    fresh = {cut.fresh: span for span, cut in found.cut.items() if cut.fresh}
+    if fresh:
+        for part, events in (await facet.read_events(snapshot, list(fresh), found.unfolded.newer)).items():
+            parts[fresh[part]].append(events)
+    return {span: facet.add(some) for span, some in parts.items()}
 
 
 async def _recall(

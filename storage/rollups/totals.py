@@ -1,11 +1,9 @@
-"""Totals: what the rollups of some periods hold, read from raw events or from other rollups, and written."""
+"""Totals: what the rollups of some periods hold, read from other rollups, and written."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import compress
-from operator import not_
 from typing import NamedTuple
 
 from asyncpg import Record
@@ -13,8 +11,8 @@ from asyncpg import Record
 from storage.database import Connection, PooledConnection
 from storage.rollups.periods import PART_OF, Timeframe
 from storage.rollups.ranking import Ranking, merge_rankings
-from storage.rollups.session_sample import SessionSample, make_sample, merge_samples
-from storage.rollups.sketch import make_sketch, merge_sketches, pack, unpack
+from storage.rollups.session_sample import SessionSample, merge_samples
+from storage.rollups.sketch import merge_sketches, pack, unpack
 from storage.sql import statement
 
 
@@ -74,34 +72,6 @@ def sources_of(timeframe: Timeframe, periods: Iterable[datetime]) -> Iterator[So
         yield Source(period, PART_OF[timeframe], period, timeframe.end_of(period))
 
 
-async def read_events(connection: "Connection | PooledConnection", start: datetime, end: datetime) -> Totals:
-    """Make totals of the raw events of [start, end) by hour; of hours that it cuts, of the part inside."""
-    totals = await aggregate_events(connection, start, end)
-    totals.rankings = await rank_events(connection, start, end)
-    return totals
-
-
-async def aggregate_events(connection: "Connection | PooledConnection", start: datetime, end: datetime) -> Totals:
-    """Make totals as `read_events` does, but for rankings."""
-    totals = Totals()
-    for row in await connection.fetch(statement("rollup/distinct"), start, end):
-        time, inferred = row["time"], row["inferred"]
-        identified = compress(row["sessions"], map(not_, inferred))
-        totals.sketches[time] = Distinct(
-            make_sketch(row["actors"]), make_sketch(identified), make_sketch(row["streams"])
-        )
-        totals.samples[time] = make_sample(time, row["sessions"], inferred, row["firsts"], row["lasts"])
-    totals.rows = _read_rows(await connection.fetch(statement("rollup/aggregate"), start, end))
-    return totals
-
-
-async def rank_events(
-    connection: "Connection | PooledConnection", start: datetime, end: datetime
-) -> dict[tuple[datetime, str], Ranking]:
-    """Make the rankings of the raw events of [start, end) by hour, and by name."""
-    return _merge_rankings(await connection.fetch(statement("rollup/rank_events"), start, end))
-
-
 async def sum_rollups(connection: "Connection | PooledConnection", sources: Iterable[Source]) -> Totals:
     """Add rollups up, and merge their sketches, rankings and samples."""
     listed = list(sources)
@@ -119,9 +89,9 @@ async def sum_rollups(connection: "Connection | PooledConnection", sources: Iter
     for row in await connection.fetch(statement("rollup/part_samples"), *parameters):
         samples[row["time"]].append(_read_sample(row))
     return Totals(
-        _read_rows(await connection.fetch(statement("rollup/sum_parts"), *parameters)),
+        read_rows(await connection.fetch(statement("rollup/sum_parts"), *parameters)),
         {time: Distinct(*map(merge_sketches, zip(*some, strict=True))) for time, some in parts.items()},
-        _merge_rankings(await connection.fetch(statement("rollup/part_rankings"), *parameters)),
+        read_rankings(await connection.fetch(statement("rollup/part_rankings"), *parameters)),
         {time: merge_samples(some) for time, some in samples.items()},
     )
 
@@ -181,11 +151,13 @@ def _write_array(values: Iterable[object]) -> str:
     return f"{{{','.join(map(str, values))}}}".replace("None", "NULL")
 
 
-def _read_rows(records: Iterable[Record]) -> dict[tuple[datetime, str], Total]:
+def read_rows(records: Iterable[Record]) -> dict[tuple[datetime, str], Total]:
+    """Read totals by period and event type, each of which occurs once."""
     return {(row["time"], row["event_type"]): Total(row["count"], row["metadata"]) for row in records}
 
 
-def _merge_rankings(records: Iterable[Record]) -> dict[tuple[datetime, str], Ranking]:
+def read_rankings(records: Iterable[Record]) -> dict[tuple[datetime, str], Ranking]:
+    """Read rankings by period and name, and merge those that occur several times."""
     parts: Mapping[tuple[datetime, str], list[Ranking]] = defaultdict(list)
     for row in records:
         parts[row["time"], row["ranking"]].append(Ranking(*(row[name] for name in Ranking._fields)))

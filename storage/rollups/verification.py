@@ -8,7 +8,8 @@ from storage.database import Connection, Database
 from storage.rollups.first_sights import find_wrong_hours
 from storage.rollups.folding import exclusive_rollups, read_open_days, whole_days
 from storage.rollups.periods import DAY, Timeframe, hours_between
-from storage.rollups.totals import Source, Total, Totals, read_events, sources_of, sum_rollups
+from storage.rollups.raw_events import read_events
+from storage.rollups.totals import Source, Total, Totals, sources_of, sum_rollups
 from storage.sql import statement
 
 NOTHING = Total(0, "{}")
@@ -60,7 +61,7 @@ async def verify(database: Database, start: datetime, end: datetime) -> Verifica
         days = await read_open_days(connection, first, last)
         for day in days:
             hours = hours_between(day, day + DAY)
-            expected = await read_events(connection, day, day + DAY)
+            expected = await read_events(connection, hours)
             stored = await _read_live(connection, Timeframe.HOUR, hours)
             pending = await _read_pending(connection, day)
             differences += _compare(Timeframe.HOUR, stored, expected, pending)

@@ -1,6 +1,7 @@
 """Rollups: what they hold, and that they hold it after late events, freezing and purges."""
 
 import asyncio
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,8 +13,8 @@ from storage.errors import DayClosedError, LeaseTakenError
 from storage.partitions import day_of
 from storage.rollups import Timeframe, close_day, drop_hours_and_days, fold, rebuild, verify
 from storage.rollups.folding import LEASE, exclusive_rollups
+from storage.rollups.raw_events import read_events
 from storage.rollups.sketch import estimate, unpack
-from storage.rollups.totals import read_events
 from tests.integration.folded import EVER, purge, store
 from tests.rows import NOON, make_batch, make_row, make_store
 
@@ -196,9 +197,9 @@ async def test_a_batch_that_commits_during_a_fold_is_left_to_the_next(
     """The fold sees neither its rows nor its deltas, and deletes no delta that it has not seen."""
     await store(database, make_row())
 
-    async def aggregate_late(connection: Connection, start: datetime, end: datetime) -> Any:
+    async def aggregate_late(connection: Connection, hours: Sequence[datetime]) -> Any:
         await store(database, make_row())
-        return await read_events(connection, start, end)
+        return await read_events(connection, hours)
 
     monkeypatch.setattr("storage.rollups.folding.read_events", aggregate_late)
     assert (await fold(database)).events == 1

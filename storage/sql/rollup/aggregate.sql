@@ -1,5 +1,6 @@
--- Aggregates raw events by UTC hour and type: the one definition of what a rollup's count and metadata hold.
--- $1 start, $2 end (timestamptz, half-open)
+-- Aggregates raw events by span of time and type: the one definition of what a rollup's count and metadata hold.
+-- $1 starts, $2 ends of the spans (timestamptz[], half-open), ascending and apart; $3 transactions (xid[]; null: all events),
+-- $4 whether the events that these have written are meant, or all others (boolean)
 -- Metadata has two levels, a measure and its keys. Every number is a sum, so rollups merge by adding; but those of the
 -- measure "max", which are maxima: viewers, and receivedAt in microseconds since 1970.
 -- viewDurations counts views by length: bucket i holds seconds above g^(i-1) and up to g^i, g = 1.01 / 0.99, so that its
@@ -7,19 +8,27 @@
 -- Leans on the partitions' bounds: one pass over the rows, two over what is taken from them.
 WITH events AS MATERIALIZED (
     SELECT
-        date_bin(INTERVAL '1 hour', timestamp, TIMESTAMPTZ '1970-01-01 00:00+00') AS time,
-        event_type,
-        received_at,
-        user_id IS NULL AND session_id IS NULL AS is_anonymous,
-        coalesce(platform, '') AS platform,
-        CASE WHEN event_type = 'purchase' THEN event_data ->> 'currency' END AS currency,
-        CASE WHEN event_type = 'purchase' THEN (event_data -> 'amount')::numeric END AS amount,
-        CASE WHEN event_type = 'view' THEN (event_data -> 'viewDuration')::numeric END AS view_duration,
-        CASE WHEN event_type = 'stream' THEN (event_data -> 'watchDuration')::numeric END AS watch_duration,
-        CASE WHEN event_type = 'stream' THEN (event_data -> 'viewerCount')::numeric END AS viewers,
-        event_type = 'session' AND event_data ->> 'action' = 'start' AS starts_session
-    FROM analytics_events
-    WHERE timestamp >= $1 AND timestamp < $2
+        span.start AS time,
+        event.*
+    FROM unnest($1::timestamptz[], $2::timestamptz[]) AS span (start, finish)
+    CROSS JOIN LATERAL (
+        SELECT
+            event_type,
+            received_at,
+            user_id IS NULL AND session_id IS NULL AS is_anonymous,
+            coalesce(platform, '') AS platform,
+            CASE WHEN event_type = 'purchase' THEN event_data ->> 'currency' END AS currency,
+            CASE WHEN event_type = 'purchase' THEN (event_data -> 'amount')::numeric END AS amount,
+            CASE WHEN event_type = 'view' THEN (event_data -> 'viewDuration')::numeric END AS view_duration,
+            CASE WHEN event_type = 'stream' THEN (event_data -> 'watchDuration')::numeric END AS watch_duration,
+            CASE WHEN event_type = 'stream' THEN (event_data -> 'viewerCount')::numeric END AS viewers,
+            event_type = 'session' AND event_data ->> 'action' = 'start' AS starts_session
+        FROM analytics_events
+        WHERE timestamp >= span.start AND timestamp < span.finish
+            AND timestamp >= ($1::timestamptz[])[1] AND timestamp < ($2::timestamptz[])[cardinality($2)]
+            AND ($3::xid[] IS NULL OR (xmin IN (SELECT unnest($3::xid[]))) = $4::boolean)
+        OFFSET 0
+    ) AS event
 ), groups AS (
     SELECT
         time,

@@ -1,20 +1,31 @@
--- Tells who and what there was in each UTC hour: the distinct actors and live streams, and when each session was active.
--- $1 start, $2 end (timestamptz, half-open)
+-- Tells who and what there was in each span of time: the distinct actors and live streams, and when each session was active.
+-- $1 starts, $2 ends of the spans (timestamptz[], half-open), ascending and apart; $3 transactions (xid[]; null: all events),
+-- $4 whether the events that these have written are meant, or all others (boolean)
 -- All are hashed to 64 bits by the hash of hash partitioning, which Postgres keeps stable across versions. A session is
 -- that of its id; events without one belong to sessions of their actor, which who reads this makes of the halves of hours
--- in which it was active: events of one half are never 30 minutes apart. Times are microseconds of the hour.
+-- in which it was active: events of one half are never 30 minutes apart. Times are microseconds from the start of the span.
 -- Leans on the partitions' bounds, and is one pass over the rows.
 WITH events AS MATERIALIZED (
     SELECT
-        date_bin(INTERVAL '1 hour', timestamp, TIMESTAMPTZ '1970-01-01 00:00+00') AS time,
-        timestamp,
-        hashtextextended(actor_id, 0) AS actor,
-        hashtextextended(coalesce(session_id, actor_id), CAST(session_id IS NULL AS integer)) AS session,
-        CASE WHEN session_id IS NULL THEN date_bin(INTERVAL '30 minutes', timestamp, TIMESTAMPTZ '1970-01-01 00:00+00') END
-            AS half,
-        CASE WHEN event_type = 'stream' THEN hashtextextended(event_data ->> 'streamId', 0) END AS stream
-    FROM analytics_events
-    WHERE timestamp >= $1 AND timestamp < $2
+        span.start AS time,
+        event.*
+    FROM unnest($1::timestamptz[], $2::timestamptz[]) AS span (start, finish)
+    CROSS JOIN LATERAL (
+        SELECT
+            timestamp,
+            hashtextextended(actor_id, 0) AS actor,
+            hashtextextended(coalesce(session_id, actor_id), CAST(session_id IS NULL AS integer)) AS session,
+            CASE
+                WHEN session_id IS NULL
+                    THEN date_bin(INTERVAL '30 minutes', timestamp, TIMESTAMPTZ '1970-01-01 00:00+00')
+            END AS half,
+            CASE WHEN event_type = 'stream' THEN hashtextextended(event_data ->> 'streamId', 0) END AS stream
+        FROM analytics_events
+        WHERE timestamp >= span.start AND timestamp < span.finish
+            AND timestamp >= ($1::timestamptz[])[1] AND timestamp < ($2::timestamptz[])[cardinality($2)]
+            AND ($3::xid[] IS NULL OR (xmin IN (SELECT unnest($3::xid[]))) = $4::boolean)
+        OFFSET 0
+    ) AS event
 ), actors AS (
     SELECT time, array_agg(actor) AS actors
     FROM (SELECT DISTINCT time, actor FROM events) AS seen

@@ -1,21 +1,40 @@
--- Counts the views of contents, and the purchases of conversion paths and currencies, in each UTC hour.
--- $1 start, $2 end (timestamptz, half-open)
+-- Counts the views of contents, and the purchases of conversion paths and currencies, in each span of time.
+-- $1 starts, $2 ends of the spans (timestamptz[], half-open), ascending and apart; $3 transactions (xid[]; null: all events),
+-- $4 whether the events that these have written are meant, or all others (boolean)
 -- Leans on the partitions' bounds and the index (event_type, timestamp).
 WITH views AS (
     SELECT
-        date_bin(INTERVAL '1 hour', timestamp, TIMESTAMPTZ '1970-01-01 00:00+00') AS time,
-        event_data ->> 'contentType' AS kind,
-        event_data ->> 'contentId' AS name
-    FROM analytics_events
-    WHERE timestamp >= $1 AND timestamp < $2 AND event_type = 'view'
+        span.start AS time,
+        event.*
+    FROM unnest($1::timestamptz[], $2::timestamptz[]) AS span (start, finish)
+    CROSS JOIN LATERAL (
+        SELECT
+            event_data ->> 'contentType' AS kind,
+            event_data ->> 'contentId' AS name
+        FROM analytics_events
+        WHERE timestamp >= span.start AND timestamp < span.finish
+            AND timestamp >= ($1::timestamptz[])[1] AND timestamp < ($2::timestamptz[])[cardinality($2)]
+            AND ($3::xid[] IS NULL OR (xmin IN (SELECT unnest($3::xid[]))) = $4::boolean)
+            AND event_type = 'view'
+        OFFSET 0
+    ) AS event
 ), purchases AS (
     SELECT
-        date_bin(INTERVAL '1 hour', timestamp, TIMESTAMPTZ '1970-01-01 00:00+00') AS time,
-        event_data ->> 'currency' AS kind,
-        CAST(event_data -> 'conversionPath' AS text) AS name,
-        (event_data -> 'amount')::numeric AS amount
-    FROM analytics_events
-    WHERE timestamp >= $1 AND timestamp < $2 AND event_type = 'purchase'
+        span.start AS time,
+        event.*
+    FROM unnest($1::timestamptz[], $2::timestamptz[]) AS span (start, finish)
+    CROSS JOIN LATERAL (
+        SELECT
+            event_data ->> 'currency' AS kind,
+            CAST(event_data -> 'conversionPath' AS text) AS name,
+            (event_data -> 'amount')::numeric AS amount
+        FROM analytics_events
+        WHERE timestamp >= span.start AND timestamp < span.finish
+            AND timestamp >= ($1::timestamptz[])[1] AND timestamp < ($2::timestamptz[])[cardinality($2)]
+            AND ($3::xid[] IS NULL OR (xmin IN (SELECT unnest($3::xid[]))) = $4::boolean)
+            AND event_type = 'purchase'
+        OFFSET 0
+    ) AS event
 ), entries AS (
     SELECT time, 'content' AS ranking, kind, name, count(*) AS count, CAST(NULL AS numeric) AS amount
     FROM views

@@ -1,0 +1,70 @@
+"""Raw events, as the rollups that would stand for them."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from itertools import compress
+from operator import not_
+from typing import NamedTuple
+
+from storage.database import Connection, PooledConnection
+from storage.rollups.cover import Span
+from storage.rollups.periods import Timeframe
+from storage.rollups.ranking import Ranking
+from storage.rollups.session_sample import make_sample
+from storage.rollups.sketch import make_sketch
+from storage.rollups.totals import Distinct, Totals, read_rankings, read_rows
+from storage.sql import statement
+
+
+class Written(NamedTuple):
+    """Which events are meant: those that some transactions have written, or all others; None stands for all events."""
+
+    transactions: Sequence[int] | None = None
+    by_them: bool = True
+
+
+ALL = Written()
+
+
+async def read_events(connection: Connection, hours: Iterable[datetime]) -> Totals:
+    """Make totals of the raw events of hours."""
+    spans = [Span(hour, Timeframe.HOUR.end_of(hour)) for hour in hours]
+    totals = await aggregate_events(connection, spans)
+    totals.rankings = await rank_events(connection, spans)
+    return totals
+
+
+async def aggregate_events(
+    connection: "Connection | PooledConnection", spans: Sequence[Span], written: Written = ALL
+) -> Totals:
+    """Make totals of the raw events of spans, but for rankings.
+
+    Args:
+        connection: where to read.
+        spans: of different starts, by which the totals are known.
+        written: which of their events are meant.
+    """
+    totals = Totals()
+    parameters = _parameters(spans, written)
+    for row in await connection.fetch(statement("rollup/distinct"), *parameters):
+        time, inferred = row["time"], row["inferred"]
+        identified = compress(row["sessions"], map(not_, inferred))
+        totals.sketches[time] = Distinct(
+            make_sketch(row["actors"]), make_sketch(identified), make_sketch(row["streams"])
+        )
+        totals.samples[time] = make_sample(time, row["sessions"], inferred, row["firsts"], row["lasts"])
+    totals.rows = read_rows(await connection.fetch(statement("rollup/aggregate"), *parameters))
+    return totals
+
+
+async def rank_events(
+    connection: "Connection | PooledConnection", spans: Sequence[Span], written: Written = ALL
+) -> dict[tuple[datetime, str], Ranking]:
+    """Rank the raw events of spans; arguments are those of `aggregate_events`, the result is by start and name."""
+    return read_rankings(await connection.fetch(statement("rollup/rank_events"), *_parameters(spans, written)))
+
+
+def _parameters(
+    spans: Sequence[Span], written: Written
+) -> tuple[list[datetime], list[datetime], Sequence[int] | None, bool]:
+    return [span.start for span in spans], [span.end for span in spans], *written

@@ -1,0 +1,53 @@
+"""What is not folded: the hours with events that their rollups lack, and which events these are."""
+
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from storage.reader import Snapshot
+from storage.rollups.cover import Span
+from storage.rollups.raw_events import Written
+
+INSTANT = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Unfolded:
+    """Hours with events that their rollups lack.
+
+    Attributes:
+        counts: how many by hour and type; of hours in which events were removed, how many more.
+        fresh: those hours in which they can be told from the others, and between which times they lie: what happened
+            is what the rollup tells and what they do.
+        opaque: the other hours, of which only raw events can tell.
+        transactions: who has written the fresh events.
+    """
+
+    counts: Mapping[datetime, Mapping[str, int]]
+    fresh: Mapping[datetime, Span]
+    opaque: AbstractSet[datetime]
+    transactions: Sequence[int]
+
+    @property
+    def newer(self) -> Written:
+        """The fresh events."""
+        return Written(self.transactions, by_them=True)
+
+    @property
+    def folded(self) -> Written:
+        """All others of hours with fresh events, and of those with none."""
+        return Written(self.transactions or None, by_them=False)
+
+
+async def find_unfolded(snapshot: Snapshot, end: datetime) -> Unfolded:
+    """Find the hours until some time with events that their rollups lack."""
+    rows = await snapshot.fetch("unfolded_hours", end)
+    fresh = [row for row in rows if row["first_at"] is not None]
+    opaque = {row["hour"] for row in rows if row["first_at"] is None}
+    return Unfolded(
+        counts={row["hour"]: dict(zip(row["event_types"], row["counts"], strict=True)) for row in rows},
+        fresh={row["hour"]: Span(row["first_at"], row["last_at"] + INSTANT) for row in fresh},
+        opaque=opaque,
+        transactions=sorted({transaction for row in fresh for transaction in row["transactions"]}),
+    )
