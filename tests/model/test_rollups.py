@@ -2,11 +2,12 @@
 
 After each step rollups plus deltas equal a count of all events that were ever stored: of months always, of hours and
 days as long as these are kept. When all is folded, first sights are those of all events that were ever stored, and so
-are the sessions and rankings of months.
+are the users, sessions and rankings of months.
 """
 
 import asyncio
 import itertools
+import signal
 import subprocess
 import sys
 import time
@@ -15,7 +16,7 @@ from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any, TypeVar
+from typing import Any, ClassVar, NamedTuple, TypeVar
 
 import asyncpg
 import pytest
@@ -24,9 +25,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from storage.database import Connection, Database
-from storage.retention import RetentionPolicy, purge_aged
+from storage.retention import DAYS as DAY_ROLLUPS
+from storage.retention import HOURS, RAW, RetentionPolicy, purge_aged
 from storage.rollups import Timeframe, fold, rebuild, verify
 from storage.rollups.session_sample import estimate_sessions
+from storage.rollups.sketch import estimate
 from storage.rollups.totals import Source, sum_rollups
 from tests.conftest import TEMPLATE, database_url_in
 from tests.rows import make_batch, make_row, make_store
@@ -35,40 +38,56 @@ AnswerT = TypeVar("AnswerT")
 
 SEED = 1
 """The same examples in every run; any other number makes others."""
-EXAMPLES = 8
-STEPS = 15
+EXAMPLES = 5
+STEPS = 16
 FIRST = datetime(2026, 1, 29, tzinfo=UTC)
 """Days of two months, and of two weeks."""
 DAYS = 6
 AGE_DAYS = 100
 NOW = FIRST + timedelta(days=AGE_DAYS)
-LAST_KILL_MS = 150
-"""A fold or a purge of these few events takes about as long."""
+LAST_STATEMENT = 45
+"""A fold of these few events takes about as many; a purge takes more for each day."""
 SESSION_GONE_S = 10.0
 _numbers = itertools.count(1)
 _orders = itertools.count(1)
 
 DOOMED = """
-import asyncio, sys
+import asyncio, os, signal, sys
 from datetime import datetime
+import asyncpg
 from storage.database import Database
 from storage.retention import RetentionPolicy, purge_aged
 from storage.rollups import fold, rebuild
 
+url, what, now = sys.argv[1], sys.argv[2], datetime.fromisoformat(sys.argv[3])
+left, in_flight = map(int, sys.argv[4:6])
+
+def doom(statement):
+    async def run(*arguments, **options):
+        global left
+        left -= 1
+        if left == 0:
+            if in_flight:
+                running = asyncio.ensure_future(statement(*arguments, **options))
+                await asyncio.sleep(0.001)
+            os.kill(os.getpid(), signal.SIGKILL)
+        return await statement(*arguments, **options)
+    return run
+
 async def main():
-    database = await Database.open(sys.argv[1])
-    now = datetime.fromisoformat(sys.argv[3])
-    print("ready", flush=True)
-    if sys.argv[2] == "rebuild":
-        await rebuild(database, datetime.fromisoformat(sys.argv[4]), now)
-    else:
+    database = await Database.open(url)
+    for name in ("execute", "fetch", "fetchrow", "fetchval", "executemany", "copy_records_to_table"):
+        setattr(asyncpg.Connection, name, doom(getattr(asyncpg.Connection, name)))
+    if what == "fold":
         await fold(database)
-    if sys.argv[2] == "purge":
-        await purge_aged(database, RetentionPolicy(*map(int, sys.argv[4:])), now)
+    elif what == "rebuild":
+        await rebuild(database, datetime.fromisoformat(sys.argv[6]), now)
+    else:
+        await purge_aged(database, RetentionPolicy(*map(int, sys.argv[6:])), now)
 
 asyncio.run(main())
 """
-"""What is killed."""
+"""Kills itself by -9 before a statement, transactions' own included, or while Postgres works on it."""
 
 
 def count_sessions(moments: Sequence[datetime], *, is_identified: bool) -> tuple[int, timedelta]:
@@ -97,6 +116,39 @@ class Sent:
     repeats: bool
 
 
+class Death(NamedTuple):
+    """Before which statement a process dies, or during it."""
+
+    statement: int
+    in_flight: bool
+
+
+class Write(NamedTuple):
+    """A batch."""
+
+    sent: Sequence[Sent]
+
+
+class Fold(NamedTuple):
+    """A fold to the end, or until death."""
+
+    death: Death | None
+
+
+class Rebuild(NamedTuple):
+    """A rebuild of this day and all days after it, to the end or until death."""
+
+    first: int
+    death: Death | None
+
+
+class Purge(NamedTuple):
+    """Raw events, hours and days before these days age out; death may come first, and a second run then finishes."""
+
+    cuts: tuple[int, int, int]
+    death: Death | None
+
+
 SENT = st.builds(
     Sent,
     hour=st.integers(0, 24 * DAYS - 1),
@@ -105,15 +157,38 @@ SENT = st.builds(
     cents=st.integers(1, 10_000),
     repeats=st.booleans(),
 )
-CUTS = st.tuples(*3 * [st.integers(0, DAYS)]).map(lambda cuts: tuple(sorted(cuts, reverse=True)))
-"""Before which day raw events, hours and days have aged out."""
-KILLS_MS = st.integers(0, LAST_KILL_MS)
+CUTS = st.tuples(*3 * [st.integers(0, DAYS - 1)]).map(lambda cuts: tuple(sorted(cuts, reverse=True)))
+WRITES = st.builds(Write, st.lists(SENT, min_size=1, max_size=8))
+DEATHS = st.builds(Death, st.integers(1, LAST_STATEMENT), st.booleans())
+FIRST_DAYS = st.integers(0, DAYS - 1)
+FOLDS, REBUILDS, PURGES = (
+    st.builds(Fold, st.none()),
+    st.builds(Rebuild, FIRST_DAYS, st.none()),
+    st.builds(Purge, CUTS, st.none()),
+)
+KILLED = (*2 * [st.builds(Fold, DEATHS)], st.builds(Rebuild, FIRST_DAYS, DEATHS), st.builds(Purge, CUTS, DEATHS))
+MIX = [*5 * [WRITES], *2 * [FOLDS], REBUILDS, PURGES, *KILLED]
+DONE = st.integers(0, len(MIX) - 1).flatmap(MIX.__getitem__)
+"""What is done next. One rule draws it: of several, hypothesis leaves most out of most examples."""
+HAPPENINGS = (
+    "duplicate",
+    "event of frozen hours",
+    "fold",
+    "killed fold",
+    "killed rebuild",
+    "killed purge",
+    RAW,
+    HOURS,
+    DAY_ROLLUPS,
+)
+"""What has to occur in a run: the test is worth nothing without."""
 
 
 class RollupMachine(RuleBasedStateMachine):
     """Does one thing after the other to a database, and to the model of it."""
 
     server_url = ""
+    happened: ClassVar[Counter[str]] = Counter()
 
     def __init__(self) -> None:
         super().__init__()
@@ -128,15 +203,19 @@ class RollupMachine(RuleBasedStateMachine):
         self.contents: Counter[tuple[datetime, str]] = Counter()
         self.active: dict[tuple[datetime, str], list[datetime]] = defaultdict(list)
         """When each session, or without one each user, was active in each month."""
+        self.users: dict[datetime, set[str]] = defaultdict(set)
+        self.raw_from = FIRST
+        """Before it, raw events have aged out."""
 
-    @initialize()
-    def start(self) -> None:
-        """Make a database of its own."""
+    @initialize(first=WRITES)
+    def start(self, first: Write) -> None:
+        """Make a database of its own, with some events."""
         self._name = f"model_{next(_numbers)}"
         self._run(self._on_server(f"CREATE DATABASE {self._name} TEMPLATE {TEMPLATE}"))
         self._url = database_url_in(self.server_url, self._name)
         self._database = self._run(Database.open(self._url))
         self._sql: Connection = self._run(asyncpg.connect(self._url))
+        self.write(first.sent)
 
     def teardown(self) -> None:
         """Drop it."""
@@ -145,13 +224,26 @@ class RollupMachine(RuleBasedStateMachine):
         self._run(self._on_server(f"DROP DATABASE {self._name} WITH (FORCE)"))
         self._runner.close()
 
-    @rule(sent=st.lists(SENT, min_size=1, max_size=8))
+    @rule(done=DONE)
+    def step(self, done: Write | Fold | Rebuild | Purge) -> None:
+        """Do the next thing."""
+        match done:
+            case Write(sent):
+                self.write(sent)
+            case Fold(death):
+                self.fold(death)
+            case Rebuild(first, death):
+                self.rebuild(first, death)
+            case Purge(cuts, death):
+                self.purge(cuts, death)
+
     def write(self, sent: Sequence[Sent]) -> None:
         """Write a batch; some of its events are stored already."""
         rows = []
         for number, event in enumerate(sent):
             if event.repeats and self._stored:
                 rows.append(self._stored[number % len(self._stored)])
+                self.happened["duplicate"] += 1
                 continue
             moment = FIRST + timedelta(hours=event.hour, minutes=next(_orders) % 60)
             price = Decimal(event.cents) / 100
@@ -176,36 +268,35 @@ class RollupMachine(RuleBasedStateMachine):
             month = Timeframe.MONTH.start_of(moment)
             self.contents[month, user] += event.event_type == "view"
             self.active[month, session or user].append(moment)
+            self.users[month].add(user)
+            self.happened["event of frozen hours"] += moment < self.raw_from
         self._run(self._write(rows))
 
-    @rule()
-    def fold(self) -> None:
-        """Fold to the end."""
-        self._run(fold(self._database))
+    def fold(self, death: Death | None) -> None:
+        """Fold to the end, or until death."""
+        if death is None:
+            self.happened["fold"] += self._run(fold(self._database)).hours > 0
+        else:
+            self._die("fold", death, NOW)
 
-    @rule(kill_ms=KILLS_MS)
-    def fold_and_die(self, kill_ms: int) -> None:
-        """Fold in a process that is killed in the middle, or perhaps just after."""
-        self._kill_during("fold", kill_ms, NOW.isoformat())
-
-    @rule(first=st.integers(0, DAYS - 1), kill_ms=st.none() | KILLS_MS)
-    def rebuild(self, first: int, kill_ms: int | None) -> None:
-        """Make rollups anew, to the end or not."""
+    def rebuild(self, first: int, death: Death | None) -> None:
+        """Make rollups anew from a day on, to the end or not."""
         start, end = FIRST + timedelta(days=first), FIRST + timedelta(days=DAYS)
-        if kill_ms is None:
+        if death is None:
             self._run(rebuild(self._database, start, end))
         else:
-            self._kill_during("rebuild", kill_ms, end.isoformat(), start.isoformat())
+            self._die("rebuild", death, end, start.isoformat())
 
-    @rule(cuts=CUTS, kill_ms=st.none() | KILLS_MS)
-    def purge(self, cuts: tuple[int, int, int], kill_ms: int | None) -> None:
-        """Let raw events, hours and days go; where the first attempt is killed, a second one finishes."""
+    def purge(self, cuts: tuple[int, int, int], death: Death | None) -> None:
+        """Let raw events, hours and days go; what is not folded is folded first."""
         ages = [AGE_DAYS - cut for cut in cuts]
-        if kill_ms is not None:
-            self._kill_during("purge", kill_ms, NOW.isoformat(), *map(str, ages))
-            self._check_months()
-        self._run(fold(self._database))
-        self._run(purge_aged(self._database, RetentionPolicy(*ages), NOW))
+        if death is not None:
+            self._die("purge", death, NOW, *map(str, ages))
+            assert self._run(self._read(Timeframe.MONTH)) == self.months
+            self._verify()
+        for aged in self._run(purge_aged(self._database, RetentionPolicy(*ages), NOW)):
+            self.happened[aged.what] += aged.rows > 0
+        self.raw_from = max(self.raw_from, FIRST + timedelta(days=cuts[0]))
         for counter, cut in ((self.hours, cuts[1]), (self.days, cuts[2])):
             for time_and_type in [key for key in counter if key[0] < FIRST + timedelta(days=cut)]:
                 del counter[time_and_type]
@@ -215,15 +306,14 @@ class RollupMachine(RuleBasedStateMachine):
         """Compare rollups plus deltas with the model, and live rollups with the raw rows."""
         for counter, timeframe in self._counters():
             assert self._run(self._read(timeframe)) == counter
-        found = self._run(verify(self._database, FIRST, FIRST + timedelta(days=DAYS)))
-        assert found.differences == []
+        self._verify()
         if not self._run(self._sql.fetchval("SELECT count(*) FROM analytics_aggregation_deltas")):
             assert self._run(self._read_revenue()) == self.revenue
             self._run(self._check_first_sights())
             self._run(self._check_months_in_full())
 
-    def _check_months(self) -> None:
-        assert self._run(self._read(Timeframe.MONTH)) == self.months
+    def _verify(self) -> None:
+        assert self._run(verify(self._database, FIRST, FIRST + timedelta(days=DAYS))).differences == []
 
     def _counters(self) -> Sequence[tuple[Counter[tuple[datetime, str]], Timeframe]]:
         return ((self.hours, Timeframe.HOUR), (self.days, Timeframe.DAY), (self.months, Timeframe.MONTH))
@@ -279,6 +369,8 @@ class RollupMachine(RuleBasedStateMachine):
             for name, count in zip(ranking.names, ranking.counts, strict=True)
         }
         assert ranked == +self.contents
+        actors = {month: round(estimate(totals.sketches[month].actors)) for month in months}
+        assert actors == {month: len(self.users[month]) for month in months}
         expected: dict[datetime, tuple[int, timedelta]] = {}
         for (month, name), moments in self.active.items():
             sessions, length = count_sessions(sorted(moments), is_identified=name.startswith("session"))
@@ -288,14 +380,20 @@ class RollupMachine(RuleBasedStateMachine):
             figures = estimate_sessions(totals.samples[month])
             assert figures == (sessions, length / timedelta(microseconds=1), True)
 
-    def _kill_during(self, what: str, kill_ms: int, *arguments: str) -> None:
-        process = subprocess.Popen([sys.executable, "-c", DOOMED, self._url, what, *arguments], stdout=subprocess.PIPE)
-        assert process.stdout is not None
-        process.stdout.readline()
-        time.sleep(kill_ms / 1000)
-        process.kill()
-        process.wait()
-        process.stdout.close()
+    def _die(self, what: str, death: Death, now: datetime, *arguments: str) -> None:
+        doomed = [
+            sys.executable,
+            "-c",
+            DOOMED,
+            self._url,
+            what,
+            now.isoformat(),
+            *map(str, map(int, death)),
+            *arguments,
+        ]
+        code = subprocess.run(doomed, check=False).returncode
+        assert code in (0, -signal.SIGKILL)
+        self.happened[f"killed {what}"] += code != 0
         self._run(self._wait_for_sessions())
 
     async def _wait_for_sessions(self) -> None:
@@ -323,6 +421,7 @@ class RollupMachine(RuleBasedStateMachine):
 def test_rollups_agree_with_all_that_was_ever_stored(postgres_server: str) -> None:
     """In any order, whatever is killed."""
     RollupMachine.server_url = postgres_server
+    RollupMachine.happened.clear()
     seed(SEED)(RollupMachine)
     run_state_machine_as_test(
         RollupMachine,
@@ -335,3 +434,4 @@ def test_rollups_agree_with_all_that_was_ever_stored(postgres_server: str) -> No
             suppress_health_check=list(HealthCheck),
         ),
     )
+    assert [name for name in HAPPENINGS if not RollupMachine.happened[name]] == []
