@@ -3,10 +3,11 @@
 Events are made by SQL inside Postgres, spread over the 30 days before now. What is measured, on an embedded Postgres
 that shares this machine:
 
-dashboard   GetDashboard of 7 days, answered in this process, at each size, every ten seconds of event time; the slowest
-            twentieth. `p95` is the default: at 100,000 events it counts them one by one, at more it estimates from
-            rollups. `estimated_p95` estimates at every size, `ratio` compares these with the smallest size; `first` is
-            the first question, before any rollup is remembered, and `unfolded_p95` has the last two hours unfolded.
+dashboard   GetDashboard of 7 days until now, answered in this process, at each size, every ten seconds of event time;
+            the slowest twentieth. `p95` is the default: at 100,000 events it counts them one by one, at more it
+            estimates from rollups. `estimated_p95` estimates at every size, `ratio` compares these with the smallest
+            size; `first` is the first question, before any rollup is remembered. `unfolded_p95` has the events of the
+            last five minutes unfolded, and late ones, a twentieth as many, in hours all over the 7 days.
 fold        all hours of the largest size in one fold: rows read, rolled up and sketched.
 ingest      batches of 2,000 rows over one connection, with a fold every second and without, in turns.
 drop        a day of 1,000,000 rows is closed, detached and dropped, while another connection writes small batches to
@@ -34,13 +35,16 @@ from storage.migrate import migrate
 from storage.partitions import analyze_grown, day_of
 from storage.reader import Reader
 from storage.retention import drop_day
-from storage.rollups import Timeframe, fold
+from storage.rollups import fold
 
 DAYS = 30
 SIZES = {"100k": 100_000, "1m": 1_000_000, "10m": 10_000_000}
 DAY_ROWS = 1_000_000
 DASHBOARDS = 40
 ASKED_EVERY = timedelta(seconds=10)
+UNFOLDED = timedelta(minutes=5)
+"""As often as events are folded, as a rule."""
+LATE_SHARE = 20
 DASHBOARD_BUDGET_S = 40.0
 """Dashboards are asked for until either is reached, but three at least."""
 SMALL_BATCH = 20
@@ -49,7 +53,7 @@ SMALL_BATCH = 20
 async def measure_dashboard(database: Database, now: datetime, precision: Precision) -> tuple[float, float]:
     """Ask for dashboards of 7 days as somebody who looks on; return the 95th percentile, and the first, in ms."""
     moments = iter(range(DASHBOARDS))
-    desk = ReportDesk(Reader(database), now=lambda: now - ASKED_EVERY * (DASHBOARDS - next(moments)), concurrent=1)
+    desk = ReportDesk(Reader(database), now=lambda: now + ASKED_EVERY * next(moments), concurrent=1)
     taken: list[float] = []
     while len(taken) < DASHBOARDS and (sum(taken) < 1000 * DASHBOARD_BUDGET_S or len(taken) < 3):  # noqa: PLR2004 - as told
         question = GetDashboardRequest(timeframe="7d", precision=precision)
@@ -57,11 +61,11 @@ async def measure_dashboard(database: Database, now: datetime, precision: Precis
     return sorted(taken)[int(0.95 * (len(taken) - 1) + 0.5)], taken[0]
 
 
-async def measure_dashboards(database: Database, name: str, now: datetime) -> dict[str, float]:
-    """Measure the default, then estimates at each size, also without what is remembered, and with an hour unfolded."""
+async def measure_dashboards(database: Database, name: str, size: int, now: datetime) -> dict[str, float]:
+    """Measure the default, then estimates, also without what is remembered, and with events that are not folded."""
     answered, _ = await measure_dashboard(database, now, Precision.PRECISION_UNSPECIFIED)
     estimated, first = await measure_dashboard(database, now, Precision.PRECISION_ESTIMATED)
-    await mark_unfolded(database, now)
+    await make_unfolded(database, size, now)
     unfolded, _ = await measure_dashboard(database, now, Precision.PRECISION_ESTIMATED)
     await fold(database)
     return {
@@ -72,17 +76,11 @@ async def measure_dashboards(database: Database, name: str, now: datetime) -> di
     }
 
 
-async def mark_unfolded(database: Database, now: datetime) -> None:
-    """Leave the last hour to be folded, as if all of it had just come in."""
-    connection = await database.address.connect("bench")
-    try:
-        for moment in (now, now - timedelta(hours=1)):
-            await connection.execute(
-                "INSERT INTO analytics_aggregation_deltas (hour, event_type, count) VALUES ($1, 'view', 0)",
-                Timeframe.HOUR.start_of(moment),
-            )
-    finally:
-        await connection.close()
+async def make_unfolded(database: Database, size: int, now: datetime) -> None:
+    """Make as many events as come in between two folds, and late ones."""
+    count = size * UNFOLDED // timedelta(days=DAYS)
+    await make_events(database, count, now - UNFOLDED, now, among=size)
+    await make_events(database, 1 + count // LATE_SHARE, now - timedelta(days=7), now, among=size)
 
 
 async def measure_drop(database: Database, pool: MessagePool, now: datetime) -> tuple[float, float, float]:
@@ -120,7 +118,7 @@ async def measure(database: Database, largest: int) -> dict[str, float]:
         stored = size
         figures["fold_s_per_million"] = round(await timed(fold(database)) / (size / 1e6), 2)
         await analyze_grown(database)
-        figures |= await measure_dashboards(database, name, now)
+        figures |= await measure_dashboards(database, name, size, now)
         print(f"{size:>10,} events  {json.dumps(figures)}", flush=True)
     pool = make_pool()
     ratio = await measure_ingest_ratio(database, pool, lambda: fold(database), pause_s=1.0)

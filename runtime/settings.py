@@ -78,7 +78,7 @@ class Settings:
     """ANALYTICS_RETENTION_HOURLY_DAYS: age at which hour rollups go, not before raw events do; 0 keeps them."""
     retention_daily_days: int = 1826
     """ANALYTICS_RETENTION_DAILY_DAYS: age at which day rollups go, not before hours do; 0 keeps them."""
-    aggregate_cron: str = "2 * * * *"
+    aggregate_cron: str = "2-57/5 * * * *"
     """ANALYTICS_AGGREGATE_CRON: when deltas are folded into rollups, in UTC; "off" for never."""
     retention_cron: str = "20 3 * * *"
     """ANALYTICS_RETENTION_CRON: when goes what has aged out."""

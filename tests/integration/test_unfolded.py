@@ -112,9 +112,10 @@ async def test_an_hour_with_events_written_under_a_savepoint_is_opaque(database:
 async def copy_event(sql: Connection, moment: Any) -> None:
     """Store the same event once more, at the same time."""
     await sql.execute(
-        "INSERT INTO analytics_events (event_id, timestamp, received_at, sequence, event_type, schema_version, actor_id, "
-        "user_id, session_id, event_data) SELECT gen_random_uuid(), timestamp, received_at, sequence, event_type, "
-        "schema_version, actor_id, user_id, session_id, event_data FROM analytics_events WHERE timestamp = $1",
+        "INSERT INTO analytics_events (event_id, timestamp, received_at, sequence, event_type, schema_version, "
+        "actor_id, user_id, session_id, event_data) SELECT gen_random_uuid(), timestamp, received_at, sequence, "
+        "event_type, schema_version, actor_id, user_id, session_id, event_data FROM analytics_events "
+        "WHERE timestamp = $1",
         moment,
     )
 
