@@ -9,14 +9,23 @@ from typing import Any
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from runtime.errors import AnalyticsError
 from runtime.settings import SettingsError
 from server.addresses import callable_address
-from server.worker import ANALYTICS, PortTakenError
+from sociallive.analytics.v1 import analytics_service_pb2
 
+OUR_KIND = analytics_service_pb2.DESCRIPTOR.services_by_name["AnalyticsService"].full_name
+"""What only instances of this service have a health of."""
 ASK_TIMEOUT_S = 1.0
 """Whoever listens there and is of our kind answers in milliseconds."""
 FOREIGN_HOST = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
 """The host is known, but none of this machine's addresses."""
+
+
+class PortTakenError(AnalyticsError):
+    """Another program listens on the port."""
+
+    reason = "PORT_TAKEN"
 
 
 @contextmanager
@@ -63,7 +72,7 @@ def _instance_status(address: str) -> str | None:
     with grpc.insecure_channel(address, options=[("grpc.enable_http_proxy", 0)]) as channel:
         stub: Any = health_pb2_grpc.HealthStub(channel)
         try:
-            answer = stub.Check(health_pb2.HealthCheckRequest(service=ANALYTICS.full_name), timeout=ASK_TIMEOUT_S)
+            answer = stub.Check(health_pb2.HealthCheckRequest(service=OUR_KIND), timeout=ASK_TIMEOUT_S)
         except grpc.RpcError:
             return None
     return str(health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status))

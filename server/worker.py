@@ -14,11 +14,11 @@ from grpc_reflection.v1alpha import reflection
 
 from events.normalize import Normalizer
 from events.rules import Validator
-from runtime.errors import AnalyticsError
 from runtime.settings import Settings
 from runtime.supervision import report_ready, watch_parent
 from server.admin.replay import Replayer
 from server.ingest.pipeline import Pipeline, reject_stored
+from server.port import PortTakenError
 from server.reports.desk import ReportDesk
 from server.rpc.admin_service import AdminService
 from server.rpc.analytics_service import AnalyticsService
@@ -56,12 +56,6 @@ LIGHT_REPORTS = 2
 SERVER_PING_TIMEOUT_MS = 20_000
 ABORT_GRACE_S = 0.5
 """What calls that outlast the drain get to see their cancellation."""
-
-
-class PortTakenError(AnalyticsError):
-    """Another program listens on the port."""
-
-    reason = "PORT_TAKEN"
 
 
 def server_options(settings: Settings) -> list[tuple[str, int]]:
