@@ -79,9 +79,19 @@ def program(name: str) -> str:
 
 
 class Service:
-    """`analytics up` (or another command) in a process of its own."""
+    """`analytics up` (or another command) in a process of its own.
 
-    def __init__(self, data_dir: Path, *, command: str = "up", port: int | None = None, **environment: str) -> None:
+    Args of the constructor:
+        data_dir: its data directory; its log is written beside it.
+        command: what to run.
+        port: of its gRPC server; a free one where missing.
+        first: statements for its process before the command, such as one that shortens a wait.
+        environment: variables beside those that every test needs.
+    """
+
+    def __init__(
+        self, data_dir: Path, *, command: str = "up", port: int | None = None, first: str = "", **environment: str
+    ) -> None:
         self.data_dir = data_dir
         self.port = port or free_port()
         self.address = f"127.0.0.1:{self.port}"
@@ -96,7 +106,8 @@ class Service:
             "ANALYTICS_LOG_LEVEL": "info",
             **environment,
         }
-        self._arguments = [sys.executable, "-m", "server", command]
+        program = ["-c", f"{first}\nfrom server.cli.main import main\nmain()"] if first else ["-m", "server"]
+        self._arguments = [sys.executable, *program, command]
         self._channel: grpc.Channel | None = None
         self.process: subprocess.Popen[bytes] | None = None
 

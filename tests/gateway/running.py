@@ -23,12 +23,14 @@ def need_envoy() -> Path:
 
 
 @contextmanager
-def running_gateway(folder: Path, *upstreams: str, **environment: str) -> Iterator[tuple[Service, int]]:
+def running_gateway(
+    folder: Path, *upstreams: str, first: str = "", **environment: str
+) -> Iterator[tuple[Service, int]]:
     """Run `analytics gateway` in front of `upstreams`, each HOST:PORT; yields its process and its port."""
     need_envoy()
     port = free_port()
     settings: dict[str, Any] = {"PORT": str(port), "ANALYTICS_UPSTREAMS": ",".join(upstreams), **environment}
-    gateway = Service(folder, command="gateway", **settings)
+    gateway = Service(folder, command="gateway", first=first, **settings)
     gateway.spawn()
     try:
         eventually("the gateway serves", lambda: "gateway_serving" in gateway.output())

@@ -8,6 +8,7 @@ from typing import Any
 import grpc
 import pytest
 
+from gateway import routes
 from server.ingest.errors import TooManyEventsError
 from server.reports.errors import ReportsBusyError
 from server.rpc.boundary import Calls, handlers
@@ -167,13 +168,16 @@ def _track(address: str, event: dict[str, Any]) -> Any:
     return grpc.StatusCode.OK
 
 
-async def test_a_call_without_an_end_is_504(before_failing: tuple[FailingService, int]) -> None:
-    """Where not even the server has a word for it, after the gateway's 30 s."""
-    service, port = before_failing
+async def test_a_call_without_an_end_is_504(failing: tuple[FailingService, str], tmp_path: Path) -> None:
+    """Where not even the server has a word for it, after the gateway's 30 s; at this one, after one."""
+    assert routes.JSON_TIMEOUT_S == 30
+    service, address = failing
     service.failure = None
     service.delay_s = 60
+    hurry = "from gateway import routes; routes.JSON_TIMEOUT_S = 1"
     try:
-        answer = await asyncio.to_thread(call, port, "POST", TRACK, VIEW, timeout_s=45)
+        with running_gateway(tmp_path / "gateway", address, first=hurry) as (_, port):
+            answer = await asyncio.to_thread(call, port, "POST", TRACK, VIEW)
     finally:
         service.delay_s = 0
     expect_error(answer, 504, "DEADLINE_EXCEEDED", "TOO_SLOW")
