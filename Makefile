@@ -47,12 +47,12 @@ demo: $(VENV)/.runtime ## Import a real data set over gRPC and print its reports
 	@exec $(BIN)/python -m examples.demo
 
 test: ## Set everything up and run the tests
-	@$(MAKE) --no-print-directory --jobs=2 $(VENV)/.dev .deps/googleapis tools
+	@$(MAKE) --silent --no-print-directory --jobs=2 $(VENV)/.dev .deps/googleapis tools
 	@echo "==> tests"
 	@PATH="$(CURDIR)/$(TOOLS):$$PATH" $(BIN)/python -m pytest $(IN_PARALLEL)
 
 check: ## Everything CI checks: format, lint, types, contracts, generated code, migrations, tests
-	@$(MAKE) --no-print-directory --jobs=2 static tools
+	@$(MAKE) --silent --no-print-directory --jobs=2 static tools
 	@echo "==> generated code and promises"
 	@tools/check_generated
 	@$(BIN)/python -m tools.released_schemas

@@ -10,7 +10,7 @@ import orjson
 from runtime.logging import configure_logging
 from runtime.settings import Settings
 from runtime.terminal import bytes_text, count_text, open_console, print_line, print_table
-from server.service import provide_database
+from server.database import provide_database
 from storage.audit import AuditEntry, read_audit
 from storage.database import Database
 

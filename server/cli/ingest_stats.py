@@ -10,7 +10,7 @@ import orjson
 from runtime.logging import configure_logging
 from runtime.settings import Settings
 from server.cli.render import count_text, open_console, print_line, print_table
-from server.service import provide_database
+from server.database import provide_database
 from storage.database import Database
 from storage.ingest_ledger import BEGINNING, IngestHour, read_ingest_hours
 

@@ -7,7 +7,7 @@ import orjson
 
 from runtime.logging import configure_logging
 from runtime.settings import Settings
-from server.service import describe_database, provide_database
+from server.database import describe_database, provide_database
 from storage.migrate import Migration, migrate
 
 WAIT_S = 30.0

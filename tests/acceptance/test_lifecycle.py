@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from server.service import READ_WAIT_S
+from server.database import READ_WAIT_S
 from sociallive.analytics.v1.track_pb2 import EventStatus
 from tests.acceptance.running import WORKER, Service, eventually, free_port, processes_of
 from tests.acceptance.samples import track

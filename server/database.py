@@ -1,0 +1,152 @@
+"""The database that a program works on: the one it is given, or the embedded one, which it runs meanwhile."""
+
+import asyncio
+import logging
+import os
+import socket
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+
+import structlog
+
+from runtime.settings import Settings
+from storage.database import MAX_DELAY_S, Address, wait_until_ready
+from storage.embedded import EmbeddedPostgres
+from storage.errors import EmbeddedPostgresError, StorageUnavailableError
+
+log = structlog.get_logger(__name__)
+
+POSTGRES_POLL_S = 0.2
+BORROWED_POLL_S = 1.0
+"""How soon a service notices that the one whose Postgres it uses has stopped; looking takes two small files."""
+RESTART_WAIT_S = 5.0
+"""What keeps Postgres from starting, as a full disk does, seldom passes sooner."""
+LONGEST_RETRY_S = 1.25 * MAX_DELAY_S
+"""The longest pause between two attempts at a database that is away: jitter adds a quarter."""
+READ_WAIT_S = 5.0
+"""How long a command that somebody watches waits for a database that is away."""
+
+
+@asynccontextmanager
+async def provide_database(
+    settings: Settings, stop: asyncio.Event, *, wait_s: float | None = READ_WAIT_S
+) -> AsyncIterator[str]:
+    """Yield the URL of a database that answers: the given one, or the embedded one, which runs as long as this.
+
+    Args:
+        settings: which database.
+        stop: ends the waiting early.
+        wait_s: how long to wait for a database that is away; None for as long as it takes.
+
+    Raises:
+        StorageUnavailableError: it stayed away for `wait_s`.
+        StorageRefusedError: the database refuses us, for which no waiting would help.
+        EmbeddedPostgresError: the embedded Postgres does not start.
+    """
+    async with run_database(settings, stop, wait_s=wait_s) as (url, _):
+        yield url
+
+
+def describe_database(settings: Settings) -> str:
+    """Name the database for people, without credentials: "the embedded Postgres in /srv/analytics/.analytics"."""
+    if settings.database_url is None:
+        return f"the embedded Postgres in {settings.data_dir.resolve()}"
+    return f"the database {Address(settings.database_url).where}"
+
+
+@asynccontextmanager
+async def run_database(
+    settings: Settings, stop: asyncio.Event, *, wait_s: float | None
+) -> AsyncIterator[tuple[str, bool]]:
+    """Do as `provide_database` says, and yield beside the URL whether another service runs the embedded Postgres."""
+    if settings.database_url is not None:
+        await _wait_for_database(settings.database_url, stop, wait_s)
+        yield settings.database_url, False
+        return
+    postgres = EmbeddedPostgres(settings.data_dir)
+    # One thread for its whole life: Postgres is told to stop when the thread that started it ends.
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="postgres") as keeper:
+        loop = asyncio.get_running_loop()
+        try:
+            url = await loop.run_in_executor(keeper, postgres.start)
+            log.info("postgres_started", data_dir=str(settings.data_dir), owned=postgres.owned)
+            watch = asyncio.create_task(_keep_postgres(postgres, keeper))
+            try:
+                yield url, not postgres.owned
+            finally:
+                watch.cancel()
+                await asyncio.gather(watch, return_exceptions=True)
+        finally:
+            await loop.run_in_executor(keeper, postgres.stop)
+
+
+async def _wait_for_database(url: str, stop: asyncio.Event, wait_s: float | None) -> None:
+    """Wait until the database answers or `stop` is set.
+
+    Raises:
+        StorageUnavailableError: it did not answer for `wait_s`.
+    """
+    where = Address(url).where
+    why = "it does not answer"
+
+    def tell(exc: StorageUnavailableError) -> None:
+        nonlocal why
+        why = _why_away(exc)
+        # Whoever waits for ever should be seen to; a command that does not ends with a message of its own.
+        level = logging.WARNING if wait_s is None else logging.INFO
+        log.log(level, "database_away", database=where, error=why, trying_again_within_s=LONGEST_RETRY_S)
+
+    waiting = asyncio.create_task(wait_until_ready(url, on_retry=tell))
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait((waiting, stopping), timeout=wait_s, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    gave_up = not waiting.done()
+    if gave_up:
+        waiting.cancel()
+    await asyncio.gather(stopping, return_exceptions=True)
+    try:
+        await waiting
+    except asyncio.CancelledError:
+        if not gave_up:
+            raise
+        if not stop.is_set():
+            raise StorageUnavailableError(f"the database {where} has been away for {wait_s:g} s: {why}") from None
+
+
+def _why_away(exc: StorageUnavailableError) -> str:
+    """Say why a database is away as the system says it, without numbers and without advice for a person."""
+    cause = exc.__cause__
+    if isinstance(cause, socket.gaierror):
+        return str(cause.strerror)
+    if isinstance(cause, OSError) and cause.errno:
+        return os.strerror(cause.errno)
+    return str(cause) or type(cause).__name__
+
+
+async def _keep_postgres(postgres: EmbeddedPostgres, keeper: ThreadPoolExecutor) -> None:
+    """Start Postgres again whenever it dies, and take it over when the service that ran it has stopped."""
+    loop = asyncio.get_running_loop()
+    ours, url = postgres.owned, postgres.url
+    while True:
+        await asyncio.sleep(POSTGRES_POLL_S if ours else BORROWED_POLL_S)
+        code = postgres.poll()
+        if postgres.owned and code is None:
+            continue
+        if postgres.owned:
+            log.error("postgres_died", code=code)
+        try:
+            # Of a server that another service runs, this finds out whether it still does.
+            await loop.run_in_executor(keeper, postgres.start)
+        except EmbeddedPostgresError as exc:
+            log.error("postgres_not_restarted", error=str(exc), trying_again_in_s=RESTART_WAIT_S)  # noqa: TRY400 - the message is the whole story
+            await asyncio.sleep(RESTART_WAIT_S)
+            continue
+        if ours:
+            log.info("postgres_restarted", owned=postgres.owned)
+        elif postgres.owned:
+            log.warning("postgres_taken_over", because="the service that ran it has stopped")
+        if postgres.url != url:
+            url = postgres.url
+            log.error("postgres_moved", remedy="start this service again: its workers look in the old place")
+        ours = postgres.owned
