@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,13 +18,16 @@ from sociallive.analytics.v1.track_pb2 import TrackEventsRequest
 from tests import report_questions
 from tests.acceptance.running import Service
 from tests.acceptance.samples import view
+from tests.conftest import copy_data_dir
 from tests.report_questions import COHORT, DASHBOARD, EVENT_LIST, FUNNEL, REPORTS, RETENTION, SCOPE, Report
 
 
 @pytest.fixture(scope="module")
-def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+def filled(tmp_path_factory: pytest.TempPathFactory, made_database: Path) -> Iterator[Service]:
     """A service that holds the history, and what was received later about another time."""
-    with Service(tmp_path_factory.mktemp("doors") / "data", ANALYTICS_RETENTION_RAW_DAYS="0") as service:
+    with Service(
+        copy_data_dir(made_database, tmp_path_factory.mktemp("doors") / "data"), ANALYTICS_RETENTION_RAW_DAYS="0"
+    ) as service:
         stored = service.stub.TrackEvents(report_questions.history(), timeout=20).stored
         assert stored == len(report_questions.HISTORY)
         later = json_format.ParseDict(

@@ -74,10 +74,10 @@ def test_takes_the_json_examples_of_the_original_request(service: Service, form:
         assert read[event_type].schema_version == "1.1.0"
 
 
-def test_keeps_an_acknowledged_event_through_kill_9_of_everything(data_dir: Path) -> None:
+def test_keeps_an_acknowledged_event_through_kill_9_of_everything(made_data_dir: Path) -> None:
     """Right after the acknowledgement every process is killed; after the restart the event is there, once."""
     user = f"user-{uuid.uuid4()}"
-    with Service(data_dir) as service:
+    with Service(made_data_dir) as service:
         request = track(user_id=user)
         assert service.stub.Track(request, timeout=5).status == STORED
         worker, *_ = service.pids(WORKER)

@@ -20,6 +20,7 @@ from sociallive.analytics.v1.purchase_event_pb2 import PurchaseEvent
 from sociallive.analytics.v1.track_pb2 import TrackEventsRequest
 from sociallive.analytics.v1.view_event_pb2 import ViewEvent
 from tests.acceptance.running import Service, fails_with
+from tests.conftest import copy_data_dir
 
 DAY = datetime(2026, 3, 10, tzinfo=UTC)
 
@@ -50,10 +51,10 @@ EVENTS = [
 
 
 @pytest.fixture(scope="module")
-def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+def filled(tmp_path_factory: pytest.TempPathFactory, made_database: Path) -> Iterator[Service]:
     """A service that holds EVENTS."""
     folder: Path = tmp_path_factory.mktemp("funnel")
-    with Service(folder / "data", ANALYTICS_RETENTION_RAW_DAYS="0") as service:
+    with Service(copy_data_dir(made_database, folder / "data"), ANALYTICS_RETENTION_RAW_DAYS="0") as service:
         assert service.stub.TrackEvents(TrackEventsRequest(events=EVENTS), timeout=10).stored == len(EVENTS)
         yield service
 

@@ -61,9 +61,9 @@ def test_grpcurl_lists_and_calls_by_reflection(service: Service) -> None:
     assert "EVENT_STATUS_STORED" in run("-d", body, service.address, f"{ANALYTICS}/Track")
 
 
-def test_is_not_serving_while_it_drains_and_lets_waiting_calls_finish(data_dir: Path) -> None:
+def test_is_not_serving_while_it_drains_and_lets_waiting_calls_finish(made_data_dir: Path) -> None:
     """With a stream under way, SIGTERM turns health to NOT_SERVING; new calls are refused, the stream is stored."""
-    with Service(data_dir) as service:
+    with Service(made_data_dir) as service:
         gate = threading.Event()
         read = threading.Event()
 
@@ -92,9 +92,9 @@ def test_is_not_serving_while_it_drains_and_lets_waiting_calls_finish(data_dir: 
         assert service.wait() == 0
 
 
-def test_is_not_serving_while_its_storage_is_gone(data_dir: Path) -> None:
+def test_is_not_serving_while_its_storage_is_gone(made_data_dir: Path) -> None:
     """With Postgres frozen health says NOT_SERVING; when it thaws, SERVING again."""
-    with Service(data_dir) as service:
+    with Service(made_data_dir) as service:
         frozen = service.pids("postgres")
         for pid in frozen:
             os.kill(pid, signal.SIGSTOP)

@@ -25,9 +25,9 @@ def test_stops_within_10_seconds_and_leaves_nothing_behind(data_dir: Path, numbe
         assert processes_of(data_dir) == []
 
 
-def test_starts_again_after_kill_9_of_the_parent(data_dir: Path) -> None:
+def test_starts_again_after_kill_9_of_the_parent(made_data_dir: Path) -> None:
     """The children notice that their parent is gone and end; the next start on the same port and data serves."""
-    with Service(data_dir) as service:
+    with Service(made_data_dir) as service:
         service.stub.Track(track(), timeout=5)
         service.kill()
         service.start()
@@ -35,17 +35,17 @@ def test_starts_again_after_kill_9_of_the_parent(data_dir: Path) -> None:
         eventually("only the new service's worker is left", lambda: len(service.pids(WORKER)) == 1)
 
 
-def test_leaves_no_orphan_after_kill_9_of_the_parent(data_dir: Path) -> None:
+def test_leaves_no_orphan_after_kill_9_of_the_parent(made_data_dir: Path) -> None:
     """Worker, jobs and Postgres end by themselves."""
-    with Service(data_dir) as service:
+    with Service(made_data_dir) as service:
         service.kill()
-        eventually("every process is gone", lambda: processes_of(data_dir) == [], timeout_s=15)
+        eventually("every process is gone", lambda: processes_of(made_data_dir) == [], timeout_s=15)
 
 
 @pytest.mark.parametrize("role", ["worker", "postgres"])
-def test_serves_again_by_itself_after_kill_9_of_a_child(data_dir: Path, role: str) -> None:
+def test_serves_again_by_itself_after_kill_9_of_a_child(made_data_dir: Path, role: str) -> None:
     """A worker or Postgres that is killed comes back within 10 seconds, with everything acknowledged."""
-    with Service(data_dir) as service:
+    with Service(made_data_dir) as service:
         assert service.stub.Track(track(), timeout=5).status == EventStatus.EVENT_STATUS_STORED
         (victim,) = [service.postmaster] if role == "postgres" else service.pids(WORKER)
         os.kill(victim, signal.SIGKILL)
@@ -87,9 +87,9 @@ def test_says_that_the_host_is_not_ours(data_dir: Path, host: str) -> None:
     assert "stop what listens" not in service.output()
 
 
-def test_prints_what_can_be_used_as_it_is_printed(data_dir: Path) -> None:
+def test_prints_what_can_be_used_as_it_is_printed(made_data_dir: Path) -> None:
     """Where it listens everywhere, the banner tells an address that can be called, and the health command works."""
-    with Service(data_dir, ANALYTICS_HOST="0.0.0.0") as service:  # noqa: S104 - as in a container
+    with Service(made_data_dir, ANALYTICS_HOST="0.0.0.0") as service:  # noqa: S104 - as in a container
         (line,) = (line for line in service.output().splitlines() if line.startswith("  health "))
         assert service.address in line
         run = subprocess.run(line.split()[1:], capture_output=True, text=True, timeout=30, check=False)
@@ -130,13 +130,13 @@ def test_two_services_start_at_once_on_one_database(data_dir: Path, database_url
         assert second.count_events() == 1
 
 
-def test_a_service_takes_the_embedded_postgres_over_from_one_that_stops(data_dir: Path) -> None:
+def test_a_service_takes_the_embedded_postgres_over_from_one_that_stops(made_data_dir: Path) -> None:
     """Two services share a data directory; when the one that runs Postgres stops, the other goes on with it."""
-    borrower_log = data_dir.parent / "borrower.log"
-    with Service(data_dir) as owner:
+    borrower_log = made_data_dir.parent / "borrower.log"
+    with Service(made_data_dir) as owner:
         assert "shared with another service" not in owner.output()
         owner.stub.Track(track(), timeout=5)
-        borrower = Service(data_dir)
+        borrower = Service(made_data_dir)
         borrower.log = borrower_log
         with borrower:
             assert "shared with another service" in borrower.output()
@@ -150,7 +150,7 @@ def test_a_service_takes_the_embedded_postgres_over_from_one_that_stops(data_dir
             eventually("it keeps it running", lambda: "postgres_restarted" in borrower.output())
             eventually("it reads all events again", lambda: borrower.count_events() == 3)
             assert borrower.stop() == 0
-    assert processes_of(data_dir) == []
+    assert processes_of(made_data_dir) == []
 
 
 @pytest.mark.parametrize(

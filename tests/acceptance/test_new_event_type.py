@@ -5,6 +5,7 @@ and the service runs as it is, with that code in front on its path.
 """
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -15,6 +16,7 @@ from google.protobuf.message_factory import GetMessageClass
 
 from tests.acceptance.running import Service
 from tests.changed_protos import add_event_type, generate_code, read_pool
+from tests.conftest import copy_data_dir
 
 FOLLOW = """
 // Somebody follows somebody.
@@ -77,14 +79,14 @@ class Client:
 
 
 @pytest.fixture(scope="module")
-def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+def client(tmp_path_factory: pytest.TempPathFactory, made_database: Path) -> Iterator[Client]:
     """A client of a service with a sixth event type, and with a version 1.2.0 of views."""
     folder = tmp_path_factory.mktemp("new")
     view = (REFERRER, LOOPS)
     protos = add_event_type(folder, "follow", "FollowEvent", FOLLOW, {"view_event.proto": view})
     path = protos / "sociallive/analytics/v1/view_event.proto"
     path.write_text(path.read_text().replace(LAST_VERSION, NEXT_VERSION))
-    with Service(folder / "data", PYTHONPATH=str(generate_code(protos))) as service:
+    with Service(copy_data_dir(made_database, folder / "data"), PYTHONPATH=str(generate_code(protos))) as service:
         yield Client(service, read_pool(protos))
 
 

@@ -34,10 +34,10 @@ def frozen_postgres(service: Service) -> Iterator[None]:
             os.kill(pid, signal.SIGCONT)
 
 
-def test_events_of_an_outage_are_spooled_and_stored_afterwards(data_dir: Path) -> None:
+def test_events_of_an_outage_are_spooled_and_stored_afterwards(made_data_dir: Path) -> None:
     """Single ones and streams, good and bad: acknowledged at once, stored in order, each once, counted once."""
     user = f"user-{uuid.uuid4()}"
-    with Service(data_dir) as service:
+    with Service(made_data_dir) as service:
         before = track(user_id=user)
         assert service.stub.Track(before, timeout=5).status == STORED
         with frozen_postgres(service):
@@ -62,9 +62,9 @@ def test_events_of_an_outage_are_spooled_and_stored_afterwards(data_dir: Path) -
         assert "user-" not in service.output()
 
 
-def test_what_was_spooled_survives_the_death_of_everything(data_dir: Path) -> None:
+def test_what_was_spooled_survives_the_death_of_everything(made_data_dir: Path) -> None:
     """The next process drains what the killed one had acknowledged."""
-    with Service(data_dir) as service:
+    with Service(made_data_dir) as service:
         with frozen_postgres(service):
             assert service.stub.Track(track(), timeout=15).status == SPOOLED
             events = [view() for _ in range(20)]
@@ -79,9 +79,9 @@ def test_what_was_spooled_survives_the_death_of_everything(data_dir: Path) -> No
         assert totals(service)["received"] == totals(service)["stored"] == 21
 
 
-def test_a_full_spool_refuses_retriably(data_dir: Path) -> None:
+def test_a_full_spool_refuses_retriably(made_data_dir: Path) -> None:
     """What it has acknowledged it keeps; the rest is told to come again, and may."""
-    with Service(data_dir, ANALYTICS_SPOOL_MAX_BYTES="400000") as service:
+    with Service(made_data_dir, ANALYTICS_SPOOL_MAX_BYTES="400000") as service:
         spooled = 0
         with frozen_postgres(service):
             with fails_with(grpc.StatusCode.UNAVAILABLE) as caught:
@@ -115,12 +115,12 @@ def test_another_event_under_a_stored_id_is_a_conflict(service: Service) -> None
     ]
 
 
-def test_metrics_tell_the_same_figures_as_the_command(data_dir: Path) -> None:
+def test_metrics_tell_the_same_figures_as_the_command(made_data_dir: Path) -> None:
     """Prometheus reads them over HTTP, and a restart does not set them back."""
     port = free_port()
     data = Struct()
     data.update({"contentType": "post"})
-    with Service(data_dir, ANALYTICS_METRICS_PORT=str(port)) as service:
+    with Service(made_data_dir, ANALYTICS_METRICS_PORT=str(port)) as service:
         request = track()
         for status in (STORED, DUPLICATE):
             assert service.stub.Track(request, timeout=5).status == status

@@ -26,9 +26,9 @@ from tests.acceptance.samples import reason, retry_delay_s
 
 
 @pytest.fixture
-def own_service(data_dir: Path) -> Iterator[Service]:
+def own_service(made_data_dir: Path) -> Iterator[Service]:
     """A service of the test's own, whose quarantine and counts are empty."""
-    with Service(data_dir) as running:
+    with Service(made_data_dir) as running:
         yield running
 
 
@@ -157,9 +157,9 @@ def test_while_postgres_is_away_a_replay_is_refused_and_not_spooled(own_service:
     assert own_service.count_events() == 1
 
 
-def test_a_worker_killed_while_it_replays_stores_nothing_twice(data_dir: Path) -> None:
+def test_a_worker_killed_while_it_replays_stores_nothing_twice(made_data_dir: Path) -> None:
     """Whenever kill -9 comes, a repeated replay ends with each event stored once."""
-    with Service(data_dir, ANALYTICS_WORKERS="1") as service:
+    with Service(made_data_dir, ANALYTICS_WORKERS="1") as service:
         events = [Event(user_id=f"user-{number}", view=ViewEvent(content_id="post")) for number in range(600)]
         reject(service, *events)
         request = ReplayRejectedEventsRequest(filter=RejectedEventFilter(reason="INVALID_EVENT"), limit=1000)

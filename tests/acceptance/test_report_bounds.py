@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -13,6 +14,7 @@ from server.reports.desk import TURN_WAIT_S
 from sociallive.analytics.v1.funnel_pb2 import ListFunnelActorsRequest
 from tests.acceptance.running import Service, fails_with
 from tests.acceptance.samples import reason, retry_delay_s
+from tests.conftest import copy_data_dir
 from tests.report_questions import EVENT_LIST, FUNNEL, REPORTS
 
 QUESTIONS: dict[str, Any] = {asked.method: asked.asked() for asked in REPORTS}
@@ -21,10 +23,12 @@ HEAVY = sorted(QUESTIONS.keys() - {EVENT_LIST.method})
 
 
 @pytest.fixture(scope="module")
-def busy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+def busy(tmp_path_factory: pytest.TempPathFactory, made_database: Path) -> Iterator[Service]:
     """A service that answers one heavy report at a time."""
     folder = tmp_path_factory.mktemp("bounds")
-    with Service(folder / "data", ANALYTICS_REPORTS_CONCURRENT="1", ANALYTICS_WORKERS="1") as service:
+    with Service(
+        copy_data_dir(made_database, folder / "data"), ANALYTICS_REPORTS_CONCURRENT="1", ANALYTICS_WORKERS="1"
+    ) as service:
         yield service
 
 

@@ -22,6 +22,7 @@ from sociallive.analytics.v1.track_pb2 import TrackEventsRequest
 from sociallive.analytics.v1.view_event_pb2 import ViewEvent
 from tests.acceptance.running import Service, fails_with
 from tests.acceptance.samples import track
+from tests.conftest import copy_data_dir
 
 MONDAY = datetime(2026, 3, 2, tzinfo=UTC)
 
@@ -70,10 +71,10 @@ EVENTS = [
 
 
 @pytest.fixture(scope="module")
-def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+def filled(tmp_path_factory: pytest.TempPathFactory, made_database: Path) -> Iterator[Service]:
     """A service that holds EVENTS and nothing else."""
     folder: Path = tmp_path_factory.mktemp("reports")
-    with Service(folder / "data", ANALYTICS_RETENTION_RAW_DAYS="0") as service:
+    with Service(copy_data_dir(made_database, folder / "data"), ANALYTICS_RETENTION_RAW_DAYS="0") as service:
         answer = service.stub.TrackEvents(TrackEventsRequest(events=EVENTS), timeout=10)
         assert answer.stored == len(EVENTS)
         yield service

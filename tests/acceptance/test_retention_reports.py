@@ -11,6 +11,7 @@ from sociallive.analytics.v1.cohort_pb2 import GetCohortRequest
 from sociallive.analytics.v1.retention_pb2 import GetRetentionRequest
 from sociallive.analytics.v1.track_pb2 import TrackEventsRequest
 from tests.acceptance.running import Service
+from tests.conftest import copy_data_dir
 
 RANGE = {"startTime": "2026-03-02T00:00:00Z", "endTime": "2026-03-05T00:00:00Z"}
 SENT = [
@@ -32,13 +33,13 @@ PAYLOADS = {
 
 
 @pytest.fixture(scope="module")
-def reports(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+def reports(tmp_path_factory: pytest.TempPathFactory, made_database: Path) -> Iterator[Service]:
     """A service with a few days of four users."""
     folder: Path = tmp_path_factory.mktemp("retention")
     events = [
         {"userId": user, "eventType": kind, "timestamp": time, "data": PAYLOADS[kind]} for user, kind, time in SENT
     ]
-    with Service(folder / "data") as service:
+    with Service(copy_data_dir(made_database, folder / "data")) as service:
         request = json_format.ParseDict({"events": events, "backfill": True}, TrackEventsRequest())
         assert service.stub.TrackEvents(request, timeout=20).stored == len(SENT)
         yield service

@@ -7,6 +7,7 @@ import json
 import uuid
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -30,6 +31,7 @@ from sociallive.analytics.v1.view_event_pb2 import ViewEvent
 from tests.acceptance.running import Service, fails_with
 from tests.acceptance.samples import reason, violations
 from tests.changed_protos import copy_protos, generate_code
+from tests.conftest import copy_data_dir
 
 TODAY = datetime.now(UTC).date()
 DEPRECATED = TODAY - timedelta(days=30)
@@ -49,7 +51,7 @@ def deprecating(day: date) -> tuple[str, str]:
 
 
 @pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+def service(tmp_path_factory: pytest.TempPathFactory, made_database: Path) -> Iterator[Service]:
     """A service whose views of 1.0.0 are deprecated, and whose engagements of 1.0.0 are past their sunset."""
     folder = tmp_path_factory.mktemp("versions")
     edits = {
@@ -57,7 +59,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
         "engagement_event.proto": deprecating(LONG_DEPRECATED),
     }
     code = generate_code(copy_protos(folder, {}, edits))
-    with Service(folder / "data", PYTHONPATH=str(code)) as running:
+    with Service(copy_data_dir(made_database, folder / "data"), PYTHONPATH=str(code)) as running:
         yield running
 
 

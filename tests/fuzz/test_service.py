@@ -1,5 +1,6 @@
 """The corpus and mutations of it as raw bytes to a running service: clear refusals, and it serves afterwards."""
 
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from sociallive.analytics.v1.track_pb2 import EventStatus, TrackBatchRequest
 from tests.acceptance.running import Service, eventually
 from tests.acceptance.samples import track, view
+from tests.conftest import copy_data_dir
 from tests.fuzz.mutations import mutate
 from tests.fuzz.nasty import CORPUS
 
@@ -24,9 +26,9 @@ CALLERS_FAULT = {
 
 
 @pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Any:
+def service(tmp_path_factory: pytest.TempPathFactory, made_database: Path) -> Any:
     """A service of this module's own: what it is sent would stand in the way of other tests."""
-    with Service(tmp_path_factory.mktemp("fuzz") / "data") as running:
+    with Service(copy_data_dir(made_database, tmp_path_factory.mktemp("fuzz") / "data")) as running:
         yield running
 
 

@@ -13,11 +13,11 @@ from tests.gateway.running import ENVOY, need_envoy
 
 
 @pytest.mark.parametrize("role", [ENVOY, "server\0gateway"], ids=["Envoy", "its runner"])
-def test_a_gateway_that_is_killed_comes_back(data_dir: Path, role: str) -> None:
+def test_a_gateway_that_is_killed_comes_back(made_data_dir: Path, role: str) -> None:
     """`analytics up` starts it again on the same port, and leaves nothing behind."""
     need_envoy()
     port = free_port()
-    with Service(data_dir, PORT=str(port), ANALYTICS_GATEWAY="auto") as service:
+    with Service(made_data_dir, PORT=str(port), ANALYTICS_GATEWAY="auto") as service:
         (killed,) = service.pids(role)
         os.kill(killed, signal.SIGKILL)
         eventually("the gateway is back", lambda: service.output().count("gateway_serving") == 2)
