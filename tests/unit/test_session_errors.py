@@ -3,18 +3,18 @@
 import random
 import statistics
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 
 import pytest
 
 from storage.rollups.session_sample import (
     LONGEST_US,
-    NO_THRESHOLD,
     PAUSE_US,
     SessionErrors,
     SessionSample,
     estimate_errors,
     estimate_sessions,
-    merge_samples,
+    make_sample,
 )
 
 MAX_KEYS = 64
@@ -23,6 +23,7 @@ SAMPLES = 400
 """The spread of so many estimates is known within 4 % (standard error, 1 / sqrt(2 * 400))."""
 AGREEMENT = 0.25
 SECOND_US = 1_000_000
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 Stretch = tuple[int, int]
 """First and last event, in microseconds."""
@@ -42,7 +43,7 @@ def draw(population: Sequence[Sequence[Stretch]], *, is_inferred: bool, chance: 
         (key, *stretch) for stretches in population for key in [chance.getrandbits(63)] for stretch in stretches
     )
     keys, firsts, lasts = zip(*rows, strict=True)
-    return merge_samples([SessionSample(NO_THRESHOLD, keys, (is_inferred,) * len(keys), firsts, lasts)])
+    return make_sample(EPOCH, keys, (is_inferred,) * len(keys), firsts, lasts)
 
 
 def identified(chance: random.Random) -> list[list[Stretch]]:
