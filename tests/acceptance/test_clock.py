@@ -21,6 +21,7 @@ LIBRARY = find_library()
 NEVER = "off"
 EVERY_SECOND = "* * * * * *"
 MINUTE = timedelta(minutes=1)
+HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 NEW_YEAR = datetime(2027, 1, 1, tzinfo=UTC)
 HEAD_START = timedelta(seconds=3)
@@ -136,6 +137,16 @@ async def test_a_tick_comes_when_the_clock_strikes(
         (started,) = await runs_of(database_url, "aggregate", since=end - MINUTE)
         assert end <= started < end + MINUTE
         assert await runs_of(database_url, "retention", since=end, count=0) == []
+
+
+async def test_a_local_clock_that_is_set_back_is_no_matter(clock: FakeClock, database_url: str) -> None:
+    """Where the machine's own zone has an hour twice, jobs run by UTC: once at each of its hours."""
+    second_one = datetime(2026, 11, 1, 6, tzinfo=UTC)  # 01:00 in New York, for the second time
+    await note_tick(database_url, "aggregate", second_one - HOUR)
+    clock.put(second_one - HEAD_START)
+    with jobs(clock, database_url, ANALYTICS_AGGREGATE_CRON="0 * * * *", TZ="America/New_York"):
+        (started,) = await runs_of(database_url, "aggregate", since=second_one - MINUTE)
+    assert second_one <= started < second_one + MINUTE
 
 
 async def test_a_clock_set_back_by_an_hour_stops_no_job(clock: FakeClock, database_url: str) -> None:
