@@ -25,7 +25,7 @@ from storage.dashboard_rows import (
 from storage.reader import Snapshot
 from storage.rollups.aged import RangeCover, cover_ranges
 from storage.rollups.counting import count_at_most, count_periods
-from storage.rollups.cover import Span, join_spans
+from storage.rollups.cover import LONGEST_FIRST, Span, join_spans
 from storage.rollups.facets import RANKINGS, SUMS
 from storage.rollups.frequencies import Frequencies, Rankings, find_most_frequent
 from storage.rollups.lengths import LARGEST_ERROR, find_median
@@ -38,6 +38,8 @@ from storage.rollups.sketch import STANDARD_ERROR
 from storage.rollups.sums import LARGEST, Sums
 from storage.rollups.unfolded import Unfolded, find_unfolded
 
+SERIES_TIMEFRAMES = (Timeframe.DAY, Timeframe.HOUR)
+"""No period of a series is longer than a day."""
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -50,6 +52,7 @@ class Survey:
         period_starts: first moments of the periods of the series, ascending; the first one is the range's own.
         end: first moment after the range; of the next hour where its last hour has no events after it.
         ranges: what makes up the range, and the one before.
+        series: what makes up the periods of the series.
         unfolded: all that is not folded until the end.
         newcomers: how many users and sessions were first seen in the range, and in the one before.
         events_at_most: how many events both have; parts of hours may count as a whole.
@@ -60,6 +63,7 @@ class Survey:
     period_starts: Sequence[datetime]
     end: datetime
     ranges: Sequence[RangeCover]
+    series: Sequence[RangeCover]
     unfolded: Unfolded
     newcomers: Sequence[int]
     events_at_most: int
@@ -76,18 +80,22 @@ async def survey_dashboard(
     )
     last_hour = Timeframe.HOUR.start_of(end)
     next_hour = end if end == last_hour else Timeframe.HOUR.end_of(last_hour)
-    async with snapshot.expecting(little=True):
+    with snapshot.expecting(little=True):
         aged = await snapshot.fetch_one("aged_out", hour, day, month, end, next_hour)
         if not aged["aged_out"] and not aged["goes_on"]:
             end = next_hour  # which need not be cut, then: who asks until now asks for all there is
         unfolded = await find_unfolded(snapshot, end)
         spans = [Span(start, end), Span(previous_start, start)]
-        ranges = await cover_ranges(snapshot, spans, unfolded.opaque)
+        periods = [Span(*bounds) for bounds in zip(period_starts, [*period_starts[1:], end], strict=True)]
+        asked = [(span, LONGEST_FIRST) for span in spans] + [(period, SERIES_TIMEFRAMES) for period in periods]
+        covers = await cover_ranges(snapshot, asked, unfolded.opaque)
+        ranges = covers[: len(spans)]
         return Survey(
             previous_start=previous_start,
             period_starts=period_starts,
             end=end,
             ranges=ranges,
+            series=covers[len(spans) :],
             unfolded=unfolded,
             newcomers=await count_newcomers(snapshot, spans, unfolded),
             events_at_most=await count_at_most(snapshot, ranges, unfolded),
@@ -98,12 +106,12 @@ async def survey_dashboard(
 async def sum_dashboard(snapshot: Snapshot, survey: Survey) -> DashboardRows:
     """Read what a dashboard shows from rollups, and from raw events where these lack them or are cut."""
     current, previous = survey.ranges
-    async with snapshot.expecting(little=True):
+    with snapshot.expecting(little=True):
         found, old_found = await find_rollups(snapshot, survey.ranges, survey.unfolded)
         known = await read(snapshot, found, SUMS)
         old_known = await read(snapshot, old_found, SUMS)
         rankings = (await read(snapshot, found, RANKINGS)).whole
-        series, unknown = await _read_series(snapshot, survey, known.cut)
+        counts = await count_periods(snapshot, survey.series, survey.unfolded, survey.period_starts, known.cut)
     sums, old_sums = known.whole, old_known.whole
     return DashboardRows(
         figures=_figures(sums, survey.newcomers[0]),
@@ -113,13 +121,13 @@ async def sum_dashboard(snapshot: Snapshot, survey: Survey) -> DashboardRows:
             for name in sorted({*sums.counts, *old_sums.counts})
         ],
         platforms=_platforms(sums),
-        series=series,
+        series=[SeriesCount(period - 1, name, counts[period, name]) for period, name in sorted(counts)],
         top_content=_top_content(rankings.content),
         top_paths=_top_paths(rankings.paths),
         as_of=_as_of(sums),
         estimates=list(_estimates(sums, old_sums, rankings)),
         unknown=join_spans([*previous.unknown, *current.unknown]),
-        unknown_series=unknown,
+        unknown_series=join_spans(span for found in survey.series for span in found.unknown),
     )
 
 
@@ -134,17 +142,6 @@ def _estimates(sums: Sums, old_sums: Sums, rankings: Rankings) -> Iterator[Estim
     for figure, frequencies in (("top_content", rankings.content), ("conversion_paths", rankings.paths)):
         if frequencies.error:
             yield Estimate(figure, largest_count=frequencies.error)
-
-
-async def _read_series(
-    snapshot: Snapshot, survey: Survey, cut: Mapping[Span, Sums]
-) -> tuple[list[SeriesCount], list[Span]]:
-    ends = [*survey.period_starts[1:], survey.end]
-    periods = [Span(*bounds) for bounds in zip(survey.period_starts, ends, strict=True)]
-    covers = await cover_ranges(snapshot, periods, survey.unfolded.opaque, (Timeframe.DAY, Timeframe.HOUR))
-    counts = await count_periods(snapshot, covers, survey.unfolded, survey.period_starts, cut)
-    series = [SeriesCount(period - 1, name, counts[period, name]) for period, name in sorted(counts)]
-    return series, join_spans(span for found in covers for span in found.unknown)
 
 
 def _figures(sums: Sums, newcomers: int) -> Figures:

@@ -37,6 +37,15 @@ IDLE_IN_TRANSACTION_S = 60
 """A stopped process must not keep its locks for ever."""
 RELEASE_TIMEOUT_S = 1.0
 """A connection that is not ready again by then is not worth waiting for."""
+READER_SETTINGS = {
+    "default_transaction_read_only": "on",
+    # With hundreds of partitions, compiling a report's plan takes longer than running it.
+    "jit": "off",
+    # Filters that may be null, and ranges that open few of many partitions, want a plan for their values.
+    "plan_cache_mode": "force_custom_plan",
+    # A window of days is that many times 24 hours, whatever zone the database has.
+    "TimeZone": "UTC",
+}
 READER_IDLE_S = 60.0
 """Readers that nobody needs give their memory back to Postgres."""
 FIRST_DELAY_S = 0.25
@@ -118,11 +127,7 @@ class Database:
                 max_size=readers,
                 max_inactive_connection_lifetime=READER_IDLE_S,
                 timeout=CONNECT_TIMEOUT_S,
-                # jit: with hundreds of partitions, compiling a report's plan takes longer than running it. TimeZone: a
-                # window of days is that many times 24 hours, whatever zone the database has.
-                server_settings=_session(
-                    "reader", {"default_transaction_read_only": "on", "jit": "off", "TimeZone": "UTC"}
-                ),
+                server_settings=_session("reader", READER_SETTINGS),
             )
         except ValueError:
             raise _url_refused() from None

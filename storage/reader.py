@@ -4,8 +4,8 @@ The rows of each report have a module of their own beside this one, as in `stora
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 
 from asyncpg import Record
 
@@ -15,8 +15,7 @@ from storage.predicates import Query
 from storage.rollups.memory import RollupMemory
 from storage.sql import statement
 
-READ_MUCH = "SET LOCAL plan_cache_mode = force_custom_plan; SET LOCAL work_mem TO DEFAULT"
-"""Filters that may be null, and ranges that open few of many partitions, want a plan for their values."""
+READ_MUCH = "SET LOCAL plan_cache_mode TO DEFAULT; SET LOCAL work_mem TO DEFAULT"
 READ_LITTLE = "SET LOCAL plan_cache_mode = force_generic_plan; SET LOCAL work_mem = '1MB'"
 """Planning takes longer than reading little does, and so does making room for as many rows as such a plan expects."""
 
@@ -33,7 +32,7 @@ class Snapshot:
         self._database = database
         self._deadline = deadline
         self._sorts = True
-        self._expects_little = False
+        self._expects_little = self._reads_little = False
 
     async def fetch(self, name: str, *parameters: object) -> list[Record]:
         """Read all rows of the statement `read/<name>`."""
@@ -46,24 +45,21 @@ class Snapshot:
 
     async def fetch_query(self, query: Query) -> list[Record]:
         """Read all rows of a statement that its report composed."""
+        if self._reads_little != self._expects_little:
+            self._reads_little = self._expects_little
+            await self.connection.execute(READ_LITTLE if self._reads_little else READ_MUCH)
         if self._sorts == query.groups_by_hash:
             self._sorts = not query.groups_by_hash
             await self.connection.execute(f"SET LOCAL enable_sort = {'on' if self._sorts else 'off'}")
         rows: list[Record] = await self.connection.fetch(query.text, *query.parameters)
         return rows
 
-    @asynccontextmanager
-    async def expecting(self, *, little: bool) -> AsyncIterator[None]:
+    @contextmanager
+    def expecting(self, *, little: bool) -> Iterator[None]:
         """Let statements be run as those are that read little, or much, as they do otherwise."""
-        before = self._expects_little
-        await self._expect(little=little)
+        before, self._expects_little = self._expects_little, little
         yield
-        await self._expect(little=before)
-
-    async def _expect(self, *, little: bool) -> None:
-        if self._expects_little != little:
-            self._expects_little = little
-            await self.connection.execute(READ_LITTLE if little else READ_MUCH)
+        self._expects_little = before
 
     async def fetch_each(self, queries: Sequence[Query]) -> list[list[Record]]:
         """Read all rows of each statement, two at once where a second connection is free.
@@ -134,5 +130,4 @@ async def _begin(
     ):
         if snapshot_id is not None:
             await connection.execute(f"SET TRANSACTION SNAPSHOT '{snapshot_id}'")
-        await connection.execute(READ_MUCH)
         yield connection

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from storage.reader import Snapshot
-from storage.rollups.cover import LONGEST_FIRST, Cover, Period, Span, cover, hours_of
+from storage.rollups.cover import Cover, Period, Span, cover, hours_of
 from storage.rollups.periods import Timeframe
 
 ROLLUPS_BEYOND = {
@@ -38,12 +38,11 @@ class RangeCover:
 
 async def cover_ranges(
     snapshot: Snapshot,
-    spans: Sequence[Span],
+    ranges: Sequence[tuple[Span, Sequence[Timeframe]]],
     opaque: Collection[datetime],
-    timeframes: Sequence[Timeframe] = LONGEST_FIRST,
 ) -> list[RangeCover]:
-    """Cut ranges into rollups and raw events, as `cover` does, and see to what has aged out."""
-    covers = [cover(*span, opaque, timeframes) for span in spans]
+    """Cut ranges into rollups of some lengths and raw events, as `cover` does, and see to what has aged out."""
+    covers = [cover(*span, opaque, timeframes) for span, timeframes in ranges]
     split = [sorted(set(_split_periods(found)), key=lambda period: period.start) for found in covers]
     wanted = {period for periods in split for period in periods}
     rows = await snapshot.fetch(
@@ -53,7 +52,7 @@ async def cover_ranges(
     oldest_day = rows[0]["oldest_day"] if rows else None
     return [
         _with_aged(span, found, [period for period in periods if period in frozen], oldest_day)
-        for span, found, periods in zip(spans, covers, split, strict=True)
+        for (span, _), found, periods in zip(ranges, covers, split, strict=True)
     ]
 
 

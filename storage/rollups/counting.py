@@ -4,6 +4,7 @@ from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from itertools import chain
 from typing import TypeAlias
 
 from storage.predicates import Query
@@ -12,7 +13,7 @@ from storage.rollups.aged import RangeCover
 from storage.rollups.cover import Period, Span, hours_of, join_spans, parts_of_hours
 from storage.rollups.periods import Timeframe
 from storage.rollups.reading import Wanted, fresh_hours, wanted_of
-from storage.rollups.sums import NOTHING, Sums
+from storage.rollups.sums import Sums
 from storage.rollups.unfolded import Unfolded
 from storage.sql import statement
 
@@ -25,7 +26,7 @@ async def count_periods(
     covers: Sequence[RangeCover],
     unfolded: Unfolded,
     starts: Sequence[datetime],
-    known: Mapping[Span, Sums],
+    known: Mapping[Span, Sequence[Sums]],
 ) -> Counts:
     """Count the events of ranges by type and period.
 
@@ -34,7 +35,7 @@ async def count_periods(
         covers: the ranges, ascending.
         unfolded: what their rollups lack.
         starts: first moments of the periods, ascending.
-        known: parts of hours that have been read, each within one period.
+        known: what adds up to parts of hours, each within one period.
     """
     parts = [part for found in covers for part in parts_of_hours(found.rest)]
     queries = [
@@ -52,7 +53,7 @@ async def count_periods(
         for event_type, count in unfolded.counts[hour].items():
             counts[bisect_right(starts, hour), event_type] += count
     for part in parts:
-        for event_type, count in known.get(part, NOTHING).counts.items():
+        for event_type, count in chain.from_iterable(sums.counts.items() for sums in known.get(part, ())):
             counts[bisect_right(starts, part.start), event_type] += count
     return counts
 

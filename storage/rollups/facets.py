@@ -54,7 +54,7 @@ async def _read_sums(snapshot: Snapshot, keys: Sequence[RollupKey]) -> dict[Roll
 
 
 async def _sum_events(snapshot: Snapshot, spans: Sequence[Span], written: Written) -> dict[Span, Sums]:
-    sums = sums_of(await aggregate_events(snapshot.connection, spans, written))
+    sums = sums_of(await aggregate_events(snapshot.fetch_query, spans, written))
     return {span: sums[span.start] for span in spans if span.start in sums}
 
 
@@ -68,7 +68,7 @@ async def _read_rankings(snapshot: Snapshot, keys: Sequence[RollupKey]) -> dict[
 
 async def _rank_events(snapshot: Snapshot, spans: Sequence[Span], written: Written) -> dict[Span, Rankings]:
     found: defaultdict[object, list[tuple[str, Ranking]]] = defaultdict(list)
-    for (start, name), ranking in (await rank_events(snapshot.connection, spans, written)).items():
+    for (start, name), ranking in (await rank_events(snapshot.fetch_query, spans, written)).items():
         found[start].append((name, ranking))
     return {span: read_rankings(found[span.start]) for span in spans if span.start in found}
 

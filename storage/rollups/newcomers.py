@@ -23,10 +23,10 @@ async def count_newcomers(snapshot: Snapshot, spans: Sequence[Span], unfolded: U
         unfolded: what is not folded until their end; an hour before them may hold the first event of an actor who is
             known from them.
     """
-    counts = []
-    for span in spans:
-        row = await snapshot.fetch_one("new_actors", *span, *_whole_hours(span))
-        counts.append(row["count"])
+    bounds = [(*span, *_whole_hours(span)) for span in spans]
+    counts: list[int] = [
+        row["count"] for row in await snapshot.fetch("new_actors", *map(list, zip(*bounds, strict=True)))
+    ]
     for first_at, known_at in await _find_moved(snapshot, unfolded):
         for place, span in enumerate(spans):
             counts[place] += span.start <= first_at < span.end
@@ -48,7 +48,7 @@ async def _find_moved(snapshot: Snapshot, unfolded: Unfolded) -> list[tuple[date
     opaque = split_days(join_spans(Span(hour, Timeframe.HOUR.end_of(hour)) for hour in sorted(unfolded.opaque)))
     rows: list[list[Record]] = []
     if unfolded.opaque:
-        async with snapshot.expecting(little=False):
+        with snapshot.expecting(little=False):
             rows += await snapshot.fetch_each([_actors_query([span], ALL) for span in opaque])
     if unfolded.fresh:
         rows.append(await snapshot.fetch_query(_actors_query(list(unfolded.fresh.values()), unfolded.newer)))

@@ -1,12 +1,15 @@
 """Raw events, as the rollups that would stand for them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import datetime
 from itertools import compress
 from operator import not_
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
-from storage.database import Connection, PooledConnection
+from asyncpg import Record
+
+from storage.database import Connection
+from storage.predicates import Query
 from storage.rollups.cover import Span
 from storage.rollups.periods import Timeframe
 from storage.rollups.ranking import Ranking
@@ -26,45 +29,55 @@ class Written(NamedTuple):
 ALL = Written()
 
 
+Fetch: TypeAlias = Callable[[Query], Awaitable[Sequence[Record]]]
+"""Reads the rows of a statement."""
+
+
+def fetch_on(connection: Connection) -> Fetch:
+    """Read on a connection."""
+
+    async def fetch(query: Query) -> Sequence[Record]:
+        rows: Sequence[Record] = await connection.fetch(query.text, *query.parameters)
+        return rows
+
+    return fetch
+
+
 async def read_events(connection: Connection, hours: Iterable[datetime]) -> Totals:
     """Make totals of the raw events of hours."""
     spans = [Span(hour, Timeframe.HOUR.end_of(hour)) for hour in hours]
-    totals = await aggregate_events(connection, spans)
-    totals.rankings = await rank_events(connection, spans)
+    fetch = fetch_on(connection)
+    totals = await aggregate_events(fetch, spans)
+    totals.rankings = await rank_events(fetch, spans)
     return totals
 
 
-async def aggregate_events(
-    connection: "Connection | PooledConnection", spans: Sequence[Span], written: Written = ALL
-) -> Totals:
+async def aggregate_events(fetch: Fetch, spans: Sequence[Span], written: Written = ALL) -> Totals:
     """Make totals of the raw events of spans, but for rankings.
 
     Args:
-        connection: where to read.
+        fetch: where to read.
         spans: of different starts, by which the totals are known.
         written: which of their events are meant.
     """
     totals = Totals()
-    parameters = _parameters(spans, written)
-    for row in await connection.fetch(statement("rollup/distinct"), *parameters):
+    for row in await fetch(_query("distinct", spans, written)):
         time, inferred = row["time"], row["inferred"]
         identified = compress(row["sessions"], map(not_, inferred))
         totals.sketches[time] = Distinct(
             make_sketch(row["actors"]), make_sketch(identified), make_sketch(row["streams"])
         )
         totals.samples[time] = make_sample(time, row["sessions"], inferred, row["firsts"], row["lasts"])
-    totals.rows = read_rows(await connection.fetch(statement("rollup/aggregate"), *parameters))
+    totals.rows = read_rows(await fetch(_query("aggregate", spans, written)))
     return totals
 
 
 async def rank_events(
-    connection: "Connection | PooledConnection", spans: Sequence[Span], written: Written = ALL
+    fetch: Fetch, spans: Sequence[Span], written: Written = ALL
 ) -> dict[tuple[datetime, str], Ranking]:
     """Rank the raw events of spans; arguments are those of `aggregate_events`, the result is by start and name."""
-    return read_rankings(await connection.fetch(statement("rollup/rank_events"), *_parameters(spans, written)))
+    return read_rankings(await fetch(_query("rank_events", spans, written)))
 
 
-def _parameters(
-    spans: Sequence[Span], written: Written
-) -> tuple[list[datetime], list[datetime], Sequence[int] | None, bool]:
-    return [span.start for span in spans], [span.end for span in spans], *written
+def _query(name: str, spans: Sequence[Span], written: Written) -> Query:
+    return Query(statement(f"rollup/{name}"), ([span.start for span in spans], [span.end for span in spans], *written))

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import groupby
+from itertools import chain, groupby
 from typing import Generic, TypeAlias
 
 from storage.reader import Snapshot
@@ -58,10 +58,10 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Read(Generic[PartT]):
-    """What happened in a range, and by themselves the parts of hours that it cuts."""
+    """What happened in a range, and by themselves what adds up to the parts of hours that it cuts."""
 
     whole: PartT
-    cut: Mapping[Span, PartT]
+    cut: Mapping[Span, Sequence[PartT]]
 
 
 def wanted_of(cover: RangeCover) -> Iterator[Wanted]:
@@ -109,9 +109,9 @@ async def read(snapshot: Snapshot, found: Found, facet: Facet[PartT]) -> Read[Pa
     if found.fresh:
         parts += (await facet.read_events(snapshot, found.fresh, found.unfolded.newer)).values()
     for _, spans in groupby(found.opaque, lambda span: span.start.date()):
-        async with snapshot.expecting(little=False):
+        with snapshot.expecting(little=False):
             parts += (await facet.read_events(snapshot, list(spans), ALL)).values()
-    return Read(facet.add([*parts, *cut.values()]), cut)
+    return Read(facet.add([*parts, *chain.from_iterable(cut.values())]), cut)
 
 
 def _hour_of(span: Span) -> Period:
@@ -147,7 +147,7 @@ def _cut(span: Span, keys: Sequence[RollupKey], unfolded: Unfolded) -> CutHour:
     )
 
 
-async def _read_cut(snapshot: Snapshot, found: Found, facet: Facet[PartT]) -> dict[Span, PartT]:
+async def _read_cut(snapshot: Snapshot, found: Found, facet: Facet[PartT]) -> dict[Span, list[PartT]]:
     lengths = {str(length): length for length in SLICES}
 
     async def read_slices(snapshot: Snapshot, keys: Sequence[RollupKey]) -> Mapping[RollupKey, PartT]:
@@ -164,7 +164,7 @@ async def _read_cut(snapshot: Snapshot, found: Found, facet: Facet[PartT]) -> di
     if fresh:
         for part, events in (await facet.read_events(snapshot, list(fresh), found.unfolded.newer)).items():
             parts[fresh[part]].append(events)
-    return {span: facet.add(some) for span, some in parts.items()}
+    return parts
 
 
 async def _recall(

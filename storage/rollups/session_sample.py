@@ -7,11 +7,13 @@ estimating stream expression cardinalities", 2016). A key is a session id, or an
 """
 
 import math
-from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime, timedelta
-from itertools import islice
+from fractions import Fraction
+from itertools import groupby
+from operator import itemgetter
 from typing import NamedTuple, TypeAlias
 
 MAX_KEYS = 1024
@@ -22,6 +24,8 @@ PAUSE_US = 30 * 60 * 1_000_000
 """A session without id ends when its actor does nothing for so long."""
 LONGEST_US = 24 * 60 * 60 * 1_000_000
 """A session without id is cut when it has lasted so long."""
+INSERTED_SHARE = 8
+"""A sample with more rows than so many times those of others is not put together anew."""
 Row: TypeAlias = tuple[int, bool, int, int]
 """A key, whether it is inferred, and when it was active first and last."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -77,7 +81,7 @@ def make_sample(
     threshold = _lower_threshold(NO_THRESHOLD, set(keys))
     times = ([start_us + moment for moment in moments] for moments in (firsts, lasts))
     rows = zip(keys, inferred, *times, strict=True)
-    return _join(threshold, [row for row in rows if row[0] < threshold])
+    return _sample_of(threshold, _join([row for row in rows if row[0] < threshold]))
 
 
 def merge_samples(samples: Iterable[SessionSample]) -> SessionSample:
@@ -85,14 +89,14 @@ def merge_samples(samples: Iterable[SessionSample]) -> SessionSample:
     parts = list(samples)
     threshold = min((part.threshold for part in parts), default=NO_THRESHOLD)
     kept = [part for part in parts if part.keys and part.keys[0] < threshold]
-    if len(kept) == 1 and kept[0].threshold == threshold:
-        # Often: a few minutes add nothing to a week.
-        return SessionSample._make((threshold, *map(tuple, kept[0][1:])))
     threshold = _lower_threshold(threshold, set[int]().union(*(part.keys for part in kept)))
-    rows: list[Row] = []
-    for part in kept:
-        rows += islice(zip(*part[1:], strict=True), bisect_left(part.keys, threshold))
-    return _join(threshold, rows)
+    if not kept:
+        return SessionSample(threshold)
+    largest, *others = sorted(kept, key=lambda part: len(part.keys), reverse=True)
+    rows = [row for part in others for row in _rows_below(threshold, part)]
+    if len(rows) * INSERTED_SHARE < len(largest.keys):
+        return _insert(rows, _cut(threshold, largest))
+    return _sample_of(threshold, _join([*_rows_below(threshold, largest), *rows]))
 
 
 def _lower_threshold(threshold: int, keys: AbstractSet[int]) -> int:
@@ -100,8 +104,28 @@ def _lower_threshold(threshold: int, keys: AbstractSet[int]) -> int:
     return min(threshold, sorted(keys)[MAX_KEYS]) if len(keys) > MAX_KEYS else threshold
 
 
-def _join(threshold: int, rows: list[Row]) -> SessionSample:
-    """Make a sample of all rows below its threshold, joining the stretches of one session."""
+def _cut(threshold: int, sample: SessionSample) -> SessionSample:
+    end = bisect_left(sample.keys, threshold)
+    return SessionSample._make((threshold, *(tuple(column[:end]) for column in sample[1:])))
+
+
+def _rows_below(threshold: int, sample: SessionSample) -> Iterator[Row]:
+    return zip(*_cut(threshold, sample)[1:], strict=True)
+
+
+def _insert(rows: Iterable[Row], sample: SessionSample) -> SessionSample:
+    """Insert rows where they belong: a few minutes add little to a week, most of which stays as it is."""
+    columns = [list(column) for column in sample[1:]]
+    for key, some in groupby(sorted(rows), itemgetter(0)):
+        start, end = bisect_left(columns[0], key), bisect_right(columns[0], key)
+        joined = _join([*zip(*(column[start:end] for column in columns), strict=True), *some])
+        for column, values in zip(columns, zip(*joined, strict=True), strict=True):
+            column[start:end] = values
+    return SessionSample._make((sample.threshold, *map(tuple, columns)))
+
+
+def _join(rows: list[Row]) -> list[Row]:
+    """Put rows in order, and join those of one session; of events without id, only while it does not end."""
     rows.sort()
     joined: list[Row] = []
     known_key, known_first, known_last = -1, 0, 0
@@ -112,7 +136,11 @@ def _join(threshold: int, rows: list[Row]) -> SessionSample:
         else:
             known_key, known_first, known_last = key, first, last
             joined.append((key, inferred, first, last))
-    return SessionSample(threshold, *zip(*joined, strict=True)) if joined else SessionSample(threshold)
+    return joined
+
+
+def _sample_of(threshold: int, rows: Sequence[Row]) -> SessionSample:
+    return SessionSample(threshold, *zip(*rows, strict=True)) if rows else SessionSample(threshold)
 
 
 def estimate_sessions(sample: SessionSample) -> SessionFigures:
@@ -132,24 +160,25 @@ def estimate_errors(sample: SessionSample) -> SessionErrors:
     estimator does, and the mean length as the ratio of two of them.
     """
     out = 1 - sample.threshold / NO_THRESHOLD
-    counts: list[int] = []
-    lengths_us: list[int] = []
-    known_key = None
+    # Sums over keys of sessions and of microseconds, of their squares and of their product: integers, so exact.
+    sessions = length_us = squares = squares_us = products = 0
+    known_key, count, key_us = -1, 0, 0
     for key, inferred, first, last in zip(*sample[1:], strict=True):
-        count, length_us = 1 + (last - first) // LONGEST_US if inferred else 1, last - first
-        if key == known_key:
-            counts[-1] += count
-            lengths_us[-1] += length_us
-        else:
-            known_key = key
-            counts.append(count)
-            lengths_us.append(length_us)
-    sessions, all_us = sum(counts), sum(lengths_us)
+        if key != known_key:
+            squares += count * count
+            squares_us += key_us * key_us
+            products += count * key_us
+            known_key, count, key_us = key, 0, 0
+        more = 1 + (last - first) // LONGEST_US if inferred else 1
+        count += more
+        key_us += last - first
+        sessions += more
+        length_us += last - first
     if not out or not sessions:
         return SessionErrors(0.0, 0.0)
-    mean_us = all_us / sessions
-    spread = math.fsum((length_us - mean_us * count) ** 2 for count, length_us in zip(counts, lengths_us, strict=True))
-    return SessionErrors(
-        math.sqrt(out * sum(count**2 for count in counts)) / sessions,
-        math.sqrt(out * spread) / all_us if all_us else 0.0,
-    )
+    squares += count * count
+    squares_us += key_us * key_us
+    products += count * key_us
+    mean_us = Fraction(length_us, sessions)
+    spread = squares_us - 2 * mean_us * products + mean_us**2 * squares
+    return SessionErrors(math.sqrt(out * squares) / sessions, math.sqrt(out * spread) / length_us if length_us else 0.0)

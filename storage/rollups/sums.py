@@ -75,9 +75,6 @@ class Sums:
                 yield measures[measure]
 
 
-NOTHING = Sums()
-
-
 def sums_of(totals: Totals) -> dict[datetime, Sums]:
     """Return what there is of each period."""
     rows: defaultdict[datetime, list[tuple[str, Total]]] = defaultdict(list)

@@ -321,7 +321,7 @@ MUTATIONS = {
         "lag(last_at) OVER (PARTITION BY 1",
     ),
     "an end that is in range": ("dashboard_users", "timestamp < $3", "timestamp <= $3"),
-    "newcomers of two days": ("new_actors", "first_at >= $4", "first_at > $4"),
+    "newcomers of two days": ("new_actors", "first_at >= hours_end", "first_at > hours_end"),
     "newcomers who are not folded": ("unfolded_actors", "sight.first_at IS NULL OR", ""),
     "newcomers who came late": ("unfolded_actors", "OR seen.first_at < sight.first_at", ""),
     "newcomers who gave a session": ("dashboard_users", "user_id IS NULL AND session_id IS NULL", "user_id IS NULL"),

@@ -78,3 +78,16 @@ def test_an_estimate_lies_within_four_standard_errors(count: int) -> None:
     assert figures.sessions == pytest.approx(count, rel=4 * STANDARD_ERROR if count > MAX_KEYS else 0)
     mean_us = figures.length_us / figures.sessions
     assert mean_us == pytest.approx(length_us / count, rel=4 * STANDARD_ERROR if count > MAX_KEYS else 1e-12)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_few_sessions_added_to_many_make_the_sample_of_all(seed: int) -> None:
+    """Whether they are of sessions that are known, of new ones, or above the threshold."""
+    chance = random.Random(seed)  # noqa: S311 - a test's chance
+    stretches = []
+    for _ in range(3_000):
+        key, first = chance.randrange(MAX_KEYS + 200), chance.randrange(100) * PAUSE_US
+        stretches.append((key, key % 3 == 0, first, first + chance.randrange(PAUSE_US)))
+    added = 3_000 - chance.randrange(1, 100)
+    merged = merge_samples([sample_of(*stretches[:added]), *(sample_of(one) for one in stretches[added:])])
+    assert merged == sample_of(*stretches)

@@ -1,8 +1,11 @@
--- Counts the actors that were seen first in a range, as far as it is folded; those without any id are not among them.
--- $1 start, $2 end; $3, $4 start and end of the whole hours in it (timestamptz, half-open)
+-- Counts the actors that were seen first in each range, as far as it is folded; those without any id are not among them.
+-- $1 starts, $2 ends; $3, $4 starts and ends of the whole hours in them (timestamptz[], half-open)
 -- Leans on the primary key of the hours, and on the index (first_at) for the parts of hours at both ends.
 SELECT CAST(
-    (SELECT coalesce(sum(count), 0) FROM analytics_new_actors WHERE hour >= $3 AND hour < $4)
-    + (SELECT count(*) FROM analytics_first_sights WHERE first_at >= $1 AND first_at < $3)
-    + (SELECT count(*) FROM analytics_first_sights WHERE first_at >= $4 AND first_at < $2)
+    (SELECT coalesce(sum(count), 0) FROM analytics_new_actors WHERE hour >= hours_start AND hour < hours_end)
+    + (SELECT count(*) FROM analytics_first_sights WHERE first_at >= start AND first_at < hours_start)
+    + (SELECT count(*) FROM analytics_first_sights WHERE first_at >= hours_end AND first_at < finish)
 AS bigint) AS count
+FROM unnest($1::timestamptz[], $2::timestamptz[], $3::timestamptz[], $4::timestamptz[])
+    WITH ORDINALITY AS span (start, finish, hours_start, hours_end, place)
+ORDER BY place
