@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 TOOLS := .tools/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --require-hashes
 # Much faster than pip, which still helps out where uv cannot go: behind a mirror that only pip is told of.
-UV := $(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes
+UV := $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes
 PROJECT := $(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation --editable .
 GRPC_HEALTH_PROBE_VERSION := v0.4.61
 GRPCURL_VERSION := v1.9.4
@@ -14,6 +14,9 @@ OPENAPI_VERSION := v2.33.0
 # Files stay whole, for what their tests share, and in their order, which has the long ones first.
 TEST_PROCESSES ?= 2
 IN_PARALLEL = --numprocesses $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
+
+# Tests start hundreds of processes, which should not each compile our code anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help up demo test check static bench bench-ingest bench-soak bench-hostile bench-reports bench-jobs bench-validate bench-gateway chaos chaos-jobs gen tools lock fmt clean
