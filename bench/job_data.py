@@ -54,8 +54,9 @@ WITH numbered AS (
     FROM happened
     RETURNING timestamp, event_type
 )
-INSERT INTO analytics_aggregation_deltas (hour, event_type, count)
-SELECT date_trunc('hour', timestamp, 'UTC') AS hour, event_type, count(*) FROM made GROUP BY 1, 2
+INSERT INTO analytics_aggregation_deltas (hour, event_type, count, first_at, last_at)
+SELECT date_trunc('hour', timestamp, 'UTC') AS hour, event_type, count(*), min(timestamp), max(timestamp)
+FROM made GROUP BY 1, 2
 """
 """Stores $1 events between $2 and $3 of $4 users and $5 contents, and their deltas; the key ledger plays no part in
 what is measured."""

@@ -56,8 +56,10 @@ SAMPLE_S = 0.05
 ANSWERS = 9
 """How often the dashboard is asked for; the median tells of one that is open and asks again."""
 NOTE_CHANGES = """
-INSERT INTO analytics_aggregation_deltas (hour, event_type, count)
-SELECT date_trunc('hour', timestamp, 'UTC'), event_type, count(*) FROM analytics_events GROUP BY 1, 2
+INSERT INTO analytics_aggregation_deltas (hour, event_type, count, first_at, last_at)
+SELECT date_trunc('hour', timestamp, 'UTC'), event_type, count(*), min(timestamp), max(timestamp)
+FROM analytics_events
+GROUP BY 1, 2
 """
 
 

@@ -28,7 +28,7 @@ from storage.batch import (
 from storage.database import Connection, Database
 from storage.errors import StorageError, StorageUnavailableError, translate
 from storage.fingerprint import fingerprint
-from storage.hours import count_by_hour
+from storage.hours import count_by_hour, sum_up_by_hour
 from storage.partitions import Partitions
 from storage.quarantine import Quarantine
 from storage.rejections import hold_replays, mark_replays
@@ -320,17 +320,19 @@ class BatchStore:
         stored: Sequence[Row],
         tally: Counter[tuple[datetime, str]],
     ) -> None:
-        deltas = count_by_hour((row[TIMESTAMP], row[EVENT_TYPE]) for row in stored)
+        deltas = sum_up_by_hour((row[TIMESTAMP], row[EVENT_TYPE]) for row in stored)
         hours = sorted({hour for hour, _ in tally})
         counted = await connection.fetchval(
             statement("write/record_batch"),
             [hour for hour, _ in deltas],
             [name for _, name in deltas],
-            list(deltas.values()),
+            [delta.number for delta in deltas.values()],
             identity.writer_id,
             identity.number,
             hours,
             *([tally[hour, label] for hour in hours] for label in (_STORED, _DUPLICATES, _REJECTED)),
+            [delta.first_at for delta in deltas.values()],
+            [delta.last_at for delta in deltas.values()],
         )
         if counted < len(hours):
             raise _AlreadyCommittedError

@@ -56,10 +56,12 @@ analytics_aggregation_deltas = sa.Table(
     sa.Column("hour", _INSTANT, nullable=False),
     sa.Column("event_type", sa.Text, nullable=False),
     sa.Column("count", sa.BigInteger, nullable=False),
+    sa.Column("first_at", _INSTANT),
+    sa.Column("last_at", _INSTANT),
     # A queue: all that is appended is deleted by the next fold, so vacuum goes by a count, not by the size it once had.
     postgresql_with={"autovacuum_vacuum_scale_factor": 0, "autovacuum_vacuum_threshold": 5000},
 )
-"""How many events each write added to an hour; the aggregation job folds them into totals."""
+"""How many events each write added to an hour, and between which times; the aggregation job folds them into totals."""
 
 analytics_rejected_events = sa.Table(
     "analytics_rejected_events",

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from itertools import chain
 
 from asyncpg import Record
 
@@ -51,7 +52,8 @@ async def _find_moved(snapshot: Snapshot, unfolded: Unfolded) -> list[tuple[date
         with snapshot.expecting(little=False):
             rows += await snapshot.fetch_each([_actors_query([span], ALL) for span in opaque])
     if unfolded.fresh:
-        rows.append(await snapshot.fetch_query(_actors_query(list(unfolded.fresh.values()), unfolded.newer)))
+        fresh = list(chain.from_iterable(unfolded.fresh.values()))
+        rows.append(await snapshot.fetch_query(_actors_query(fresh, unfolded.newer)))
     moved: dict[int, tuple[datetime, datetime | None]] = {}
     for row in (row for some in rows for row in some):
         first_at = row["first_at"]

@@ -29,12 +29,12 @@ class CutHour:
     Attributes:
         slices: of what is folded, which change with the hour's rollup alone.
         rest: what is left at both ends, less than a minute.
-        fresh: where in the slices there are events that are not folded; None for none.
+        fresh: where in the slices there are events that are not folded.
     """
 
     slices: Keys = ()
     rest: Sequence[Span] = ()
-    fresh: Span | None = None
+    fresh: Sequence[Span] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ async def find_rollups(snapshot: Snapshot, covers: Sequence[RangeCover], unfolde
         found.append(
             Found(
                 rollups=tuple(key for wanted in wanted_of(cover) for key in keys[wanted]),
-                fresh=[unfolded.fresh[hour] for hour in fresh_hours(cover, unfolded)],
+                fresh=[span for hour in fresh_hours(cover, unfolded) for span in unfolded.fresh[hour]],
                 cut={span: _cut(span, keys[hours[span], False], unfolded) for span in cut},
                 opaque=[span for span in parts[cover.span] if hours[span].start in unfolded.opaque],
                 unfolded=unfolded,
@@ -139,11 +139,11 @@ def _cut(span: Span, keys: Sequence[RollupKey], unfolded: Unfolded) -> CutHour:
         return CutHour()
     (hour,) = keys
     slices, rest = slice_hour(span)
-    fresh = unfolded.fresh.get(hour.timestamp)
+    fresh = unfolded.fresh.get(hour.timestamp, ()) if slices else ()
     return CutHour(
         tuple(RollupKey(str(part.end - part.start), part.start, frozen=False, version=hour.version) for part in slices),
         rest,
-        overlap(fresh, Span(slices[0].start, slices[-1].end)) if fresh and slices else None,
+        [shared for span in fresh if (shared := overlap(span, Span(slices[0].start, slices[-1].end)))],
     )
 
 
@@ -160,7 +160,7 @@ async def _read_cut(snapshot: Snapshot, found: Found, facet: Facet[PartT]) -> di
     if rest:
         for part, events in (await facet.read_events(snapshot, list(rest), ALL)).items():
             parts[rest[part]].append(events)
-    fresh = {cut.fresh: span for span, cut in found.cut.items() if cut.fresh}
+    fresh = {part: span for span, cut in found.cut.items() for part in cut.fresh}
     if fresh:
         for part, events in (await facet.read_events(snapshot, list(fresh), found.unfolded.newer)).items():
             parts[fresh[part]].append(events)

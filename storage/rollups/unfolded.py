@@ -1,9 +1,11 @@
 """What is not folded: the hours with events that their rollups lack, and which events these are."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+from asyncpg import Record
 
 from storage.reader import Snapshot
 from storage.rollups.cover import Span
@@ -18,14 +20,14 @@ class Unfolded:
 
     Attributes:
         counts: how many by hour and type; of hours in which events were removed, how many more.
-        fresh: those hours in which they can be told from the others, and between which times they lie: what happened
-            is what the rollup tells and what they do.
+        fresh: those hours in which they can be told from the others, and where they lie: what happened is what the
+            rollup tells and what they do.
         opaque: the other hours, of which only raw events can tell.
         transactions: who has written the fresh events.
     """
 
     counts: Mapping[datetime, Mapping[str, int]]
-    fresh: Mapping[datetime, Span]
+    fresh: Mapping[datetime, Sequence[Span]]
     opaque: AbstractSet[datetime]
     transactions: Sequence[int]
 
@@ -43,11 +45,15 @@ class Unfolded:
 async def find_unfolded(snapshot: Snapshot, end: datetime) -> Unfolded:
     """Find the hours until some time with events that their rollups lack."""
     rows = await snapshot.fetch("unfolded_hours", end)
-    fresh = [row for row in rows if row["first_at"] is not None]
-    opaque = {row["hour"] for row in rows if row["first_at"] is None}
+    fresh = [row for row in rows if row["starts"] is not None]
     return Unfolded(
         counts={row["hour"]: dict(zip(row["event_types"], row["counts"], strict=True)) for row in rows},
-        fresh={row["hour"]: Span(row["first_at"], row["last_at"] + INSTANT) for row in fresh},
-        opaque=opaque,
+        fresh={row["hour"]: list(_spans_of(row)) for row in fresh},
+        opaque={row["hour"] for row in rows if row["starts"] is None},
         transactions=sorted({transaction for row in fresh for transaction in row["transactions"]}),
     )
+
+
+def _spans_of(row: Record) -> Iterator[Span]:
+    for start, last in zip(row["starts"], row["ends"], strict=True):
+        yield Span(start, last + INSTANT)

@@ -21,9 +21,10 @@ from alembic.script import ScriptDirectory
 from sqlalchemy.ext.asyncio import create_async_engine
 
 import storage.migrations
-from storage.database import Connection
+from storage.database import Connection, Database
 from storage.rollups import Timeframe
 from storage.rollups.sketch import REGISTERS, make_sketch
+from tests.integration.folded import store
 from tests.oracle.dashboard import Seen
 
 OLD, NEXT_TO_NEWEST = "0004", "0006"
@@ -53,6 +54,13 @@ async def migrate_to(url: str, revision: str) -> None:
             await connection.run_sync(upgrade)
     finally:
         await engine.dispose()
+
+
+async def store_as_then(database: Database, sql: Connection, *rows: object) -> None:
+    """Store rows as the service did: deltas told no times."""
+    await sql.execute("ALTER TABLE analytics_aggregation_deltas ADD first_at timestamptz, ADD last_at timestamptz")
+    await store(database, *rows)
+    await sql.execute("ALTER TABLE analytics_aggregation_deltas DROP first_at, DROP last_at")
 
 
 async def forget_deltas(sql: Connection) -> None:

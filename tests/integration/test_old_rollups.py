@@ -25,8 +25,7 @@ from storage.retention import RetentionPolicy, purge_aged
 from storage.rollups import Timeframe, fold, rebuild, verify
 from storage.rollups.lengths import LARGEST_ERROR
 from storage.rollups.sketch import STANDARD_ERROR
-from tests.integration.folded import store
-from tests.integration.old_rollups import NEXT_TO_NEWEST, OLD, forget_deltas, migrate_to, write_rollups
+from tests.integration.old_rollups import NEXT_TO_NEWEST, OLD, forget_deltas, migrate_to, store_as_then, write_rollups
 from tests.oracle.dashboard import Seen, expected_dashboard
 from tests.rows import make_row
 
@@ -115,7 +114,7 @@ async def updated(empty_database_url: str, request: pytest.FixtureRequest) -> As
     database = await Database.open(empty_database_url)
     sql = await asyncpg.connect(empty_database_url)
     # Late events of the day that has aged out: live rollups beside the frozen ones.
-    await store(database, *folded, *late[:20])
+    await store_as_then(database, sql, *folded, *late[:20])
     await forget_deltas(sql)
     for timeframe in (Timeframe.WEEK, Timeframe.MONTH):
         await write_rollups(sql, timeframe, see(long_ago), is_frozen=True)
@@ -129,7 +128,7 @@ async def updated(empty_database_url: str, request: pytest.FixtureRequest) -> As
         await forget_deltas(sql)
     # Unfolded: a new day, and late events of folded and of frozen hours.
     waiting += [make_row(timestamp=AGED + DAY / 2), make_row(timestamp=FOLDED + DAY / 2), *late[20:25]]
-    await store(database, *waiting)
+    await store_as_then(database, sql, *waiting)
     await migrate(empty_database_url)
     kept = see([*folded, *late[:20], *waiting])
     yield Updated(database, sql, [*see(long_ago), *see(aged), *kept], kept)

@@ -9,6 +9,7 @@ import pytest
 from storage.database import Connection, Database
 from storage.reader import Reader
 from storage.rollups import fold, folding
+from storage.rollups.cover import Span
 from storage.rollups.unfolded import Unfolded, find_unfolded
 from tests.integration.folded import EVER, store
 from tests.integration.test_dashboard_rollups import ask_both, check_alike
@@ -60,8 +61,9 @@ async def test_late_events_of_a_folded_hour_are_fresh(database: Database) -> Non
     assert found.counts == {NOON: {"view": 2, "session": 1}}
     assert found.opaque == set()
     assert list(found.fresh) == [NOON]
-    assert found.fresh[NOON].start == late
-    assert found.fresh[NOON].end == late + HOUR / 2 + timedelta(microseconds=1)
+    assert found.fresh[NOON] == [
+        Span(moment, moment + timedelta(microseconds=1)) for moment in (late, late + HOUR / 3, late + HOUR / 2)
+    ]
     assert len(found.transactions) == 2
 
 
@@ -138,8 +140,22 @@ async def test_an_hour_is_opaque_where_a_transaction_is_folded_in_part(
     monkeypatch.setattr(folding, "_refresh", stop_at_the_second)
     with pytest.raises(RuntimeError):
         await fold(database)
-    await store(database, make_row(timestamp=NOON + HOUR / 4))
+    await store(database, make_row(timestamp=NOON))
     found = await find(database)
     assert found.counts == {NOON: {"view": 1}, NOON + HOUR: {"view": 1}}
     assert found.opaque == {NOON}
     assert list(found.fresh) == [NOON + HOUR]
+
+
+async def test_events_of_writers_that_tell_no_times_are_looked_for_in_all_of_their_hour(
+    database: Database, sql: Connection
+) -> None:
+    """While a service is updated, older ones write beside it."""
+    async with sql.transaction():
+        await copy_event(sql, NOON + HOUR / 4)
+        await sql.execute(
+            "INSERT INTO analytics_aggregation_deltas (hour, event_type, count) VALUES ($1, 'view', 1)", NOON
+        )
+    await store(database, make_row(timestamp=NOON))
+    found = await find(database)
+    assert found.fresh == {NOON: [Span(NOON, NOON + HOUR)]}
