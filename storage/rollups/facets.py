@@ -6,14 +6,14 @@ They are read apart, for not every range is asked for all: a dashboard ranks no 
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Generic
 
 from storage.reader import Snapshot
-from storage.rollups.cover import Span
 from storage.rollups.frequencies import Rankings, add_rankings, read_rankings
 from storage.rollups.memory import PartT, RollupKey
 from storage.rollups.ranking import Ranking
-from storage.rollups.raw_events import Written, aggregate_events, rank_events
+from storage.rollups.raw_events import Groups, Written, aggregate_events, rank_events
 from storage.rollups.session_sample import SessionSample
 from storage.rollups.sketch import unpack
 from storage.rollups.sums import Sums, add_up, sums_of
@@ -27,13 +27,13 @@ class Facet(Generic[PartT]):
     Attributes:
         kind: what it is.
         read_rollups: reads those of the keys.
-        read_events: reads what some raw events of spans add; a span without any may be missing.
+        read_events: reads what some raw events of groups of spans add; a group without any may be missing.
         add: adds up, also nothing.
     """
 
     kind: type[PartT]
     read_rollups: Callable[[Snapshot, Sequence[RollupKey]], Awaitable[Mapping[RollupKey, PartT]]]
-    read_events: Callable[[Snapshot, Sequence[Span], Written], Awaitable[Mapping[Span, PartT]]]
+    read_events: Callable[[Snapshot, Groups, Written], Awaitable[Mapping[datetime, PartT]]]
     add: Callable[[Sequence[PartT]], PartT]
 
 
@@ -53,9 +53,8 @@ async def _read_sums(snapshot: Snapshot, keys: Sequence[RollupKey]) -> dict[Roll
     return {key: add_up(list(sums_of(totals).values())) for key, totals in found.items()}
 
 
-async def _sum_events(snapshot: Snapshot, spans: Sequence[Span], written: Written) -> dict[Span, Sums]:
-    sums = sums_of(await aggregate_events(snapshot.fetch_query, spans, written))
-    return {span: sums[span.start] for span in spans if span.start in sums}
+async def _sum_events(snapshot: Snapshot, groups: Groups, written: Written) -> dict[datetime, Sums]:
+    return sums_of(await aggregate_events(snapshot.fetch_query, groups, written))
 
 
 async def _read_rankings(snapshot: Snapshot, keys: Sequence[RollupKey]) -> dict[RollupKey, Rankings]:
@@ -66,11 +65,11 @@ async def _read_rankings(snapshot: Snapshot, keys: Sequence[RollupKey]) -> dict[
     return {key: read_rankings(found[key[:3]]) for key in keys}
 
 
-async def _rank_events(snapshot: Snapshot, spans: Sequence[Span], written: Written) -> dict[Span, Rankings]:
-    found: defaultdict[object, list[tuple[str, Ranking]]] = defaultdict(list)
-    for (start, name), ranking in (await rank_events(snapshot.fetch_query, spans, written)).items():
-        found[start].append((name, ranking))
-    return {span: read_rankings(found[span.start]) for span in spans if span.start in found}
+async def _rank_events(snapshot: Snapshot, groups: Groups, written: Written) -> dict[datetime, Rankings]:
+    found: defaultdict[datetime, list[tuple[str, Ranking]]] = defaultdict(list)
+    for (time, name), ranking in (await rank_events(snapshot.fetch_query, groups, written)).items():
+        found[time].append((name, ranking))
+    return {time: read_rankings(some) for time, some in found.items()}
 
 
 def _places(keys: Sequence[RollupKey]) -> tuple[list[str], list[object], list[bool]]:

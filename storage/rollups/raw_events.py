@@ -1,6 +1,6 @@
 """Raw events, as the rollups that would stand for them."""
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import compress
 from operator import not_
@@ -29,6 +29,8 @@ class Written(NamedTuple):
 ALL = Written()
 
 
+Groups: TypeAlias = Mapping[datetime, Sequence[Span]]
+"""Spans that are read as if they were one, by what they are known by."""
 Fetch: TypeAlias = Callable[[Query], Awaitable[Sequence[Record]]]
 """Reads the rows of a statement."""
 
@@ -45,39 +47,39 @@ def fetch_on(connection: Connection) -> Fetch:
 
 async def read_events(connection: Connection, hours: Iterable[datetime]) -> Totals:
     """Make totals of the raw events of hours."""
-    spans = [Span(hour, Timeframe.HOUR.end_of(hour)) for hour in hours]
+    groups = {hour: [Span(hour, Timeframe.HOUR.end_of(hour))] for hour in hours}
     fetch = fetch_on(connection)
-    totals = await aggregate_events(fetch, spans)
-    totals.rankings = await rank_events(fetch, spans)
+    totals = await aggregate_events(fetch, groups)
+    totals.rankings = await rank_events(fetch, groups)
     return totals
 
 
-async def aggregate_events(fetch: Fetch, spans: Sequence[Span], written: Written = ALL) -> Totals:
-    """Make totals of the raw events of spans, but for rankings.
+async def aggregate_events(fetch: Fetch, groups: Groups, written: Written = ALL) -> Totals:
+    """Make totals of the raw events of groups of spans, but for rankings.
 
     Args:
         fetch: where to read.
-        spans: of different starts, by which the totals are known.
+        groups: spans, all of them apart, by a time that their totals are known by.
         written: which of their events are meant.
     """
     totals = Totals()
-    for row in await fetch(_query("distinct", spans, written)):
+    for row in await fetch(_query("distinct", groups, written)):
         time, inferred = row["time"], row["inferred"]
         identified = compress(row["sessions"], map(not_, inferred))
         totals.sketches[time] = Distinct(
             make_sketch(row["actors"]), make_sketch(identified), make_sketch(row["streams"])
         )
         totals.samples[time] = make_sample(time, row["sessions"], inferred, row["firsts"], row["lasts"])
-    totals.rows = read_rows(await fetch(_query("aggregate", spans, written)))
+    totals.rows = read_rows(await fetch(_query("aggregate", groups, written)))
     return totals
 
 
-async def rank_events(
-    fetch: Fetch, spans: Sequence[Span], written: Written = ALL
-) -> dict[tuple[datetime, str], Ranking]:
-    """Rank the raw events of spans; arguments are those of `aggregate_events`, the result is by start and name."""
-    return read_rankings(await fetch(_query("rank_events", spans, written)))
+async def rank_events(fetch: Fetch, groups: Groups, written: Written = ALL) -> dict[tuple[datetime, str], Ranking]:
+    """Rank the raw events of groups of spans, by group and name; arguments are those of `aggregate_events`."""
+    return read_rankings(await fetch(_query("rank_events", groups, written)))
 
 
-def _query(name: str, spans: Sequence[Span], written: Written) -> Query:
-    return Query(statement(f"rollup/{name}"), ([span.start for span in spans], [span.end for span in spans], *written))
+def _query(name: str, groups: Groups, written: Written) -> Query:
+    spans = sorted((span, time) for time, some in groups.items() for span in some)
+    columns = ([span.start for span, _ in spans], [span.end for span, _ in spans], [time for _, time in spans])
+    return Query(statement(f"rollup/{name}"), (*columns, *written))

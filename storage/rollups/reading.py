@@ -107,10 +107,11 @@ async def read(snapshot: Snapshot, found: Found, facet: Facet[PartT]) -> Read[Pa
     parts = [await _recall(snapshot, facet, found.rollups, facet.read_rollups)]
     cut = await _read_cut(snapshot, found, facet)
     if found.fresh:
-        parts += (await facet.read_events(snapshot, found.fresh, found.unfolded.newer)).values()
-    for _, spans in groupby(found.opaque, lambda span: span.start.date()):
+        fresh = {found.fresh[0].start: found.fresh}
+        parts += (await facet.read_events(snapshot, fresh, found.unfolded.newer)).values()
+    for day, spans in groupby(found.opaque, lambda span: Timeframe.DAY.start_of(span.start)):
         with snapshot.expecting(little=False):
-            parts += (await facet.read_events(snapshot, list(spans), ALL)).values()
+            parts += (await facet.read_events(snapshot, {day: list(spans)}, ALL)).values()
     return Read(facet.add([*parts, *chain.from_iterable(cut.values())]), cut)
 
 
@@ -151,19 +152,18 @@ async def _read_cut(snapshot: Snapshot, found: Found, facet: Facet[PartT]) -> di
     lengths = {str(length): length for length in SLICES}
 
     async def read_slices(snapshot: Snapshot, keys: Sequence[RollupKey]) -> Mapping[RollupKey, PartT]:
-        spans = {key: Span(key.timestamp, key.timestamp + lengths[key.length]) for key in keys}
-        parts = await facet.read_events(snapshot, list(spans.values()), found.unfolded.folded) if keys else {}
-        return {key: parts.get(span) or facet.add([]) for key, span in spans.items()}
+        groups = {key.timestamp: [Span(key.timestamp, key.timestamp + lengths[key.length])] for key in keys}
+        parts = await facet.read_events(snapshot, groups, found.unfolded.folded) if keys else {}
+        return {key: parts.get(key.timestamp) or facet.add([]) for key in keys}
 
     parts = {span: [await _recall(snapshot, facet, cut.slices, read_slices)] for span, cut in found.cut.items()}
-    rest = {part: span for span, cut in found.cut.items() for part in cut.rest}
-    if rest:
-        for part, events in (await facet.read_events(snapshot, list(rest), ALL)).items():
-            parts[rest[part]].append(events)
-    fresh = {part: span for span, cut in found.cut.items() for part in cut.fresh}
-    if fresh:
-        for part, events in (await facet.read_events(snapshot, list(fresh), found.unfolded.newer)).items():
-            parts[fresh[part]].append(events)
+    rest = {span.start: cut.rest for span, cut in found.cut.items() if cut.rest}
+    fresh = {span.start: cut.fresh for span, cut in found.cut.items() if cut.fresh}
+    for groups, written in ((rest, ALL), (fresh, found.unfolded.newer)):
+        read_now = await facet.read_events(snapshot, groups, written) if groups else {}
+        for span, some in parts.items():
+            if span.start in read_now:
+                some.append(read_now[span.start])
     return parts
 
 

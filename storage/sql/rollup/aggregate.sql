@@ -1,6 +1,6 @@
--- Aggregates raw events by span of time and type: the one definition of what a rollup's count and metadata hold.
--- $1 starts, $2 ends of the spans (timestamptz[], half-open), ascending and apart; $3 transactions (xid[]; null: all events),
--- $4 whether the events that these have written are meant, or all others (boolean)
+-- Aggregates the raw events of groups of spans by type: the one definition of what a rollup's count and metadata hold.
+-- $1 starts, $2 ends of the spans (timestamptz[], half-open), ascending and apart, $3 the group of each (timestamptz[]);
+-- $4 transactions (xid[]; null: all events), $5 whether the events that these have written are meant, or all others (boolean)
 -- Metadata has two levels, a measure and its keys. Every number is a sum, so rollups merge by adding; but those of the
 -- measure "max", which are maxima: viewers, and receivedAt in microseconds since 1970.
 -- viewDurations counts views by length: bucket i holds seconds above g^(i-1) and up to g^i, g = 1.01 / 0.99, so that its
@@ -8,9 +8,9 @@
 -- Leans on the partitions' bounds: one pass over the rows, two over what is taken from them.
 WITH events AS MATERIALIZED (
     SELECT
-        span.start AS time,
+        span.time,
         event.*
-    FROM unnest($1::timestamptz[], $2::timestamptz[]) AS span (start, finish)
+    FROM unnest($1::timestamptz[], $2::timestamptz[], $3::timestamptz[]) AS span (start, finish, time)
     CROSS JOIN LATERAL (
         SELECT
             event_type,
@@ -26,7 +26,7 @@ WITH events AS MATERIALIZED (
         FROM analytics_events
         WHERE timestamp >= span.start AND timestamp < span.finish
             AND timestamp >= ($1::timestamptz[])[1] AND timestamp < ($2::timestamptz[])[cardinality($2)]
-            AND ($3::xid[] IS NULL OR (xmin IN (SELECT unnest($3::xid[]))) = $4::boolean)
+            AND ($4::xid[] IS NULL OR (xmin IN (SELECT unnest($4::xid[]))) = $5::boolean)
         OFFSET 0
     ) AS event
 ), groups AS (

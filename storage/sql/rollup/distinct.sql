@@ -1,15 +1,15 @@
--- Tells who and what there was in each span of time: the distinct actors and live streams, and when each session was active.
--- $1 starts, $2 ends of the spans (timestamptz[], half-open), ascending and apart; $3 transactions (xid[]; null: all events),
--- $4 whether the events that these have written are meant, or all others (boolean)
+-- Tells who and what there was in groups of spans: the distinct actors and live streams, and when each session was active.
+-- $1 starts, $2 ends of the spans (timestamptz[], half-open), ascending and apart, $3 the group of each (timestamptz[]);
+-- $4 transactions (xid[]; null: all events), $5 whether the events that these have written are meant, or all others (boolean)
 -- All are hashed to 64 bits by the hash of hash partitioning, which Postgres keeps stable across versions. A session is
 -- that of its id; events without one belong to sessions of their actor, which who reads this makes of the halves of hours
--- in which it was active: events of one half are never 30 minutes apart. Times are microseconds from the start of the span.
+-- in which it was active: events of one half are never 30 minutes apart. Times are microseconds from that of the group.
 -- Leans on the partitions' bounds, and is one pass over the rows.
 WITH events AS MATERIALIZED (
     SELECT
-        span.start AS time,
+        span.time,
         event.*
-    FROM unnest($1::timestamptz[], $2::timestamptz[]) AS span (start, finish)
+    FROM unnest($1::timestamptz[], $2::timestamptz[], $3::timestamptz[]) AS span (start, finish, time)
     CROSS JOIN LATERAL (
         SELECT
             timestamp,
@@ -23,7 +23,7 @@ WITH events AS MATERIALIZED (
         FROM analytics_events
         WHERE timestamp >= span.start AND timestamp < span.finish
             AND timestamp >= ($1::timestamptz[])[1] AND timestamp < ($2::timestamptz[])[cardinality($2)]
-            AND ($3::xid[] IS NULL OR (xmin IN (SELECT unnest($3::xid[]))) = $4::boolean)
+            AND ($4::xid[] IS NULL OR (xmin IN (SELECT unnest($4::xid[]))) = $5::boolean)
         OFFSET 0
     ) AS event
 ), actors AS (

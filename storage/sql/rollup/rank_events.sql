@@ -1,12 +1,12 @@
--- Counts the views of contents, and the purchases of conversion paths and currencies, in each span of time.
--- $1 starts, $2 ends of the spans (timestamptz[], half-open), ascending and apart; $3 transactions (xid[]; null: all events),
--- $4 whether the events that these have written are meant, or all others (boolean)
+-- Counts the views of contents, and the purchases of conversion paths and currencies, in groups of spans.
+-- $1 starts, $2 ends of the spans (timestamptz[], half-open), ascending and apart, $3 the group of each (timestamptz[]);
+-- $4 transactions (xid[]; null: all events), $5 whether the events that these have written are meant, or all others (boolean)
 -- Leans on the partitions' bounds and the index (event_type, timestamp).
 WITH views AS (
     SELECT
-        span.start AS time,
+        span.time,
         event.*
-    FROM unnest($1::timestamptz[], $2::timestamptz[]) AS span (start, finish)
+    FROM unnest($1::timestamptz[], $2::timestamptz[], $3::timestamptz[]) AS span (start, finish, time)
     CROSS JOIN LATERAL (
         SELECT
             event_data ->> 'contentType' AS kind,
@@ -14,15 +14,15 @@ WITH views AS (
         FROM analytics_events
         WHERE timestamp >= span.start AND timestamp < span.finish
             AND timestamp >= ($1::timestamptz[])[1] AND timestamp < ($2::timestamptz[])[cardinality($2)]
-            AND ($3::xid[] IS NULL OR (xmin IN (SELECT unnest($3::xid[]))) = $4::boolean)
+            AND ($4::xid[] IS NULL OR (xmin IN (SELECT unnest($4::xid[]))) = $5::boolean)
             AND event_type = 'view'
         OFFSET 0
     ) AS event
 ), purchases AS (
     SELECT
-        span.start AS time,
+        span.time,
         event.*
-    FROM unnest($1::timestamptz[], $2::timestamptz[]) AS span (start, finish)
+    FROM unnest($1::timestamptz[], $2::timestamptz[], $3::timestamptz[]) AS span (start, finish, time)
     CROSS JOIN LATERAL (
         SELECT
             event_data ->> 'currency' AS kind,
@@ -31,7 +31,7 @@ WITH views AS (
         FROM analytics_events
         WHERE timestamp >= span.start AND timestamp < span.finish
             AND timestamp >= ($1::timestamptz[])[1] AND timestamp < ($2::timestamptz[])[cardinality($2)]
-            AND ($3::xid[] IS NULL OR (xmin IN (SELECT unnest($3::xid[]))) = $4::boolean)
+            AND ($4::xid[] IS NULL OR (xmin IN (SELECT unnest($4::xid[]))) = $5::boolean)
             AND event_type = 'purchase'
         OFFSET 0
     ) AS event
