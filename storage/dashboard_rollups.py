@@ -48,9 +48,7 @@ class Survey:
     """What is known of a range and of the one before it, before any of it is read.
 
     Attributes:
-        previous_start: first moment of the range before.
         period_starts: first moments of the periods of the series, ascending; the first one is the range's own.
-        end: first moment after the range; of the next hour where its last hour has no events after it.
         ranges: what makes up the range, and the one before.
         series: what makes up the periods of the series.
         unfolded: all that is not folded until the end.
@@ -59,9 +57,7 @@ class Survey:
         aged_out: whether some of their raw events are gone.
     """
 
-    previous_start: datetime
     period_starts: Sequence[datetime]
-    end: datetime
     ranges: Sequence[RangeCover]
     series: Sequence[RangeCover]
     unfolded: Unfolded
@@ -91,9 +87,7 @@ async def survey_dashboard(
         covers = await cover_ranges(snapshot, asked, unfolded.opaque)
         ranges = covers[: len(spans)]
         return Survey(
-            previous_start=previous_start,
             period_starts=period_starts,
-            end=end,
             ranges=ranges,
             series=covers[len(spans) :],
             unfolded=unfolded,

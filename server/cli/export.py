@@ -15,14 +15,12 @@ from server.cli.client import address_option
 from server.cli.command_error import CommandError
 from server.cli.event_progress import EventProgress
 from server.cli.export_formats import FORMATS, EventWriter
-from server.cli.main import EXIT_FAILED
+from server.cli.main import EXIT_FAILED, EXIT_INTERRUPTED
 from server.cli.render import count_text, open_console
 from server.cli.report_events import list_pages
 from server.cli.report_scope import ScopeOptions, range_options
 from sociallive.analytics.v1.event_list_pb2 import ListEventsRequest
 
-EXIT_INTERRUPTED = 130
-"""What shells give a program that Ctrl-C ended."""
 STDOUT = "-"
 EVER = Timestamp(seconds=0)
 """An export without a range holds all there is; no event is older."""

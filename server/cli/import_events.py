@@ -17,13 +17,11 @@ from server.cli.client import address_option, open_channel
 from server.cli.command_error import CommandError
 from server.cli.event_progress import EventProgress
 from server.cli.import_plan import PlannedFile, plan_import
-from server.cli.main import EXIT_FAILED
+from server.cli.main import EXIT_FAILED, EXIT_INTERRUPTED
 from server.cli.render import open_console, print_line, print_table, printable
 from server.cli.sender import ChunkSender
 from sociallive.analytics.v1.track_pb2 import Rejection, TrackBatchResponse
 
-EXIT_INTERRUPTED = 130
-"""What shells give a program that Ctrl-C ended."""
 MOST_SHOWN = 20
 """Rejected records that are shown one by one: enough to see what is wrong."""
 GO_ON = "Run the same command again to go on: what is stored is recognised and counts as duplicate."

@@ -15,6 +15,8 @@ EXIT_USAGE = 2
 """The command line or a variable of the environment is wrong."""
 EXIT_UNAVAILABLE = 3
 """What the command needs, a server or a database, is not there or refuses."""
+EXIT_INTERRUPTED = 130
+"""What shells give a program that Ctrl-C ended."""
 
 
 class LazyGroup(click.Group):
