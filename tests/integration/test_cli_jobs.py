@@ -102,7 +102,7 @@ def test_the_list_tells_how_each_job_fares() -> None:
     fresh = {one["job"]: one for one in json.loads(run("jobs", "list", "--json").stdout)}
     assert list(fresh) == [job.name for job in JOBS]
     assert {one["last_run"] for one in fresh.values()} == {None}
-    assert datetime.fromisoformat(fresh["aggregate"]["next_run"]).minute == 2
+    assert datetime.fromisoformat(fresh["aggregate"]["next_run"]).minute % 5 == 2
     assert fresh["verify"]["next_run"] is None
     run_job("aggregate")
     lines = run("jobs", "list").stdout.splitlines()
