@@ -107,7 +107,7 @@ def test_the_list_tells_how_each_job_fares() -> None:
     run_job("aggregate")
     lines = run("jobs", "list").stdout.splitlines()
     (line,) = (line for line in lines if line.startswith("aggregate"))
-    assert line.split()[1:6] == ["2", "*", "*", "*", "*"]
+    assert line.split()[1:6] == ["2-57/5", "*", "*", "*", "*"]
     assert f"{datetime.now(UTC):%Y-%m-%d}" in line
     assert " done " in line
 
