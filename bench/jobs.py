@@ -21,10 +21,13 @@ import tempfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import uvloop
+
 from bench.ingest_rate import make_store, measure_ingest_ratio, repeat, timed
 from bench.job_data import make_events
 from bench.machine import describe_load, describe_machine
 from bench.sample_events import MessagePool, make_pool, make_rows
+from server.cli.worker import tune_collector
 from server.reports import dashboard
 from server.reports.desk import ReportDesk
 from sociallive.analytics.v1.dashboard_pb2 import GetDashboardRequest, Precision
@@ -152,7 +155,10 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, prog="python -m bench.jobs"
     )
     arguments.add_argument("--largest", type=int, default=max(SIZES.values()), help="stop at so many events")
-    figures = asyncio.run(run(arguments.parse_args().largest))
+    largest = arguments.parse_args().largest
+    tune_collector()
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:  # both as a worker does
+        figures = runner.run(run(largest))
     print(f"\nmachine  {describe_machine()}\nload     {describe_load()}")
     print(json.dumps({**figures, "machine": describe_machine()}))
 

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from itertools import chain, groupby
 from typing import Generic, TypeAlias
 
@@ -12,7 +13,7 @@ from storage.rollups.cover import SLICES, Period, Span, hours_of, overlap, parts
 from storage.rollups.facets import Facet
 from storage.rollups.memory import Keys, PartT, RollupKey
 from storage.rollups.periods import Timeframe
-from storage.rollups.raw_events import ALL
+from storage.rollups.raw_events import ALL, Written
 from storage.rollups.unfolded import Unfolded
 
 Wanted: TypeAlias = tuple[Period, bool | None]
@@ -104,7 +105,7 @@ def fresh_hours(cover: RangeCover, unfolded: Unfolded) -> Iterator[datetime]:
 
 async def read(snapshot: Snapshot, found: Found, facet: Facet[PartT]) -> Read[PartT]:
     """Add up a facet of what happened in a range."""
-    parts = [await _recall(snapshot, facet, found.rollups, facet.read_rollups)]
+    parts = [await _recall(snapshot, facet, found.rollups)]
     cut = await _read_cut(snapshot, found, facet)
     if found.fresh:
         fresh = {found.fresh[0].start: found.fresh}
@@ -149,14 +150,10 @@ def _cut(span: Span, keys: Sequence[RollupKey], unfolded: Unfolded) -> CutHour:
 
 
 async def _read_cut(snapshot: Snapshot, found: Found, facet: Facet[PartT]) -> dict[Span, list[PartT]]:
-    lengths = {str(length): length for length in SLICES}
-
-    async def read_slices(snapshot: Snapshot, keys: Sequence[RollupKey]) -> Mapping[RollupKey, PartT]:
-        groups = {key.timestamp: [Span(key.timestamp, key.timestamp + lengths[key.length])] for key in keys}
-        parts = await facet.read_events(snapshot, groups, found.unfolded.folded) if keys else {}
-        return {key: parts.get(key.timestamp) or facet.add([]) for key in keys}
-
-    parts = {span: [await _recall(snapshot, facet, cut.slices, read_slices)] for span, cut in found.cut.items()}
+    parts: dict[Span, list[PartT]] = {}
+    for span, cut in found.cut.items():
+        read_slices = partial(_read_slices, facet, found.unfolded.folded_in(_hour_of(span).start))
+        parts[span] = await _recall_blocks(snapshot, facet, cut.slices, read_slices)
     rest = {span.start: cut.rest for span, cut in found.cut.items() if cut.rest}
     fresh = {span.start: cut.fresh for span, cut in found.cut.items() if cut.fresh}
     for groups, written in ((rest, ALL), (fresh, found.unfolded.newer)):
@@ -167,34 +164,46 @@ async def _read_cut(snapshot: Snapshot, found: Found, facet: Facet[PartT]) -> di
     return parts
 
 
-async def _recall(
+async def _read_slices(
+    facet: Facet[PartT], folded: Written, snapshot: Snapshot, keys: Sequence[RollupKey]
+) -> dict[RollupKey, PartT]:
+    lengths = {str(length): length for length in SLICES}
+    groups = {key.timestamp: [Span(key.timestamp, key.timestamp + lengths[key.length])] for key in keys}
+    parts = await facet.read_events(snapshot, groups, folded) if keys else {}
+    return {key: parts.get(key.timestamp) or facet.add([]) for key in keys}
+
+
+async def _recall(snapshot: Snapshot, facet: Facet[PartT], keys: Keys) -> PartT:
+    """Return the sum of rollups, from memory where it is known, reading what is not."""
+    whole = snapshot.rollups.recall(facet.kind, keys)
+    if whole is None:
+        whole = facet.add(await _recall_blocks(snapshot, facet, keys, facet.read_rollups))
+        snapshot.rollups.keep(keys, whole)
+    return whole
+
+
+async def _recall_blocks(
     snapshot: Snapshot,
     facet: Facet[PartT],
     keys: Keys,
     read_new: Callable[[Snapshot, Sequence[RollupKey]], Awaitable[Mapping[RollupKey, PartT]]],
-) -> PartT:
-    """Return what the keys stand for, from memory where it is known, reading what is not."""
+) -> list[PartT]:
+    """Return the sums of blocks of what the keys stand for."""
     memory = snapshot.rollups
-    known = memory.recall(facet.kind, keys)
-    if known is not None:
-        return known
     blocks = [tuple(block) for _, block in groupby(keys, _block_of)]
-    of_blocks = [memory.recall(facet.kind, block) for block in blocks]
-    lacking = [key for block, known in zip(blocks, of_blocks, strict=True) if known is None for key in block]
-    parts = {key: memory.recall(facet.kind, (key,)) for key in lacking}
+    known = {block: memory.recall(facet.kind, block) for block in blocks}
+    parts = {key: memory.recall(facet.kind, (key,)) for block in blocks if known[block] is None for key in block}
     new = await read_new(snapshot, [key for key, part in parts.items() if part is None])
     for key, part in new.items():
         memory.keep((key,), part)
-    added = []
-    for block, sum_of_block in zip(blocks, of_blocks, strict=True):
+    sums = []
+    for block, sum_of_block in known.items():
         if sum_of_block is None:
-            added.append(facet.add([new[key] if part is None else part for key in block for part in (parts[key],)]))
-            memory.keep(block, added[-1])
+            sums.append(facet.add([new[key] if part is None else part for key in block for part in (parts[key],)]))
+            memory.keep(block, sums[-1])
         else:
-            added.append(sum_of_block)
-    whole = facet.add(added)
-    memory.keep(keys, whole)
-    return whole
+            sums.append(sum_of_block)
+    return sums
 
 
 def _block_of(key: RollupKey) -> Hashable:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import chain
 
 from asyncpg import Record
 
@@ -23,23 +24,22 @@ class Unfolded:
         fresh: those hours in which they can be told from the others, and where they lie: what happened is what the
             rollup tells and what they do.
         opaque: the other hours, of which only raw events can tell.
-        transactions: who has written the fresh events.
+        transactions: who has written the fresh events of each hour.
     """
 
     counts: Mapping[datetime, Mapping[str, int]]
     fresh: Mapping[datetime, Sequence[Span]]
     opaque: AbstractSet[datetime]
-    transactions: Sequence[int]
+    transactions: Mapping[datetime, Sequence[int]]
 
     @property
     def newer(self) -> Written:
-        """The fresh events."""
-        return Written(self.transactions, by_them=True)
+        """All fresh events."""
+        return Written(sorted({*chain.from_iterable(self.transactions.values())}), by_them=True)
 
-    @property
-    def folded(self) -> Written:
-        """All others of hours with fresh events, and of those with none."""
-        return Written(self.transactions or None, by_them=False)
+    def folded_in(self, hour: datetime) -> Written:
+        """The events that an hour's rollup counts; others of the same transaction may be fresh in another hour."""
+        return Written(self.transactions.get(hour), by_them=False)
 
 
 async def find_unfolded(snapshot: Snapshot, end: datetime) -> Unfolded:
@@ -50,7 +50,7 @@ async def find_unfolded(snapshot: Snapshot, end: datetime) -> Unfolded:
         counts={row["hour"]: dict(zip(row["event_types"], row["counts"], strict=True)) for row in rows},
         fresh={row["hour"]: list(_spans_of(row)) for row in fresh},
         opaque={row["hour"] for row in rows if row["starts"] is None},
-        transactions=sorted({transaction for row in fresh for transaction in row["transactions"]}),
+        transactions={row["hour"]: row["transactions"] for row in fresh},
     )
 
 

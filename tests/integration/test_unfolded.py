@@ -40,14 +40,15 @@ async def find(database: Database) -> Unfolded:
     """Find what is not folded, and see that a dashboard tells what raw events do."""
     reader = Reader(database)
     async with reader.snapshot(60) as snapshot:
-        summed, raw = await ask_both(snapshot, NOON - HOUR / 3, NOON + 10 * HOUR, "UTC")
-        check_alike(summed, raw)
+        for start in (NOON - HOUR / 3, NOON + HOUR / 6):
+            summed, raw = await ask_both(snapshot, start, NOON + 10 * HOUR, "UTC")
+            check_alike(summed, raw)
         return await find_unfolded(snapshot, EVER[1])
 
 
 async def test_nothing_is_unfolded_after_a_fold(database: Database) -> None:
     """Rollups are all there is."""
-    assert await find(database) == Unfolded({}, {}, set(), [])
+    assert await find(database) == Unfolded({}, {}, set(), {})
 
 
 async def test_late_events_of_a_folded_hour_are_fresh(database: Database) -> None:
@@ -64,7 +65,7 @@ async def test_late_events_of_a_folded_hour_are_fresh(database: Database) -> Non
     assert found.fresh[NOON] == [
         Span(moment, moment + timedelta(microseconds=1)) for moment in (late, late + HOUR / 3, late + HOUR / 2)
     ]
-    assert len(found.transactions) == 2
+    assert len(found.transactions[NOON]) == 2
 
 
 async def test_an_hour_that_was_never_folded_is_opaque(database: Database) -> None:
@@ -127,7 +128,7 @@ async def test_an_hour_is_opaque_where_a_transaction_is_folded_in_part(
 ) -> None:
     """What the same transaction wrote to it is folded; only that of another hour is not."""
     monkeypatch.setattr("storage.rollups.folding.HOURS_PER_FOLD", 1)
-    await store(database, make_row(timestamp=NOON), make_row(timestamp=NOON + HOUR))
+    await store(database, make_row(timestamp=NOON + HOUR / 2), make_row(timestamp=NOON + HOUR))
     refreshed: list[Any] = []
 
     async def stop_at_the_second(_connection: Connection, hours: Any) -> None:
@@ -140,7 +141,8 @@ async def test_an_hour_is_opaque_where_a_transaction_is_folded_in_part(
     monkeypatch.setattr(folding, "_refresh", stop_at_the_second)
     with pytest.raises(RuntimeError):
         await fold(database)
-    await store(database, make_row(timestamp=NOON))
+    assert list((await find(database)).fresh) == [NOON + HOUR]
+    await store(database, make_row(timestamp=NOON + HOUR / 2))
     found = await find(database)
     assert found.counts == {NOON: {"view": 1}, NOON + HOUR: {"view": 1}}
     assert found.opaque == {NOON}
