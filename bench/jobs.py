@@ -6,8 +6,9 @@ that shares this machine:
 dashboard   GetDashboard of 7 days until now, answered in this process, at each size, every ten seconds of event time;
             the slowest twentieth. `p95` is the default: at 100,000 events it counts them one by one, at more it
             estimates from rollups. `estimated_p95` estimates at every size, `ratio` compares these with the smallest
-            size; `first` is the first question, before any rollup is remembered. `unfolded_p95` has the events of the
-            last five minutes unfolded, and late ones, a twentieth as many, in hours all over the 7 days.
+            size; `first` is the first question, before any rollup is remembered, and in none of the others.
+            `unfolded_p95` has the events of the last five minutes unfolded, and late ones, a twentieth as many, in hours
+            all over the 7 days.
 fold        all hours of the largest size in one fold: rows read, rolled up and sketched.
 ingest      batches of 2,000 rows over one connection, with a fold every second and without, in turns.
 drop        a day of 1,000,000 rows is closed, detached and dropped, while another connection writes small batches to
@@ -18,6 +19,7 @@ import argparse
 import asyncio
 import json
 import tempfile
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -35,7 +37,7 @@ from storage.batch import Batch
 from storage.database import Database
 from storage.embedded import EmbeddedPostgres
 from storage.migrate import migrate
-from storage.partitions import analyze_grown, day_of
+from storage.partitions import day_of
 from storage.reader import Reader
 from storage.retention import drop_day
 from storage.rollups import fold
@@ -53,30 +55,46 @@ DASHBOARD_BUDGET_S = 40.0
 SMALL_BATCH = 20
 
 
-async def measure_dashboard(database: Database, now: datetime, precision: Precision) -> tuple[float, float]:
-    """Ask for dashboards of 7 days as somebody who looks on; return the 95th percentile, and the first, in ms."""
+async def measure_dashboard(database: Database, now: datetime, precision: Precision) -> tuple[float, list[float]]:
+    """Ask for dashboards of 7 days as somebody who looks on; return the first, and the others in order, in ms."""
     moments = iter(range(DASHBOARDS))
     desk = ReportDesk(Reader(database), now=lambda: now + ASKED_EVERY * next(moments), concurrent=1)
     taken: list[float] = []
     while len(taken) < DASHBOARDS and (sum(taken) < 1000 * DASHBOARD_BUDGET_S or len(taken) < 3):  # noqa: PLR2004 - as told
         question = GetDashboardRequest(timeframe="7d", precision=precision)
         taken.append(1000 * await timed(desk.answer(dashboard.answer, question, remaining_s=None)))
-    return sorted(taken)[int(0.95 * (len(taken) - 1) + 0.5)], taken[0]
+    return taken[0], sorted(taken[1:])
+
+
+def percentile(taken: Sequence[float], share: float) -> float:
+    """Find a percentile of figures in order, to a tenth."""
+    return round(taken[int(share * (len(taken) - 1) + 0.5)], 1)
 
 
 async def measure_dashboards(database: Database, name: str, size: int, now: datetime) -> dict[str, float]:
     """Measure the default, then estimates, also without what is remembered, and with events that are not folded."""
-    answered, _ = await measure_dashboard(database, now, Precision.PRECISION_UNSPECIFIED)
-    estimated, first = await measure_dashboard(database, now, Precision.PRECISION_ESTIMATED)
+    _, answered = await measure_dashboard(database, now, Precision.PRECISION_UNSPECIFIED)
+    first, estimated = await measure_dashboard(database, now, Precision.PRECISION_ESTIMATED)
     await make_unfolded(database, size, now)
-    unfolded, _ = await measure_dashboard(database, now, Precision.PRECISION_ESTIMATED)
+    _, unfolded = await measure_dashboard(database, now, Precision.PRECISION_ESTIMATED)
     await fold(database)
     return {
-        f"dashboard_{name}_p95_ms": round(answered, 1),
-        f"dashboard_{name}_estimated_p95_ms": round(estimated, 1),
+        f"dashboard_{name}_p95_ms": percentile(answered, 0.95),
+        f"dashboard_{name}_median_ms": percentile(answered, 0.5),
+        f"dashboard_{name}_estimated_p95_ms": percentile(estimated, 0.95),
         f"dashboard_{name}_first_ms": round(first, 1),
-        f"dashboard_{name}_unfolded_p95_ms": round(unfolded, 1),
+        f"dashboard_{name}_unfolded_p95_ms": percentile(unfolded, 0.95),
     }
+
+
+async def settle(database: Database) -> None:
+    """Do at once what Postgres would do in the next minutes, beside what is measured."""
+    connection = await database.address.connect("bench")
+    try:
+        await connection.execute("VACUUM (ANALYZE)")
+        await connection.execute("CHECKPOINT")
+    finally:
+        await connection.close()
 
 
 async def make_unfolded(database: Database, size: int, now: datetime) -> None:
@@ -120,7 +138,7 @@ async def measure(database: Database, largest: int) -> dict[str, float]:
         await make_events(database, size - stored, now - timedelta(days=DAYS), now, among=size)
         stored = size
         figures["fold_s_per_million"] = round(await timed(fold(database)) / (size / 1e6), 2)
-        await analyze_grown(database)
+        await settle(database)
         figures |= await measure_dashboards(database, name, size, now)
         print(f"{size:>10,} events  {json.dumps(figures)}", flush=True)
     pool = make_pool()

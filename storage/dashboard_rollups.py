@@ -101,12 +101,11 @@ async def sum_dashboard(snapshot: Snapshot, survey: Survey) -> DashboardRows:
     """Read what a dashboard shows from rollups, and from raw events where these lack them or are cut."""
     current, previous = survey.ranges
     with snapshot.expecting(little=True):
-        found, old_found = await find_rollups(snapshot, survey.ranges, survey.unfolded)
-        known = await read(snapshot, found, SUMS)
-        old_known = await read(snapshot, old_found, SUMS)
-        rankings = (await read(snapshot, found, RANKINGS)).whole
+        found = await find_rollups(snapshot, survey.ranges, survey.unfolded)
+        known, old_known = await read(snapshot, found, survey.unfolded, SUMS)
+        (ranked,) = await read(snapshot, found[:1], survey.unfolded, RANKINGS)
         counts = await count_periods(snapshot, survey.series, survey.unfolded, survey.period_starts, known.cut)
-    sums, old_sums = known.whole, old_known.whole
+    sums, old_sums, rankings = known.whole, old_known.whole, ranked.whole
     return DashboardRows(
         figures=_figures(sums, survey.newcomers[0]),
         previous=_figures(old_sums, survey.newcomers[1]),

@@ -47,14 +47,12 @@ class Found:
         fresh: where in these periods there are events that are not folded.
         cut: parts of hours.
         opaque: what only raw events can tell.
-        unfolded: tells which events are fresh.
     """
 
     rollups: Keys
     fresh: Sequence[Span]
     cut: Mapping[Span, CutHour]
     opaque: Sequence[Span]
-    unfolded: Unfolded
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +87,6 @@ async def find_rollups(snapshot: Snapshot, covers: Sequence[RangeCover], unfolde
                 fresh=[span for hour in fresh_hours(cover, unfolded) for span in unfolded.fresh[hour]],
                 cut={span: _cut(span, keys[hours[span], False], unfolded) for span in cut},
                 opaque=[span for span in parts[cover.span] if hours[span].start in unfolded.opaque],
-                unfolded=unfolded,
             )
         )
     return found
@@ -103,17 +100,23 @@ def fresh_hours(cover: RangeCover, unfolded: Unfolded) -> Iterator[datetime]:
             yield hour
 
 
-async def read(snapshot: Snapshot, found: Found, facet: Facet[PartT]) -> Read[PartT]:
-    """Add up a facet of what happened in a range."""
-    parts = [await _recall(snapshot, facet, found.rollups)]
-    cut = await _read_cut(snapshot, found, facet)
-    if found.fresh:
-        fresh = {found.fresh[0].start: found.fresh}
-        parts += (await facet.read_events(snapshot, fresh, found.unfolded.newer)).values()
-    for day, spans in groupby(found.opaque, lambda span: Timeframe.DAY.start_of(span.start)):
-        with snapshot.expecting(little=False):
-            parts += (await facet.read_events(snapshot, {day: list(spans)}, ALL)).values()
-    return Read(facet.add([*parts, *chain.from_iterable(cut.values())]), cut)
+async def read(
+    snapshot: Snapshot, ranges: Sequence[Found], unfolded: Unfolded, facet: Facet[PartT]
+) -> list[Read[PartT]]:
+    """Add up a facet of what happened in each range; what these have in common is asked for once."""
+    cut = await _read_cut(snapshot, {span: cut for found in ranges for span, cut in found.cut.items()}, unfolded, facet)
+    read_ranges = []
+    for found in ranges:
+        parts = [await _recall(snapshot, facet, found.rollups)]
+        if found.fresh:
+            fresh = {found.fresh[0].start: found.fresh}
+            parts += (await facet.read_events(snapshot, fresh, unfolded.newer)).values()
+        for day, spans in groupby(found.opaque, lambda span: Timeframe.DAY.start_of(span.start)):
+            with snapshot.expecting(little=False):
+                parts += (await facet.read_events(snapshot, {day: list(spans)}, ALL)).values()
+        parts += chain.from_iterable(cut[span] for span in found.cut)
+        read_ranges.append(Read(facet.add(parts), {span: cut[span] for span in found.cut}))
+    return read_ranges
 
 
 def _hour_of(span: Span) -> Period:
@@ -149,14 +152,17 @@ def _cut(span: Span, keys: Sequence[RollupKey], unfolded: Unfolded) -> CutHour:
     )
 
 
-async def _read_cut(snapshot: Snapshot, found: Found, facet: Facet[PartT]) -> dict[Span, list[PartT]]:
+async def _read_cut(
+    snapshot: Snapshot, hours: Mapping[Span, CutHour], unfolded: Unfolded, facet: Facet[PartT]
+) -> dict[Span, list[PartT]]:
+    """Read what adds up to each part of an hour; no two parts begin at the same time."""
     parts: dict[Span, list[PartT]] = {}
-    for span, cut in found.cut.items():
-        read_slices = partial(_read_slices, facet, found.unfolded.folded_in(_hour_of(span).start))
+    for span, cut in hours.items():
+        read_slices = partial(_read_slices, facet, unfolded.folded_in(_hour_of(span).start))
         parts[span] = await _recall_blocks(snapshot, facet, cut.slices, read_slices)
-    rest = {span.start: cut.rest for span, cut in found.cut.items() if cut.rest}
-    fresh = {span.start: cut.fresh for span, cut in found.cut.items() if cut.fresh}
-    for groups, written in ((rest, ALL), (fresh, found.unfolded.newer)):
+    rest = {span.start: cut.rest for span, cut in hours.items() if cut.rest}
+    fresh = {span.start: cut.fresh for span, cut in hours.items() if cut.fresh}
+    for groups, written in ((rest, ALL), (fresh, unfolded.newer)):
         read_now = await facet.read_events(snapshot, groups, written) if groups else {}
         for span, some in parts.items():
             if span.start in read_now:

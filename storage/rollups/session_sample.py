@@ -11,9 +11,8 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime, timedelta
-from fractions import Fraction
-from itertools import groupby
-from operator import itemgetter
+from itertools import compress, groupby
+from operator import itemgetter, mul, not_, sub
 from typing import NamedTuple, TypeAlias
 
 MAX_KEYS = 1024
@@ -161,24 +160,24 @@ def estimate_errors(sample: SessionSample) -> SessionErrors:
     """
     out = 1 - sample.threshold / NO_THRESHOLD
     # Sums over keys of sessions and of microseconds, of their squares and of their product: integers, so exact.
-    sessions = length_us = squares = squares_us = products = 0
-    known_key, count, key_us = -1, 0, 0
-    for key, inferred, first, last in zip(*sample[1:], strict=True):
-        if key != known_key:
-            squares += count * count
-            squares_us += key_us * key_us
-            products += count * key_us
-            known_key, count, key_us = key, 0, 0
-        more = 1 + (last - first) // LONGEST_US if inferred else 1
-        count += more
-        key_us += last - first
-        sessions += more
-        length_us += last - first
+    lengths_us = list(map(sub, sample.lasts, sample.firsts))
+    of_ids = list(compress(lengths_us, map(not_, sample.inferred)))
+    sessions = squares = len(of_ids)
+    products = sum(of_ids)
+    squares_us = sum(map(mul, of_ids, of_ids))
+    inferred = compress(zip(sample.keys, lengths_us, strict=True), sample.inferred)
+    for _, stretches in groupby(inferred, itemgetter(0)):
+        count = key_us = 0
+        for _, length_us in stretches:
+            count += 1 + length_us // LONGEST_US
+            key_us += length_us
+        sessions += count
+        squares += count * count
+        squares_us += key_us * key_us
+        products += count * key_us
     if not out or not sessions:
         return SessionErrors(0.0, 0.0)
-    squares += count * count
-    squares_us += key_us * key_us
-    products += count * key_us
-    mean_us = Fraction(length_us, sessions)
-    spread = squares_us - 2 * mean_us * products + mean_us**2 * squares
-    return SessionErrors(math.sqrt(out * squares) / sessions, math.sqrt(out * spread) / length_us if length_us else 0.0)
+    total_us = sum(lengths_us)
+    # The sum of squares of what a key's microseconds differ from its sessions' share of all.
+    spread = (squares_us * sessions**2 - 2 * total_us * sessions * products + total_us**2 * squares) / sessions**2
+    return SessionErrors(math.sqrt(out * squares) / sessions, math.sqrt(out * spread) / total_us if total_us else 0.0)
