@@ -7,8 +7,8 @@ dashboard   GetDashboard of 7 days until now, answered in this process, at each 
             the slowest twentieth. `p95` is the default: at 100,000 events it counts them one by one, at more it
             estimates from rollups. `estimated_p95` estimates at every size, `ratio` compares these with the smallest
             size; `first` is the first question, before any rollup is remembered, and in none of the others.
-            `unfolded_p95` has the events of the last five minutes unfolded, and late ones, a twentieth as many, in hours
-            all over the 7 days.
+            `unfolded_p95` has the events of the last five minutes unfolded, and late ones, a twentieth as many, in
+            hours all over the 7 days.
 fold        all hours of the largest size in one fold: rows read, rolled up and sketched.
 ingest      batches of 2,000 rows over one connection, with a fold every second and without, in turns.
 drop        a day of 1,000,000 rows is closed, detached and dropped, while another connection writes small batches to
