@@ -4,6 +4,7 @@
 -- Events are stored by the transaction that queues their delta, so they have its xmin. They are told apart where that finds
 -- as many as the deltas say: no events were removed, and none were written under a savepoint. An hour without a rollup has
 -- nothing to be told from. Spans are those of the deltas, joined where less than a minute lies between them.
+-- What is found is joined when all is found: the queue is empty after a fold, and Postgres may expect one row of it.
 -- The queue is short, and read whole; leans on the partitions' bounds and the index (event_type, timestamp).
 WITH deltas AS MATERIALIZED (
     SELECT
@@ -20,7 +21,7 @@ WITH deltas AS MATERIALIZED (
     SELECT hour, event_type, CAST(sum(count) AS bigint) AS count, min(count) AS least
     FROM deltas
     GROUP BY hour, event_type
-), hours AS (
+), hours AS MATERIALIZED (
     SELECT
         hour,
         array_agg(event_type) AS event_types,
@@ -33,7 +34,7 @@ WITH deltas AS MATERIALIZED (
         ) AS is_comparable
     FROM types
     GROUP BY hour
-), transactions AS (
+), transactions AS MATERIALIZED (
     SELECT hour, array_agg(transaction) AS transactions
     FROM (SELECT hour, transaction FROM deltas GROUP BY hour, transaction) AS written
     GROUP BY hour
@@ -57,7 +58,7 @@ WITH deltas AS MATERIALIZED (
     SELECT hour, min(first_at) AS first_at, max(last_at) AS last_at
     FROM numbered
     GROUP BY hour, place
-), found AS (
+), found AS MATERIALIZED (
     SELECT
         hour,
         array_agg(first_at ORDER BY first_at) AS starts,
