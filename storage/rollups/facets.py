@@ -15,7 +15,7 @@ from storage.rollups.memory import PartT, RollupKey
 from storage.rollups.ranking import Ranking
 from storage.rollups.raw_events import Groups, Written, aggregate_events, rank_events
 from storage.rollups.session_sample import SessionSample
-from storage.rollups.sketch import unpack
+from storage.rollups.sketch import EMPTY, unpack
 from storage.rollups.sums import Sums, add_up, sums_of
 from storage.rollups.totals import Distinct, Total, Totals
 
@@ -46,7 +46,8 @@ async def _read_sums(snapshot: Snapshot, keys: Sequence[RollupKey]) -> dict[Roll
         totals.rows[time, row["event_type"]] = Total(row["count"], row["metadata"])
     for row in await snapshot.fetch("rollup_sketches", *_places(keys)):
         time, totals = by_place[row["timeframe"], row["timestamp"], row["frozen"]]
-        totals.sketches[time] = Distinct(*(unpack(row[kind]) for kind in Distinct._fields))
+        # Sessions are known by their sample.
+        totals.sketches[time] = Distinct(unpack(row["actors"]), EMPTY, unpack(row["streams"]))
     for row in await snapshot.fetch("rollup_samples", *_places(keys)):
         time, totals = by_place[row["timeframe"], row["timestamp"], row["frozen"]]
         totals.samples[time] = SessionSample(*(row[part] for part in SessionSample._fields))

@@ -8,6 +8,7 @@ HyperLogLog sketches" (2017), algorithm 6, which needs no tables and holds from 
 import math
 import zlib
 from collections.abc import Iterable
+from functools import lru_cache
 
 REGISTER_BITS = 14
 REGISTERS = 1 << REGISTER_BITS
@@ -15,6 +16,8 @@ MAX_RANK = 64 - REGISTER_BITS + 1
 """Of the 64 bits of a hash those that do not choose the register, and one for when all of them are zero."""
 STANDARD_ERROR = 1.04 / math.sqrt(REGISTERS)
 EMPTY = bytes(REGISTERS)
+MOST_ESTIMATES = 64
+"""1 MiB of sketches: what a few events add to a week has mostly been seen, and changes nothing."""
 PACK_LEVEL = 1
 """Higher ones take longer, and save little: most sketches are nearly all zeros, the others nearly random."""
 
@@ -67,6 +70,7 @@ def merge_sketches(sketches: Iterable[bytes]) -> bytes:
     return merged.to_bytes(REGISTERS)
 
 
+@lru_cache(maxsize=MOST_ESTIMATES)
 def estimate(sketch: bytes) -> float:
     """Estimate how many distinct values a sketch has seen."""
     counts = [0] * (MAX_RANK + 1)

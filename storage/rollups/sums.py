@@ -2,7 +2,7 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal, localcontext
@@ -11,7 +11,7 @@ from typing import TypeAlias
 from storage.rollups.numbers import EXACTLY, Number, add_numbers, keep_largest
 from storage.rollups.session_sample import SessionSample, merge_samples
 from storage.rollups.sketch import EMPTY, estimate, merge_sketches
-from storage.rollups.totals import Distinct, Total, Totals
+from storage.rollups.totals import Total, Totals
 
 Measures: TypeAlias = Mapping[str, Mapping[str, Number]]
 """What `metadata` holds: a number by measure and key."""
@@ -22,7 +22,6 @@ ENTRIES_OF_SUMS = 10
 """What one takes up that is empty."""
 ENTRIES_OF_SKETCH = 64
 """Its 16 KiB, as entries."""
-NOBODY = Distinct(EMPTY, EMPTY, EMPTY)
 NO_SESSIONS = SessionSample()
 
 
@@ -33,13 +32,14 @@ class Sums:
     Attributes:
         counts: events.
         measures: what `metadata` holds.
-        distinct: sketches of actors, sessions and live streams.
+        actors, streams: sketches of the actors and of the live streams.
         sample: of sessions.
     """
 
     counts: Mapping[str, int] = field(default_factory=dict)
     measures: Mapping[str, Measures] = field(default_factory=dict)
-    distinct: Distinct = NOBODY
+    actors: bytes = EMPTY
+    streams: bytes = EMPTY
     sample: SessionSample = NO_SESSIONS
 
     @property
@@ -50,19 +50,19 @@ class Sums:
     @property
     def entries(self) -> int:
         """How much memory this takes, in entries of some 210 bytes."""
-        sketches = sum(sketch is not EMPTY for sketch in self.distinct)
+        sketches = (self.actors is not EMPTY) + (self.streams is not EMPTY)
         measured = sum(len(keys) for measures in self.measures.values() for keys in measures.values())
         return ENTRIES_OF_SUMS + ENTRIES_OF_SKETCH * sketches + measured + len(self.sample.keys)
 
     @property
     def users(self) -> int:
         """Distinct actors, estimated."""
-        return round(estimate(self.distinct.actors))
+        return round(estimate(self.actors))
 
     @property
     def live_streams(self) -> int:
         """Distinct live streams, estimated."""
-        return round(estimate(self.distinct.streams))
+        return round(estimate(self.streams))
 
     def keys_of(self, measure: str, event_type: str) -> Mapping[str, Number]:
         """Return the numbers of a measure of one type by key; empty where there are none."""
@@ -84,8 +84,8 @@ def sums_of(totals: Totals) -> dict[datetime, Sums]:
         time: Sums(
             counts={event_type: total.count for event_type, total in of_types},
             measures={event_type: json.loads(total.metadata, parse_float=Decimal) for event_type, total in of_types},
-            # Most hours have no streams: one sketch that is empty stands for all.
-            distinct=Distinct(*(EMPTY if sketch == EMPTY else sketch for sketch in totals.sketches[time])),
+            actors=totals.sketches[time].actors,
+            streams=_one_empty(totals.sketches[time].streams),
             sample=totals.samples.get(time, NO_SESSIONS),
         )
         for time, of_types in rows.items()
@@ -109,16 +109,15 @@ def add_up(parts: Sequence[Sums]) -> Sums:
     return Sums(
         counts,
         measures,
-        merge_distinct(part.distinct for part in parts),
+        _merge_known([part.actors for part in parts if part.actors is not EMPTY]),
+        _merge_known([part.streams for part in parts if part.streams is not EMPTY]),
         merge_samples(part.sample for part in parts),
     )
 
 
-def merge_distinct(some: Iterable[Distinct]) -> Distinct:
-    """Merge sketches, each kind for itself."""
-    kinds = zip(*some, strict=True)
-    merged = [_merge_known([sketch for sketch in kind if sketch is not EMPTY]) for kind in kinds]
-    return Distinct(*merged) if merged else NOBODY
+def _one_empty(sketch: bytes) -> bytes:
+    """Let one sketch that is empty stand for all: most hours have no streams."""
+    return EMPTY if sketch == EMPTY else sketch
 
 
 def _merge_known(sketches: Sequence[bytes]) -> bytes:
