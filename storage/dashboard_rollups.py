@@ -24,7 +24,7 @@ from storage.dashboard_rows import (
 )
 from storage.reader import Snapshot
 from storage.rollups.aged import RangeCover, cover_ranges
-from storage.rollups.counting import count_at_most, count_periods
+from storage.rollups.counting import count_periods
 from storage.rollups.cover import LONGEST_FIRST, Span, join_spans
 from storage.rollups.facets import RANKINGS, SUMS
 from storage.rollups.frequencies import Frequencies, Rankings, find_most_frequent
@@ -32,7 +32,7 @@ from storage.rollups.lengths import LARGEST_ERROR, find_median
 from storage.rollups.newcomers import count_newcomers
 from storage.rollups.numbers import Number
 from storage.rollups.periods import Timeframe
-from storage.rollups.reading import find_rollups, read
+from storage.rollups.reading import Found, find_rollups, read
 from storage.rollups.session_sample import estimate_errors, estimate_sessions
 from storage.rollups.sketch import STANDARD_ERROR
 from storage.rollups.sums import LARGEST, Sums
@@ -49,21 +49,26 @@ class Survey:
 
     Attributes:
         period_starts: first moments of the periods of the series, ascending; the first one is the range's own.
-        ranges: what makes up the range, and the one before.
+        ranges: what the range, and the one before, are read from.
         series: what makes up the periods of the series.
         unfolded: all that is not folded until the end.
+        unknown: parts of both ranges of which nothing tells what happened in them.
         newcomers: how many users and sessions were first seen in the range, and in the one before.
-        events_at_most: how many events both have; parts of hours may count as a whole.
         aged_out: whether some of their raw events are gone.
     """
 
     period_starts: Sequence[datetime]
-    ranges: Sequence[RangeCover]
+    ranges: Sequence[Found]
     series: Sequence[RangeCover]
     unfolded: Unfolded
+    unknown: Sequence[Span]
     newcomers: Sequence[int]
-    events_at_most: int
     aged_out: bool
+
+    @property
+    def events_at_most(self) -> int:
+        """How many events both ranges have; hours that they cut count as a whole."""
+        return sum(found.events_at_most for found in self.ranges)
 
 
 async def survey_dashboard(
@@ -85,25 +90,23 @@ async def survey_dashboard(
         periods = [Span(*bounds) for bounds in zip(period_starts, [*period_starts[1:], end], strict=True)]
         asked = [(span, LONGEST_FIRST) for span in spans] + [(period, SERIES_TIMEFRAMES) for period in periods]
         covers = await cover_ranges(snapshot, asked, unfolded.opaque)
-        ranges = covers[: len(spans)]
+        current, previous = covers[: len(spans)]
         return Survey(
             period_starts=period_starts,
-            ranges=ranges,
+            ranges=await find_rollups(snapshot, [current, previous], unfolded),
             series=covers[len(spans) :],
             unfolded=unfolded,
             newcomers=await count_newcomers(snapshot, spans, unfolded),
-            events_at_most=await count_at_most(snapshot, ranges, unfolded),
+            unknown=join_spans([*previous.unknown, *current.unknown]),
             aged_out=aged["aged_out"],
         )
 
 
 async def sum_dashboard(snapshot: Snapshot, survey: Survey) -> DashboardRows:
     """Read what a dashboard shows from rollups, and from raw events where these lack them or are cut."""
-    current, previous = survey.ranges
     with snapshot.expecting(little=True):
-        found = await find_rollups(snapshot, survey.ranges, survey.unfolded)
-        known, old_known = await read(snapshot, found, survey.unfolded, SUMS)
-        (ranked,) = await read(snapshot, found[:1], survey.unfolded, RANKINGS)
+        known, old_known = await read(snapshot, survey.ranges, survey.unfolded, SUMS)
+        (ranked,) = await read(snapshot, survey.ranges[:1], survey.unfolded, RANKINGS)
         counts = await count_periods(snapshot, survey.series, survey.unfolded, survey.period_starts, known.cut)
     sums, old_sums, rankings = known.whole, old_known.whole, ranked.whole
     return DashboardRows(
@@ -119,7 +122,7 @@ async def sum_dashboard(snapshot: Snapshot, survey: Survey) -> DashboardRows:
         top_paths=_top_paths(rankings.paths),
         as_of=_as_of(sums),
         estimates=list(_estimates(sums, old_sums, rankings)),
-        unknown=join_spans([*previous.unknown, *current.unknown]),
+        unknown=survey.unknown,
         unknown_series=join_spans(span for found in survey.series for span in found.unknown),
     )
 

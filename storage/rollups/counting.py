@@ -10,7 +10,7 @@ from typing import TypeAlias
 from storage.predicates import Query
 from storage.reader import Snapshot
 from storage.rollups.aged import RangeCover
-from storage.rollups.cover import Period, Span, hours_of, join_spans, parts_of_hours
+from storage.rollups.cover import Span, join_spans, parts_of_hours
 from storage.rollups.periods import Timeframe
 from storage.rollups.reading import Wanted, fresh_hours, wanted_of
 from storage.rollups.sums import Sums
@@ -56,17 +56,6 @@ async def count_periods(
         for event_type, count in chain.from_iterable(sums.counts.items() for sums in known.get(part, ())):
             counts[bisect_right(starts, part.start), event_type] += count
     return counts
-
-
-async def count_at_most(snapshot: Snapshot, covers: Sequence[RangeCover], unfolded: Unfolded) -> int:
-    """Tell how many events some ranges have: hours that they cut count as a whole."""
-    wanted = [wanted for found in covers for wanted in wanted_of(found)]
-    cut = {hour for found in covers for span in found.rest for hour in hours_of(span)}
-    wanted += [(Period(Timeframe.HOUR, hour), None) for hour in sorted(cut)]
-    rows = await snapshot.fetch_query(_counts_query(wanted, ()))
-    folded: int = sum(row["count"] for row in rows)
-    added = {hour for found in covers for hour in fresh_hours(found, unfolded)}
-    return folded + sum(sum(unfolded.counts[hour].values()) for hour in added | cut & unfolded.counts.keys())
 
 
 def _counts_query(wanted: Sequence[Wanted], starts: Sequence[datetime]) -> Query:

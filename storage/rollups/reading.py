@@ -9,7 +9,7 @@ from typing import Generic, TypeAlias
 
 from storage.reader import Snapshot
 from storage.rollups.aged import RangeCover
-from storage.rollups.cover import SLICES, Period, Span, hours_of, overlap, parts_of_hours, slice_hour
+from storage.rollups.cover import MINUTE, SLICES, Period, Span, hours_of, overlap, parts_of_hours, slice_hour
 from storage.rollups.facets import Facet
 from storage.rollups.memory import Keys, PartT, RollupKey
 from storage.rollups.periods import Timeframe
@@ -47,12 +47,14 @@ class Found:
         fresh: where in these periods there are events that are not folded.
         cut: parts of hours.
         opaque: what only raw events can tell.
+        events_at_most: how many events it has; hours that it cuts count as a whole.
     """
 
     rollups: Keys
     fresh: Sequence[Span]
     cut: Mapping[Span, CutHour]
     opaque: Sequence[Span]
+    events_at_most: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,17 +78,22 @@ async def find_rollups(snapshot: Snapshot, covers: Sequence[RangeCover], unfolde
     parts = {cover.span: list(parts_of_hours(cover.rest)) for cover in covers}
     hours = {span: _hour_of(span) for spans in parts.values() for span in spans}
     wanted: set[Wanted] = {wanted for cover in covers for wanted in wanted_of(cover)}
-    wanted |= {(hour, False) for hour in hours.values() if hour.start not in unfolded.opaque}
-    keys = await _find_keys(snapshot, list(wanted))
+    wanted |= {(hour, False) for hour in hours.values()}
+    keys, counts = await _find_keys(snapshot, list(wanted))
     found = []
     for cover in covers:
         cut = [span for span in parts[cover.span] if hours[span].start not in unfolded.opaque]
+        rollups = tuple(key for wanted in wanted_of(cover) for key in keys[wanted])
+        touched = {hours[span] for span in parts[cover.span]}
+        counted = {*rollups, *(key for hour in touched for key in keys[hour, False])}
+        added = {hour.start for hour in touched} | {*fresh_hours(cover, unfolded)}
         found.append(
             Found(
-                rollups=tuple(key for wanted in wanted_of(cover) for key in keys[wanted]),
+                rollups=rollups,
                 fresh=[span for hour in fresh_hours(cover, unfolded) for span in unfolded.fresh[hour]],
                 cut={span: _cut(span, keys[hours[span], False], unfolded) for span in cut},
                 opaque=[span for span in parts[cover.span] if hours[span].start in unfolded.opaque],
+                events_at_most=sum(counts[key] for key in counted) + unfolded.count_in(added),
             )
         )
     return found
@@ -123,8 +130,10 @@ def _hour_of(span: Span) -> Period:
     return Period(Timeframe.HOUR, Timeframe.HOUR.start_of(span.start))
 
 
-async def _find_keys(snapshot: Snapshot, wanted: Sequence[Wanted]) -> dict[Wanted, list[RollupKey]]:
-    """Find what there is of each of these rollups."""
+async def _find_keys(
+    snapshot: Snapshot, wanted: Sequence[Wanted]
+) -> tuple[dict[Wanted, list[RollupKey]], dict[RollupKey, int]]:
+    """Find what there is of each of these rollups, and how many events each counts."""
     rows = await snapshot.fetch(
         "rollup_versions",
         [period.timeframe.value for period, _ in wanted],
@@ -132,10 +141,12 @@ async def _find_keys(snapshot: Snapshot, wanted: Sequence[Wanted]) -> dict[Wante
         [frozen for _, frozen in wanted],
     )
     keys: dict[Wanted, list[RollupKey]] = {asked: [] for asked in wanted}
+    counts: dict[RollupKey, int] = {}
     for row in rows:
         key = RollupKey(row["timeframe"], row["timestamp"], row["frozen"], row["version"])
         keys[Period(Timeframe(key.length), key.timestamp), row["asked"]].append(key)
-    return keys
+        counts[key] = row["events"] or 0
+    return keys, counts
 
 
 def _cut(span: Span, keys: Sequence[RollupKey], unfolded: Unfolded) -> CutHour:
@@ -213,6 +224,8 @@ async def _recall_blocks(
 
 
 def _block_of(key: RollupKey) -> Hashable:
+    if key.length == str(MINUTE):
+        return key  # which change every minute, and hold little
     if key.length in {Timeframe.DAY.value, Timeframe.MONTH.value}:
         return key.length
     return key.length, key.timestamp.date(), key.timestamp.hour // BLOCK_HOURS

@@ -1,6 +1,6 @@
 """What is not folded: the hours with events that their rollups lack, and which events these are."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -31,6 +31,10 @@ class Unfolded:
     fresh: Mapping[datetime, Sequence[Span]]
     opaque: AbstractSet[datetime]
     transactions: Mapping[datetime, Sequence[int]]
+
+    def count_in(self, hours: Iterable[datetime]) -> int:
+        """Count the unfolded events of hours."""
+        return sum(sum(self.counts.get(hour, {}).values()) for hour in hours)
 
     @property
     def newer(self) -> Written:
