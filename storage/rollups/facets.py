@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Generic
 
 from storage.reader import Snapshot
-from storage.rollups.frequencies import Rankings, add_rankings, read_rankings
+from storage.rollups.frequencies import Rankings, add_rankings, rankings_of
 from storage.rollups.memory import PartT, RollupKey
 from storage.rollups.ranking import Ranking
 from storage.rollups.raw_events import Groups, Written, aggregate_events, rank_events
@@ -63,14 +63,14 @@ async def _read_rankings(snapshot: Snapshot, keys: Sequence[RollupKey]) -> dict[
     for row in await snapshot.fetch("rollup_rankings", *_places(keys)):
         ranking = Ranking(*(row[part] for part in Ranking._fields))
         found[row["timeframe"], row["timestamp"], row["frozen"]].append((row["ranking"], ranking))
-    return {key: read_rankings(found[key[:3]]) for key in keys}
+    return {key: rankings_of(found[key[:3]]) for key in keys}
 
 
 async def _rank_events(snapshot: Snapshot, groups: Groups, written: Written) -> dict[datetime, Rankings]:
     found: defaultdict[datetime, list[tuple[str, Ranking]]] = defaultdict(list)
     for (time, name), ranking in (await rank_events(snapshot.fetch_query, groups, written)).items():
         found[time].append((name, ranking))
-    return {time: read_rankings(some) for time, some in found.items()}
+    return {time: rankings_of(some) for time, some in found.items()}
 
 
 def _places(keys: Sequence[RollupKey]) -> tuple[list[str], list[object], list[bool]]:

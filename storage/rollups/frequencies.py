@@ -37,8 +37,8 @@ class Rankings:
         return 1 + len(self.content.counts) + len(self.paths.counts)
 
 
-def read_rankings(rankings: Iterable[tuple[str, Ranking]]) -> Rankings:
-    """Read the rankings of one period by their names; each may occur once or not."""
+def rankings_of(rankings: Iterable[tuple[str, Ranking]]) -> Rankings:
+    """Return the rankings of one period, given by name; each may occur once or not."""
     return Rankings(**{name: _read_frequencies(ranking) for name, ranking in rankings})
 
 

@@ -27,15 +27,13 @@ class Written(NamedTuple):
 
 
 ALL = Written()
-
-
 Groups: TypeAlias = Mapping[datetime, Sequence[Span]]
 """Spans that are read as if they were one, by what they are known by."""
 Fetch: TypeAlias = Callable[[Query], Awaitable[Sequence[Record]]]
 """Reads the rows of a statement."""
 
 
-def fetch_on(connection: Connection) -> Fetch:
+def _fetch_on(connection: Connection) -> Fetch:
     """Read on a connection."""
 
     async def fetch(query: Query) -> Sequence[Record]:
@@ -48,7 +46,7 @@ def fetch_on(connection: Connection) -> Fetch:
 async def read_events(connection: Connection, hours: Iterable[datetime]) -> Totals:
     """Make totals of the raw events of hours."""
     groups = {hour: [Span(hour, Timeframe.HOUR.end_of(hour))] for hour in hours}
-    fetch = fetch_on(connection)
+    fetch = _fetch_on(connection)
     totals = await aggregate_events(fetch, groups)
     totals.rankings = await rank_events(fetch, groups)
     return totals
