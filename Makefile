@@ -19,7 +19,7 @@ IN_PARALLEL = --numprocesses $(TEST_PROCESSES) --dist loadfile --no-loadscope-re
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help up demo test check static bench bench-ingest bench-soak bench-hostile bench-reports bench-jobs bench-validate bench-gateway chaos chaos-jobs gen tools lock fmt clean
+.PHONY: help up demo test findings check static bench bench-ingest bench-soak bench-hostile bench-reports bench-jobs bench-validate bench-gateway chaos chaos-jobs gen tools lock fmt clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,6 +53,9 @@ test: ## Set everything up and run the tests
 	@$(MAKE) --silent --no-print-directory --jobs=2 $(VENV)/.dev .deps/googleapis tools
 	@echo "==> tests"
 	@PATH="$(CURDIR)/$(TOOLS):$$PATH" $(BIN)/python -m pytest $(IN_PARALLEL)
+
+findings: $(VENV)/.dev ## List the known faults that no test shows to be mended
+	@$(BIN)/python -m tools.findings
 
 check: ## Everything CI checks: format, lint, types, contracts, generated code, migrations, tests
 	@$(MAKE) --silent --no-print-directory --jobs=2 static tools
