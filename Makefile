@@ -107,10 +107,11 @@ chaos: $(VENV)/.dev ## Kill, freeze, cut and fill under load, and see that no ac
 chaos-jobs: $(VENV)/.dev ## Run three schedulers at a tick a second for a minute, and kill the one that runs, again and again
 	@$(BIN)/python -m tests.chaos.schedulers
 
-.deps/googleapis: | $(VENV)/.dev
+.deps/googleapis: Makefile | $(VENV)/.dev
 	@mkdir -p $@/google/api
 	@$(BIN)/python -c 'import google.api, pathlib, shutil; source = pathlib.Path(list(google.api.__path__)[0]); \
-		[shutil.copy(source / name, "$@/google/api") for name in ("annotations.proto", "http.proto")]'
+		[shutil.copy(source / name, "$@/google/api") for name in ("annotations.proto", "http.proto", "httpbody.proto")]'
+	@touch $@
 
 gen: $(VENV)/.dev .deps/googleapis tools ## Generate the code under generated/, docs/events.md and gateway/openapi.json
 	@$(BIN)/buf generate proto

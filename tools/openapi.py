@@ -15,12 +15,10 @@ Json = dict[str, Any]
 
 SERVICES = ("analytics_service", "schema_service")
 """The descriptions to merge: those of the services that the gateway opens."""
-ENVELOPE = ("eventId", "schemaVersion", "userId", "sessionId", "timestamp", "sentAt", "sequence", "platform")
-"""Fields of an event that go into the query where the body is its payload."""
-PAYLOAD_PATHS = frozenset(
-    f"/analytics/events/{name}" for name in ("view", "engagement", "purchase", "stream", "session")
-)
-EVENT = "sociallive.analytics.v1.Event"
+ONE_EVENT_PATHS = frozenset({"/analytics/events/track", "/analytics/events/{event_type}"})
+BODY_PATHS = frozenset({*ONE_EVENT_PATHS, "/analytics/events/batch", "/analytics/events/validate"})
+"""What takes a body: `google.api.HttpBody` in the contract, since the server reads the JSON itself."""
+BESIDE_THE_BODY = frozenset({"event_type", "backfill"})
 
 BY_THE_SERVER = {
     409: "The id belongs to another event, which stays.",
@@ -60,7 +58,7 @@ def complete(folder: Path) -> Json:
     paths = {path: item for part in parts for path, item in part["paths"].items()}
     for path, item in paths.items():
         for method, operation in item.items():
-            _complete_operation(path, method, operation, schemas)
+            _complete_operation(path, method, operation)
     for path in HEALTH_PATHS:
         paths[path] = {"get": _health()}
     return {
@@ -77,26 +75,21 @@ def complete(folder: Path) -> Json:
     }
 
 
-def _complete_operation(path: str, method: str, operation: Json, schemas: Json) -> None:
+def _complete_operation(path: str, method: str, operation: Json) -> None:
     statuses = [*EVERYWHERE]
     if method == "post":
         statuses += WITH_A_BODY
-        if path in PAYLOAD_PATHS or path.endswith("/track"):
+        if path in ONE_EVENT_PATHS:
             statuses.append(409)
         content = operation["requestBody"]["content"]
         # What navigator.sendBeacon calls a text.
         content["text/plain"] = {"schema": {"type": "string", "description": "The same JSON as text."}}
     if path == FOUND_BY_NAME:
         statuses.append(404)
-    if path in PAYLOAD_PATHS:
-        properties = schemas[EVENT]["properties"]
-        operation["parameters"] = [_envelope_parameter(name, properties[name]) for name in ENVELOPE]
+    if path in BODY_PATHS:
+        # A variable of the path, or a flag: the generator takes the message's other fields for parameters as well.
+        operation["parameters"] = [each for each in operation["parameters"] if each["name"] in BESIDE_THE_BODY]
     operation["responses"].update({str(status): _failure(status) for status in sorted(statuses)})
-
-
-def _envelope_parameter(name: str, property_: Json) -> Json:
-    schema = {key: value for key, value in property_.items() if key != "description"}
-    return {"name": f"event.{name}", "in": "query", "description": property_["description"], "schema": schema}
 
 
 def _failure(status: int) -> Json:

@@ -122,14 +122,16 @@ class GetRejectedEventRequest(_message.Message):
     def __init__(self, rejection_id: _Optional[str] = ...) -> None: ...
 
 class GetRejectedEventResponse(_message.Message):
-    __slots__ = ("rejected_event", "event", "payload")
+    __slots__ = ("rejected_event", "event", "payload", "payload_type")
     REJECTED_EVENT_FIELD_NUMBER: _ClassVar[int]
     EVENT_FIELD_NUMBER: _ClassVar[int]
     PAYLOAD_FIELD_NUMBER: _ClassVar[int]
+    PAYLOAD_TYPE_FIELD_NUMBER: _ClassVar[int]
     rejected_event: RejectedEvent
     event: _event_pb2.Event
     payload: bytes
-    def __init__(self, rejected_event: _Optional[_Union[RejectedEvent, _Mapping]] = ..., event: _Optional[_Union[_event_pb2.Event, _Mapping]] = ..., payload: _Optional[bytes] = ...) -> None: ...
+    payload_type: str
+    def __init__(self, rejected_event: _Optional[_Union[RejectedEvent, _Mapping]] = ..., event: _Optional[_Union[_event_pb2.Event, _Mapping]] = ..., payload: _Optional[bytes] = ..., payload_type: _Optional[str] = ...) -> None: ...
 
 class ReplayRejectedEventsRequest(_message.Message):
     __slots__ = ("rejection_ids", "filter", "patch", "dry_run", "backfill", "limit", "page_token")

@@ -1,4 +1,5 @@
 from google.api import annotations_pb2 as _annotations_pb2
+from google.api import httpbody_pb2 as _httpbody_pb2
 from google.protobuf import struct_pb2 as _struct_pb2
 from sociallive.analytics.v1 import event_pb2 as _event_pb2
 from sociallive.analytics.v1 import track_pb2 as _track_pb2
@@ -53,10 +54,14 @@ class GetSchemaResponse(_message.Message):
     def __init__(self, schema: _Optional[_Union[Schema, _Mapping]] = ..., json_schema: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ...) -> None: ...
 
 class ValidateRequest(_message.Message):
-    __slots__ = ("event",)
+    __slots__ = ("event", "body", "event_type")
     EVENT_FIELD_NUMBER: _ClassVar[int]
+    BODY_FIELD_NUMBER: _ClassVar[int]
+    EVENT_TYPE_FIELD_NUMBER: _ClassVar[int]
     event: _event_pb2.Event
-    def __init__(self, event: _Optional[_Union[_event_pb2.Event, _Mapping]] = ...) -> None: ...
+    body: _httpbody_pb2.HttpBody
+    event_type: str
+    def __init__(self, event: _Optional[_Union[_event_pb2.Event, _Mapping]] = ..., body: _Optional[_Union[_httpbody_pb2.HttpBody, _Mapping]] = ..., event_type: _Optional[str] = ...) -> None: ...
 
 class ValidateResponse(_message.Message):
     __slots__ = ("violations", "event", "warnings")

@@ -1,3 +1,4 @@
+from google.api import httpbody_pb2 as _httpbody_pb2
 from sociallive.analytics.v1 import event_pb2 as _event_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
@@ -20,10 +21,14 @@ EVENT_STATUS_DUPLICATE: EventStatus
 EVENT_STATUS_SPOOLED: EventStatus
 
 class TrackRequest(_message.Message):
-    __slots__ = ("event",)
+    __slots__ = ("event", "body", "event_type")
     EVENT_FIELD_NUMBER: _ClassVar[int]
+    BODY_FIELD_NUMBER: _ClassVar[int]
+    EVENT_TYPE_FIELD_NUMBER: _ClassVar[int]
     event: _event_pb2.Event
-    def __init__(self, event: _Optional[_Union[_event_pb2.Event, _Mapping]] = ...) -> None: ...
+    body: _httpbody_pb2.HttpBody
+    event_type: str
+    def __init__(self, event: _Optional[_Union[_event_pb2.Event, _Mapping]] = ..., body: _Optional[_Union[_httpbody_pb2.HttpBody, _Mapping]] = ..., event_type: _Optional[str] = ...) -> None: ...
 
 class TrackResponse(_message.Message):
     __slots__ = ("event_id", "status", "warnings")
@@ -44,7 +49,7 @@ class TrackBatchRequest(_message.Message):
     def __init__(self, events: _Optional[_Iterable[_Union[_event_pb2.Event, _Mapping]]] = ..., backfill: _Optional[bool] = ...) -> None: ...
 
 class TrackBatchResponse(_message.Message):
-    __slots__ = ("received", "stored", "duplicates", "rejected", "spooled", "rejections", "warnings")
+    __slots__ = ("received", "stored", "duplicates", "rejected", "spooled", "rejections", "warnings", "assigned_ids")
     RECEIVED_FIELD_NUMBER: _ClassVar[int]
     STORED_FIELD_NUMBER: _ClassVar[int]
     DUPLICATES_FIELD_NUMBER: _ClassVar[int]
@@ -52,6 +57,7 @@ class TrackBatchResponse(_message.Message):
     SPOOLED_FIELD_NUMBER: _ClassVar[int]
     REJECTIONS_FIELD_NUMBER: _ClassVar[int]
     WARNINGS_FIELD_NUMBER: _ClassVar[int]
+    ASSIGNED_IDS_FIELD_NUMBER: _ClassVar[int]
     received: int
     stored: int
     duplicates: int
@@ -59,18 +65,21 @@ class TrackBatchResponse(_message.Message):
     spooled: int
     rejections: _containers.RepeatedCompositeFieldContainer[Rejection]
     warnings: _containers.RepeatedCompositeFieldContainer[TrackWarning]
-    def __init__(self, received: _Optional[int] = ..., stored: _Optional[int] = ..., duplicates: _Optional[int] = ..., rejected: _Optional[int] = ..., spooled: _Optional[int] = ..., rejections: _Optional[_Iterable[_Union[Rejection, _Mapping]]] = ..., warnings: _Optional[_Iterable[_Union[TrackWarning, _Mapping]]] = ...) -> None: ...
+    assigned_ids: _containers.RepeatedCompositeFieldContainer[AssignedId]
+    def __init__(self, received: _Optional[int] = ..., stored: _Optional[int] = ..., duplicates: _Optional[int] = ..., rejected: _Optional[int] = ..., spooled: _Optional[int] = ..., rejections: _Optional[_Iterable[_Union[Rejection, _Mapping]]] = ..., warnings: _Optional[_Iterable[_Union[TrackWarning, _Mapping]]] = ..., assigned_ids: _Optional[_Iterable[_Union[AssignedId, _Mapping]]] = ...) -> None: ...
 
 class TrackEventsRequest(_message.Message):
-    __slots__ = ("events", "backfill")
+    __slots__ = ("events", "backfill", "body")
     EVENTS_FIELD_NUMBER: _ClassVar[int]
     BACKFILL_FIELD_NUMBER: _ClassVar[int]
+    BODY_FIELD_NUMBER: _ClassVar[int]
     events: _containers.RepeatedCompositeFieldContainer[_event_pb2.Event]
     backfill: bool
-    def __init__(self, events: _Optional[_Iterable[_Union[_event_pb2.Event, _Mapping]]] = ..., backfill: _Optional[bool] = ...) -> None: ...
+    body: _httpbody_pb2.HttpBody
+    def __init__(self, events: _Optional[_Iterable[_Union[_event_pb2.Event, _Mapping]]] = ..., backfill: _Optional[bool] = ..., body: _Optional[_Union[_httpbody_pb2.HttpBody, _Mapping]] = ...) -> None: ...
 
 class TrackEventsResponse(_message.Message):
-    __slots__ = ("received", "stored", "duplicates", "rejected", "spooled", "rejections", "warnings")
+    __slots__ = ("received", "stored", "duplicates", "rejected", "spooled", "rejections", "warnings", "assigned_ids")
     RECEIVED_FIELD_NUMBER: _ClassVar[int]
     STORED_FIELD_NUMBER: _ClassVar[int]
     DUPLICATES_FIELD_NUMBER: _ClassVar[int]
@@ -78,6 +87,7 @@ class TrackEventsResponse(_message.Message):
     SPOOLED_FIELD_NUMBER: _ClassVar[int]
     REJECTIONS_FIELD_NUMBER: _ClassVar[int]
     WARNINGS_FIELD_NUMBER: _ClassVar[int]
+    ASSIGNED_IDS_FIELD_NUMBER: _ClassVar[int]
     received: int
     stored: int
     duplicates: int
@@ -85,7 +95,16 @@ class TrackEventsResponse(_message.Message):
     spooled: int
     rejections: _containers.RepeatedCompositeFieldContainer[Rejection]
     warnings: _containers.RepeatedCompositeFieldContainer[TrackWarning]
-    def __init__(self, received: _Optional[int] = ..., stored: _Optional[int] = ..., duplicates: _Optional[int] = ..., rejected: _Optional[int] = ..., spooled: _Optional[int] = ..., rejections: _Optional[_Iterable[_Union[Rejection, _Mapping]]] = ..., warnings: _Optional[_Iterable[_Union[TrackWarning, _Mapping]]] = ...) -> None: ...
+    assigned_ids: _containers.RepeatedCompositeFieldContainer[AssignedId]
+    def __init__(self, received: _Optional[int] = ..., stored: _Optional[int] = ..., duplicates: _Optional[int] = ..., rejected: _Optional[int] = ..., spooled: _Optional[int] = ..., rejections: _Optional[_Iterable[_Union[Rejection, _Mapping]]] = ..., warnings: _Optional[_Iterable[_Union[TrackWarning, _Mapping]]] = ..., assigned_ids: _Optional[_Iterable[_Union[AssignedId, _Mapping]]] = ...) -> None: ...
+
+class AssignedId(_message.Message):
+    __slots__ = ("index", "event_id")
+    INDEX_FIELD_NUMBER: _ClassVar[int]
+    EVENT_ID_FIELD_NUMBER: _ClassVar[int]
+    index: int
+    event_id: str
+    def __init__(self, index: _Optional[int] = ..., event_id: _Optional[str] = ...) -> None: ...
 
 class TrackWarning(_message.Message):
     __slots__ = ("description", "events")
@@ -108,13 +127,11 @@ class Rejection(_message.Message):
     def __init__(self, index: _Optional[int] = ..., event_id: _Optional[str] = ..., reason: _Optional[str] = ..., violations: _Optional[_Iterable[_Union[FieldViolation, _Mapping]]] = ...) -> None: ...
 
 class FieldViolation(_message.Message):
-    __slots__ = ("field", "rule", "description", "json_field")
+    __slots__ = ("field", "rule", "description")
     FIELD_FIELD_NUMBER: _ClassVar[int]
     RULE_FIELD_NUMBER: _ClassVar[int]
     DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
-    JSON_FIELD_FIELD_NUMBER: _ClassVar[int]
     field: str
     rule: str
     description: str
-    json_field: str
-    def __init__(self, field: _Optional[str] = ..., rule: _Optional[str] = ..., description: _Optional[str] = ..., json_field: _Optional[str] = ...) -> None: ...
+    def __init__(self, field: _Optional[str] = ..., rule: _Optional[str] = ..., description: _Optional[str] = ...) -> None: ...
