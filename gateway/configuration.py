@@ -13,7 +13,6 @@ from gateway import headers
 from gateway.replies import local_replies
 from gateway.rest import SERVICES, descriptor_set
 from gateway.routes import build_routes
-from gateway.unknown_fields import unknown_fields_lua
 from runtime.settings import Settings
 
 MAX_CONNECTIONS = 20_000
@@ -53,7 +52,7 @@ def render(settings: Settings, place: Place, upstreams: tuple[str, ...]) -> str:
         "max_body_bytes": settings.max_message_bytes,
         "trusted_hops": settings.trusted_hops,
         "local_replies": local_replies(),
-        "rest_lua": f"{unknown_fields_lua()}\n{_text('template/errors.lua')}",
+        "errors_lua": _text("template/errors.lua"),
         "health_lua": _text("template/health.lua"),
         "descriptors": base64.b64encode(descriptor_set()).decode(),
         "services": [service.full_name for service in SERVICES],

@@ -1,11 +1,11 @@
 """What the gateway opens to its callers, read from the descriptors: services, REST paths and their methods."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from google.api import annotations_pb2
-from google.protobuf.descriptor import Descriptor, FileDescriptor, MethodDescriptor, ServiceDescriptor
+from google.protobuf.descriptor import FileDescriptor, ServiceDescriptor
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from google.rpc import error_details_pb2
 
@@ -39,22 +39,9 @@ class Binding:
         return "[^/]+".join(re.escape(part) for part in parts) if len(parts) > 1 else None
 
 
-@dataclass(frozen=True, slots=True)
-class Body:
-    """What the JSON body of a path holds.
-
-    Attributes:
-        message: the message that it is.
-        field: where it stands in the request, for example "event.view"; empty for the request itself.
-    """
-
-    message: Descriptor
-    field: str
-
-
 def bindings() -> list[Binding]:
     """List every REST binding of the open services, those without variables first."""
-    found = [Binding(verb.upper(), path) for _, verb, path, _ in _rules()]
+    found = list(_bindings())
     return sorted(found, key=lambda binding: binding.pattern is not None)
 
 
@@ -76,23 +63,7 @@ def descriptor_set() -> bytes:
     return built.SerializeToString(deterministic=True)
 
 
-def bodies() -> Mapping[str, Body]:
-    """List the paths that take a body."""
-    return {path: _body_of(method, body) for method, _, path, body in _rules() if body}
-
-
-def _body_of(method: MethodDescriptor, body: str) -> Body:
-    field = "" if body == "*" else body
-    message = method.input_type
-    for name in field.split(".") if field else ():
-        inner = message.fields_by_name[name].message_type
-        assert inner is not None, f"{body} is no message"  # noqa: S101 - the .proto file says what a body is
-        message = inner
-    return Body(message, field)
-
-
-def _rules() -> Iterator[tuple[MethodDescriptor, str, str, str]]:
-    """Go through all REST bindings: method, verb, path and body."""
+def _bindings() -> Iterator[Binding]:
     for service in SERVICES:
         for method in service.methods:
             options = method.GetOptions()
@@ -101,4 +72,4 @@ def _rules() -> Iterator[tuple[MethodDescriptor, str, str, str]]:
                 for rule in (first, *first.additional_bindings):
                     verb = rule.WhichOneof("pattern")
                     if verb is not None:
-                        yield method, verb, getattr(rule, verb), rule.body
+                        yield Binding(verb.upper(), getattr(rule, verb))

@@ -76,7 +76,9 @@ class RejectionRecord:
     replay_event_id: str | None
     replay_violations: str | None
     payload: bytes | None = None
-    """A serialized Event; None also where payloads were not asked for."""
+    """As the event was sent; None also where payloads were not asked for."""
+    payload_type: str | None = None
+    """What the payload is: a constant of `events.rejection`."""
 
 
 @dataclass(frozen=True, slots=True)

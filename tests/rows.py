@@ -58,6 +58,7 @@ def make_rejection(**values: Any) -> tuple[Any, ...]:
         "violations": '[{"field":"event_id","rule":"UUID"}]',
         "payload": b"payload",
         "payload_bytes": 7,
+        "payload_type": "application/json",
         **values,
     }
     return tuple(rejection[name] for name in REJECTION_COLUMNS)

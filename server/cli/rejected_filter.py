@@ -39,4 +39,4 @@ def filter_options(function: Callable[..., None]) -> Callable[..., None]:
 
 def violations_text(violations: Sequence[FieldViolation]) -> str:
     """Write violations in one line: "data.contentType: is missing; userId: ..."."""
-    return "; ".join(f"{each.json_field or each.field}: {each.description}" for each in violations)
+    return "; ".join(f"{each.field}: {each.description}" for each in violations)

@@ -46,7 +46,7 @@ def print_one(console: Console, answer: GetRejectedEventResponse) -> None:
     }
     print_table(console, "", ["", " "], [[name, text] for name, text in facts.items()])
     for title, violations in (("What is wrong", event.violations), ("The newest replay", event.last_replay.violations)):
-        rows = [[each.json_field or each.field, each.rule, each.description] for each in violations]
+        rows = [[each.field, each.rule, each.description] for each in violations]
         print_table(console, title, ["Field", "Rule", "Description"], rows)
     print_line(console, "")
     if answer.HasField("event"):

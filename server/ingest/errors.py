@@ -3,6 +3,7 @@
 from typing import ClassVar
 
 from events.normalize import Rejected
+from events.violations import Violation
 from runtime.errors import AnalyticsError
 
 
@@ -19,6 +20,16 @@ class EventRejectedError(AnalyticsError):
 
 class IdConflictError(EventRejectedError):
     """The event's id belongs to another event that is stored."""
+
+
+class InvalidRequestError(EventRejectedError):
+    """What stands around the events of a request makes no sense, so that none of them is read."""
+
+    reason: ClassVar[str] = "INVALID_REQUEST"
+
+    def __init__(self, *found: Violation) -> None:
+        """Keep what is wrong; each field is a path in the request or in its JSON document."""
+        super().__init__(Rejected("", self.reason, found))
 
 
 class TooManyEventsError(AnalyticsError):

@@ -2,20 +2,19 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from types import MappingProxyType
 from typing import Any
 
 from events import normalize, rejection
-from events.normalize import Normalizer, Rejected, Row, refuse_fields
-from events.rejection import ID_CONFLICT, REFUSED_BY_DATABASE, Rejection, reject_event, reject_row
-from events.violations import Violation
+from events.normalize import Normalizer, Rejected, Row
+from events.rejection import ID_CONFLICT, REFUSED_BY_DATABASE, Rejection, reject_row
 from server.ingest.errors import EventRejectedError, IdConflictError, TooManyEventsError
-from server.ingest.tally import Tally
-from sociallive.analytics.v1.event_pb2 import Event
-from sociallive.analytics.v1.track_pb2 import TrackBatchRequest, TrackEventsRequest
+from server.ingest.intake import Intake, of_messages, open_event, open_events
+from server.ingest.tally import MAX_REJECTION_BYTES, Tally
+from sociallive.analytics.v1.schema_service_pb2 import ValidateRequest
+from sociallive.analytics.v1.track_pb2 import TrackBatchRequest, TrackEventsRequest, TrackRequest
 from storage import batch
 from storage.writer import WriteOutcome, Writer
 
@@ -29,10 +28,6 @@ messages of 500 events this keeps two writers busy (4 were a seventh slower, 12 
 PAUSE_OF_MOSTLY_REJECTED = 3.0
 """A rejected event costs several times what a stored one does. A message of mostly such is followed by a pause of so
 many times what it took, which leaves three quarters of the process to those who send good ones."""
-
-Unknown = Mapping[int, Sequence[Violation]]
-"""Fields that events were sent with and do not have, by the place of the event in its message."""
-NOTHING_UNKNOWN: Unknown = MappingProxyType({})
 
 REJECTED_BY_STORAGE: dict[WriteOutcome, Rejected] = {
     WriteOutcome.CONFLICT: ID_CONFLICT,
@@ -61,12 +56,23 @@ class Tracked:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """What one message holds: rows with their places in the stream, and rejections."""
+    """What one message holds: rows with their places in the stream, and rejections.
+
+    Attributes:
+        rows: the valid events.
+        indices: the place of each of them in the stream.
+        unnamed: which of `rows` came without an id.
+        rejections: the other events.
+        size_bytes: of the message.
+        most_bytes: the room for each rejection in the answer.
+    """
 
     rows: list[Row]
     indices: list[int]
+    unnamed: list[int]
     rejections: list[Rejection]
     size_bytes: int
+    most_bytes: int
 
 
 class Pipeline:
@@ -78,59 +84,67 @@ class Pipeline:
         self._writer = writer
         self._now = now
 
-    async def track(self, event: Event, unknown: Unknown = NOTHING_UNKNOWN) -> Tracked:
+    async def track(self, request: TrackRequest, address: str = "") -> Tracked:
         """Store one event.
 
         Args:
-            event: as it was sent.
-            unknown: fields that it was sent with and does not have.
+            request: as it was sent, in either form.
+            address: that of the client, for an event that names none.
 
         Raises:
-            EventRejectedError: it breaks a rule, or Postgres refuses it; it is in quarantine.
+            InvalidRequestError: the request has both forms, or a body that is not called JSON.
+            EventRejectedError: the event breaks a rule, or Postgres refuses it; it is in quarantine.
             IdConflictError: its id belongs to another event; it is in quarantine.
             WriterFullError: too many events wait already.
             StorageUnavailableError: the database is away, and the event could not be spooled.
         """
         received_at = self._now()
-        prepared = self._prepare_one(event, received_at, unknown)
+        intake = open_event(request, self._normalizer, address)
+        prepared = intake.prepare(intake.events[0], received_at, backfill=False)
         if isinstance(prepared, Rejected):
-            kept = (reject_event(event, prepared, received_at, "Track"),)
-            await self._writer.write((), kept, size_bytes=event.ByteSize(), wait=False)
+            kept = (intake.reject(0, prepared, received_at, "Track"),)
+            await self._writer.write((), kept, size_bytes=intake.size_bytes, wait=False)
             raise EventRejectedError(prepared)
-        (outcome,) = await self._writer.write((prepared,), size_bytes=event.ByteSize(), wait=False)
+        (outcome,) = await self._writer.write((prepared,), size_bytes=intake.size_bytes, wait=False)
         if outcome in REJECTED_BY_STORAGE:
             raise (IdConflictError if outcome is WriteOutcome.CONFLICT else EventRejectedError)(
                 REJECTED_BY_STORAGE[outcome]
             )
         return Tracked(prepared[0], outcome, self.warnings_of(prepared))
 
-    def dry_run(self, event: Event, unknown: Unknown = NOTHING_UNKNOWN) -> Row | Rejected:
-        """Prepare one event as `track` does, and leave it at that: nothing is stored, quarantined or counted."""
-        return self._prepare_one(event, self._now(), unknown)
+    def dry_run(self, request: ValidateRequest) -> Row | Rejected:
+        """Prepare one event as `track` does, and leave it at that: nothing is stored, quarantined or counted.
+
+        Raises:
+            InvalidRequestError: as for `track`.
+        """
+        intake = open_event(request, self._normalizer, "")
+        return intake.prepare(intake.events[0], self._now(), backfill=False)
 
     def warnings_of(self, row: Row) -> list[str]:
         """Say what the sender of an event should mend although it was, or would be, taken."""
         return self._normalizer.warnings_of(row)
 
-    def _prepare_one(self, event: Event, received_at: datetime, unknown: Unknown) -> Row | Rejected:
-        prepared = self._normalizer.prepare(event, received_at, backfill=False)
-        return refuse_fields(event, prepared, unknown[0]) if unknown else prepared
-
-    async def track_events(self, request: TrackEventsRequest, unknown: Unknown = NOTHING_UNKNOWN) -> Tally:
+    async def track_events(self, request: TrackEventsRequest, address: str = "") -> Tally:
         """Store the events of one message; a bad one is counted and told, and the others are stored.
 
         Args:
-            request: as it was sent.
-            unknown: fields that its events were sent with and do not have, by the place of the event.
+            request: as it was sent, in either form.
+            address: that of the client, for events that name none; not for a backfill, whose events come from elsewhere.
 
         Raises:
+            InvalidRequestError: the request has both forms, or what stands around its events makes no sense.
+            EventRejectedError: its body is no JSON; it is in quarantine as one event.
             TooManyEventsError: the message holds more than MAX_EVENTS_PER_MESSAGE.
             WriterFullError: too many events wait already.
             StorageUnavailableError: the database is away, and the events could not be spooled.
         """
         tally = Tally()
-        prepared = await self._prepare(request, tally, "TrackEvents", unknown)
+        intake = open_events(request, self._normalizer, address)
+        prepared = await self._prepare(intake, tally, "TrackEvents")
         await self._write(prepared, tally, wait=False)
+        if intake.malformed is not None:
+            raise EventRejectedError(intake.malformed)
         return tally
 
     async def track_stream(self, requests: AsyncIterator[TrackBatchRequest]) -> Tally:
@@ -154,41 +168,38 @@ class Pipeline:
         try:
             async with asyncio.TaskGroup() as writes:
                 async for request in requests:
-                    prepared = await self._prepare(request, tally, "TrackBatch")
+                    prepared = await self._prepare(of_messages(request, self._normalizer), tally, "TrackBatch")
                     await places.acquire()
                     writes.create_task(write(prepared))
         except* Exception as group:  # noqa: BLE001 - whatever it was, the caller is told the first fault
             raise group.exceptions[0] from None
         tally.rejections.sort(key=lambda rejected: rejected.index)
+        tally.assigned_ids.sort()
         return tally
 
-    async def _prepare(
-        self,
-        request: TrackBatchRequest | TrackEventsRequest,
-        tally: Tally,
-        source: str,
-        unknown: Unknown = NOTHING_UNKNOWN,
-    ) -> Prepared:
+    async def _prepare(self, intake: Intake, tally: Tally, source: str) -> Prepared:
         """Make rows of the valid events, with their places in the stream, and rejections of the others."""
-        if len(request.events) > MAX_EVENTS_PER_MESSAGE:
-            raise TooManyEventsError(len(request.events), MAX_EVENTS_PER_MESSAGE)
-        received_at, backfill, prepare = self._now(), request.backfill, self._normalizer.prepare
-        made = Prepared([], [], [], request.ByteSize())
+        events, backfill, prepare, has_id = intake.events, intake.backfill, intake.prepare, intake.has_id
+        if len(events) > MAX_EVENTS_PER_MESSAGE:
+            raise TooManyEventsError(len(events), MAX_EVENTS_PER_MESSAGE)
+        received_at, first = self._now(), tally.received
+        made = Prepared([], [], [], [], intake.size_bytes, MAX_REJECTION_BYTES // max(1, len(events)))
         started_at_s = time.monotonic()
         add_row, add_index = made.rows.append, made.indices.append
-        for index, event in enumerate(request.events, tally.received):
+        for index, event in enumerate(events, first):
             prepared = prepare(event, received_at, backfill=backfill)
-            if unknown and index in unknown:
-                prepared = refuse_fields(event, prepared, unknown[index])
             if isinstance(prepared, Rejected):
-                tally.reject(index, event.event_id, prepared.reason, prepared.violations)
-                made.rejections.append(reject_event(event, prepared, received_at, source))
+                rejection = intake.reject(index - first, prepared, received_at, source)
+                tally.reject(index, rejection[REJECTED_ID] or "", prepared, most_bytes=made.most_bytes)
+                made.rejections.append(rejection)
             else:
+                if not has_id(event):
+                    made.unnamed.append(len(made.rows))
                 add_row(prepared)
                 add_index(index)
             if index % EVENTS_PER_TURN == EVENTS_PER_TURN - 1:
                 await asyncio.sleep(0)
-        tally.received += len(request.events)
+        tally.received += len(events)
         tally.warnings.update(self._normalizer.count_warnings(made.rows, backfill=backfill))
         if len(made.rejections) > len(made.rows):
             await asyncio.sleep(PAUSE_OF_MOSTLY_REJECTED * (time.monotonic() - started_at_s))
@@ -199,6 +210,9 @@ class Pipeline:
         outcomes = await self._writer.write(
             prepared.rows, prepared.rejections, size_bytes=prepared.size_bytes, wait=wait
         )
+        for place in prepared.unnamed:
+            if outcomes[place] not in REJECTED_BY_STORAGE:
+                tally.assign(prepared.indices[place], prepared.rows[place][0])
         stored = outcomes.count(WriteOutcome.STORED)
         tally.stored += stored
         if stored == len(outcomes):
@@ -208,4 +222,4 @@ class Pipeline:
         for row, index, outcome in zip(prepared.rows, prepared.indices, outcomes, strict=True):
             rejected = REJECTED_BY_STORAGE.get(outcome)
             if rejected is not None:
-                tally.reject(index, row[0], rejected.reason, rejected.violations)
+                tally.reject(index, row[0], rejected, most_bytes=prepared.most_bytes)

@@ -4,10 +4,21 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from events.violations import Violation
+from events.normalize import Rejected
+from events.violations import TOO_MANY_VIOLATIONS, Violation
 
-MAX_REJECTIONS = 1_000
-"""Rejections told one by one in an answer; the count goes on past it, so that a bad import's answer stays small."""
+MAX_REJECTION_BYTES = 3 * 1024 * 1024
+"""Of the rejections in an answer. Clients of gRPC take 4 MiB by default, and throw a larger answer away."""
+MAX_ASSIGNED_IDS = 16_000
+"""Ids in an answer: 48 bytes each with its place, so that they fit beside the rejections."""
+REJECTION_BYTES = 112
+"""What a rejection takes up beside its violations, at most: place, id, reason, lengths."""
+VIOLATION_BYTES = 8
+"""What a violation takes up beside its texts."""
+MORE_VIOLATIONS = Violation(
+    "", TOO_MANY_VIOLATIONS, "there are more violations than the answer has room for; mend these first"
+)
+MORE_BYTES = VIOLATION_BYTES + sum(len(text) for text in MORE_VIOLATIONS)
 
 
 @dataclass(slots=True)  # not frozen, see events.normalize.Rejected
@@ -32,9 +43,43 @@ class Tally:
     rejections: list[RejectionAt] = field(default_factory=list)
     warnings: Counter[str] = field(default_factory=Counter)
     """What the caller should mend in events that were taken, and in how many."""
+    assigned_ids: list[tuple[int, str]] = field(default_factory=list)
+    """Places and ids of events that came without an id and were taken."""
+    room_bytes: int = MAX_REJECTION_BYTES
+    """What is left for further rejections."""
 
-    def reject(self, index: int, event_id: str, reason: str, violations: Sequence[Violation]) -> None:
-        """Count a rejection, and keep it while the list is short."""
+    def reject(self, index: int, event_id: str, rejected: Rejected, *, most_bytes: int) -> None:
+        """Count a rejection, and keep it while there is room.
+
+        Args:
+            index: the event's place.
+            event_id: the id that the event claims.
+            rejected: why.
+            most_bytes: how much room it may take: its share of MAX_REJECTION_BYTES among the events of its message.
+                So every rejection of a single message is kept.
+        """
         self.rejected += 1
-        if len(self.rejections) < MAX_REJECTIONS:
-            self.rejections.append(RejectionAt(index, event_id, reason, violations))
+        if self.room_bytes <= 0:
+            return
+        violations, size_bytes = fitting(rejected.violations, most_bytes - REJECTION_BYTES)
+        self.room_bytes -= REJECTION_BYTES + size_bytes
+        if self.room_bytes >= 0:
+            self.rejections.append(RejectionAt(index, event_id, rejected.reason, violations))
+
+    def assign(self, index: int, event_id: str) -> None:
+        """Keep the id that an event was given, while there is room."""
+        if len(self.assigned_ids) < MAX_ASSIGNED_IDS:
+            self.assigned_ids.append((index, event_id))
+
+
+def fitting(violations: Sequence[Violation], room_bytes: int) -> tuple[Sequence[Violation], int]:
+    """Choose the violations that there is room for, and tell their size; a last one then says that there are more."""
+    sizes_bytes = [VIOLATION_BYTES + sum(len(text.encode()) for text in violation) for violation in violations]
+    if sum(sizes_bytes) <= room_bytes:
+        return violations, sum(sizes_bytes)
+    used_bytes = MORE_BYTES
+    for number, size_bytes in enumerate(sizes_bytes):
+        if used_bytes + size_bytes > room_bytes:
+            break
+        used_bytes += size_bytes
+    return [*violations[:number], MORE_VIOLATIONS], used_bytes

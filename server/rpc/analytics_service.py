@@ -12,8 +12,7 @@ from server.reports.desk import ReportDesk
 from server.reports.errors import QuestionError
 from server.rpc.boundary import raise_malformed
 from server.rpc.field_violations import write_violations
-from server.rpc.gateway_calls import fill_address
-from server.rpc.unknown_fields import unknown_fields
+from server.rpc.gateway_calls import address_of
 from sociallive.analytics.v1.cohort_pb2 import GetCohortRequest, GetCohortResponse
 from sociallive.analytics.v1.dashboard_pb2 import GetDashboardRequest, GetDashboardResponse
 from sociallive.analytics.v1.event_list_pb2 import ListEventsRequest, ListEventsResponse
@@ -26,6 +25,7 @@ from sociallive.analytics.v1.funnel_pb2 import (
 from sociallive.analytics.v1.report_pb2 import ReportRequest, ReportResponse
 from sociallive.analytics.v1.retention_pb2 import GetRetentionRequest, GetRetentionResponse
 from sociallive.analytics.v1.track_pb2 import (
+    AssignedId,
     EventStatus,
     Rejection,
     TrackBatchRequest,
@@ -57,8 +57,7 @@ class AnalyticsService:
 
     async def Track(self, request: TrackRequest, context: Context) -> TrackResponse:  # noqa: N802 - the contract's name
         """Store one event, and answer when it is durable."""
-        fill_address((request.event,), context)
-        tracked = await self._pipeline.track(request.event, unknown_fields(context))
+        tracked = await self._pipeline.track(request, address_of(context))
         return TrackResponse(event_id=tracked.event_id, status=STATUSES[tracked.outcome], warnings=tracked.warnings)
 
     async def TrackBatch(self, requests: AsyncIterator[TrackBatchRequest], context: Context) -> TrackBatchResponse:  # noqa: N802, ARG002 - the contract's name and shape
@@ -67,9 +66,7 @@ class AnalyticsService:
 
     async def TrackEvents(self, request: TrackEventsRequest, context: Context) -> TrackEventsResponse:  # noqa: N802 - likewise
         """Store several events, and answer once all of them are durable."""
-        if not request.backfill:  # an import's events come from elsewhere
-            fill_address(request.events, context)
-        return _write_counts(await self._pipeline.track_events(request, unknown_fields(context)), TrackEventsResponse())
+        return _write_counts(await self._pipeline.track_events(request, address_of(context)), TrackEventsResponse())
 
     async def Report(self, request: ReportRequest, context: Context) -> ReportResponse:  # noqa: N802 - likewise
         """Answer any report."""
@@ -133,6 +130,7 @@ def _write_counts(tally: Tally, response: ResponseT) -> ResponseT:
                 violations=write_violations(at.violations),
             )
         )
+    response.assigned_ids.extend(AssignedId(index=index, event_id=event_id) for index, event_id in tally.assigned_ids)
     response.warnings.extend(
         TrackWarning(description=text, events=count) for text, count in sorted(tally.warnings.items())
     )

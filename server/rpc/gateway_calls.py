@@ -1,7 +1,7 @@
 """Calls that come through the API gateway: whose they are, and how their errors look as JSON."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import grpc
@@ -13,7 +13,6 @@ from server.ingest.errors import EventRejectedError
 from server.reports.errors import QuestionError
 from server.rpc.errors import told_of
 from server.rpc.refusals import DrainingError
-from sociallive.analytics.v1.event_pb2 import Event
 
 REQUEST_ID = "x-request-id"
 LONGEST_REQUEST_ID = 128
@@ -22,16 +21,12 @@ LONGEST_REQUEST_ID = 128
 Context = grpc.aio.ServicerContext[Any, Any]
 
 
-def fill_address(events: Iterable[Event], context: Context) -> None:
-    """Give the events that name no address that of the gateway's caller; calls that come directly change nothing.
+def address_of(context: Context) -> str:
+    """Read the address of the gateway's caller, for events that name none; empty for a direct call.
 
-    A direct caller may send the header too: that is no more than setting the event's `ip_address`.
+    A direct caller may send the header too: that is no more than setting `ip_address` of its events.
     """
-    address = header_of(context, headers.CLIENT_ADDRESS)
-    if address:
-        for event in events:
-            if not event.ip_address:
-                event.ip_address = address
+    return header_of(context, headers.CLIENT_ADDRESS)
 
 
 def request_id_of(context: Context) -> dict[str, str]:

@@ -3,7 +3,6 @@
 from typing import ClassVar
 
 from runtime.errors import AnalyticsError
-from server.reports.errors import QuestionError
 
 
 class MalformedMessageError(AnalyticsError):
@@ -14,12 +13,6 @@ class MalformedMessageError(AnalyticsError):
     def __init__(self, expected: str) -> None:
         """Name the message type that was expected."""
         super().__init__(f"the request is not a {expected}: build it from the .proto files of this service")
-
-
-class UnknownFieldError(QuestionError):
-    """A JSON body has fields that its message does not have, and that belong to none of its events."""
-
-    reason: ClassVar[str] = "UNKNOWN_FIELD"
 
 
 class DrainingError(AnalyticsError):

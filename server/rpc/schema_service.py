@@ -9,7 +9,6 @@ from events.normalize import COLUMNS, Rejected
 from events.stored_event import write_event
 from server.ingest.pipeline import Pipeline
 from server.rpc.field_violations import write_violations
-from server.rpc.unknown_fields import unknown_fields
 from server.schemas.registry import Release, SchemaRegistry
 from sociallive.analytics.v1.schema_service_pb2 import (
     GetSchemaRequest,
@@ -42,9 +41,9 @@ class SchemaService:
         response.json_schema.update(self._registry.json_schema(release))
         return response
 
-    async def Validate(self, request: ValidateRequest, context: Context) -> ValidateResponse:  # noqa: N802 - likewise
+    async def Validate(self, request: ValidateRequest, context: Context) -> ValidateResponse:  # noqa: N802, ARG002 - likewise
         """Check an event as Track would, and store nothing."""
-        prepared = self._pipeline.dry_run(request.event, unknown_fields(context))
+        prepared = self._pipeline.dry_run(request)
         if isinstance(prepared, Rejected):
             return ValidateResponse(violations=write_violations(prepared.violations))
         event = write_event(dict(zip(COLUMNS, prepared, strict=True)))

@@ -145,7 +145,7 @@ def test_the_registry_knows_and_judges_them(client: Client) -> None:
     assert schema["schema"]["version"] == "1.2.0"
     assert "followedId" in str(schema["jsonSchema"])
     verdict = client.call("SchemaService/Validate", {"event": {"eventType": "follow", "data": {"followedID": "x"}}})
-    assert [(violation["jsonField"], violation["rule"]) for violation in verdict["violations"]] == [
+    assert [(violation["field"], violation["rule"]) for violation in verdict["violations"]] == [
         ("data.followedID", "UNKNOWN_FIELD"),
         ("data.followedId", "REQUIRED"),
     ]

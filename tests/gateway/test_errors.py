@@ -181,9 +181,3 @@ async def test_a_call_without_an_end_is_504(failing: tuple[FailingService, str],
     finally:
         service.delay_s = 0
     expect_error(answer, 504, "DEADLINE_EXCEEDED", "TOO_SLOW")
-
-
-def test_a_body_whose_message_is_too_large_is_413(gateway: GatewayService) -> None:
-    """A list of numbers takes two bytes each as JSON, and eleven as a message."""
-    event = {**VIEW, "data": {**VIEW["data"], "numbers": [1] * 800_000}}
-    expect_error(call(gateway.rest_port, "POST", TRACK, event), 413, "OUT_OF_RANGE", "BODY_TOO_LARGE")

@@ -91,15 +91,15 @@ def test_batch_takes_several_events_and_counts_them(gateway: GatewayService) -> 
     counts = {name: answer.json[name] for name in ("received", "stored", "duplicates", "rejected", "spooled")}
     assert counts == {"received": "4", "stored": "3", "duplicates": "0", "rejected": "1", "spooled": "0"}
     assert answer.json["rejections"][0]["index"] == "3"
-    assert answer.json["rejections"][0]["violations"][0]["jsonField"] == "data.contentTipe"
+    assert answer.json["rejections"][0]["violations"][0]["field"] == "data.contentTipe"
 
 
 @pytest.mark.parametrize("event_type", OF_TYPE)
 def test_each_type_has_an_endpoint_of_its_own(gateway: GatewayService, event_type: str) -> None:
-    """POST /analytics/events/TYPE takes the payload as the body, and the envelope in the query."""
+    """POST /analytics/events/TYPE takes an event whose type the path says."""
     payload = OF_TYPE[event_type]
-    path = f"/analytics/events/{event_type}?event.userId=user-of-{event_type}&event.platform=web"
-    event_id = expect_stored(call(gateway.rest_port, "POST", path, payload))
+    sent = {"userId": f"user-of-{event_type}", "platform": "web", "data": payload}
+    event_id = expect_stored(call(gateway.rest_port, "POST", f"/analytics/events/{event_type}", sent))
     event = stored(gateway, event_id, event_type)
     assert holds(event, payload, event_type)
     assert (event["userId"], event["platform"]) == (f"user-of-{event_type}", "web")
@@ -163,7 +163,7 @@ def test_validate_stores_nothing(gateway: GatewayService) -> None:
     """POST /analytics/events/validate lists the violations of an event with 200."""
     answer = call(gateway.rest_port, "POST", "/analytics/events/validate", {"eventType": "view", "data": {}})
     assert answer.status == 200
-    assert {at["jsonField"] for at in answer.json["violations"]} == {"data.contentType", "data.contentId"}
+    assert {at["field"] for at in answer.json["violations"]} == {"data.contentType", "data.contentId"}
 
 
 @pytest.mark.parametrize("path", ["/events/health", "/analytics/health"])
