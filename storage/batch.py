@@ -41,6 +41,7 @@ REJECTION_COLUMNS = (
     "violations",
     "payload",
     "payload_bytes",
+    "payload_type",
 )
 """The order of a rejection; `events.rejection` makes rejections in it."""
 REJECTION_RECEIVED_AT, REASON, SOURCE, VIOLATIONS, PAYLOAD, PAYLOAD_BYTES = 1, 2, 3, 6, 7, 8

@@ -84,7 +84,7 @@ def told_of(violations: Sequence[Violation]) -> Sequence[Violation]:
         room -= VIOLATION_BYTES + sum(len(text.encode()) for text in (violation.field, *violation[2:]))
         if room < 0:
             more = "there are more violations than an answer holds; mend these first"
-            return [*violations[:number], Violation("", "", TOO_MANY_VIOLATIONS, more)]
+            return [*violations[:number], Violation("", TOO_MANY_VIOLATIONS, more)]
     return violations
 
 

@@ -51,7 +51,7 @@ def unknown_fields(context: Context) -> Mapping[int, Sequence[Violation]]:
 def _violation(path: str) -> Violation:
     *parents, name = path.split(".")
     near = nearest(name, _names_in(tuple(parents)))
-    return Violation(path, path, UNKNOWN_FIELD, f"is no field of {'.'.join(parents) or 'an event'}; {_hint(near)}")
+    return Violation(path, UNKNOWN_FIELD, f"is no field of {'.'.join(parents) or 'an event'}; {_hint(near)}")
 
 
 @lru_cache(maxsize=64)
