@@ -76,8 +76,9 @@ analytics_rejected_events = sa.Table(
     sa.Column("event_id", sa.Text),
     sa.Column("event_type", sa.Text),
     sa.Column("violations", JSONB),
-    # A serialized Event: jsonb refuses some of what events are rejected for.
+    # What payload_type says: bytes, because jsonb refuses some of what events are rejected for.
     sa.Column("payload", sa.LargeBinary),
+    sa.Column("payload_type", sa.Text),
     # Of the newest replay: when, STORED, DUPLICATE or the reason why it failed, under which event id, what was wrong.
     sa.Column("tried_at", _INSTANT),
     sa.Column("replay_outcome", sa.Text),

@@ -26,6 +26,7 @@ def upgrade() -> None:
         sa.Column("event_type", sa.Text()),
         sa.Column("violations", JSONB()),
         sa.Column("payload", sa.LargeBinary()),
+        sa.Column("payload_type", sa.Text()),
         sa.PrimaryKeyConstraint("rejection_id", name="pk_analytics_rejected_events"),
     )
     op.create_index("ix_analytics_rejected_events_received_at", "analytics_rejected_events", ["received_at"])
