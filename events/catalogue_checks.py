@@ -4,8 +4,6 @@ from collections.abc import Iterator
 from itertools import pairwise
 from math import isfinite
 
-from google.protobuf import json_format
-
 from events.event_type import (
     UNLIMITED,
     WIRE_MAX_DEPTH,
@@ -13,13 +11,14 @@ from events.event_type import (
     CatalogueError,
     EventType,
     Field,
+    Form,
     Kind,
     Upcast,
     is_newer,
     is_version,
     version_key,
 )
-from events.message_reader import compile_reader
+from events.field_reader import compile_reader
 from events.violations import Violation
 
 TEXT_FORMATS = frozenset({"UUID", "CURRENCY", "IP_ADDRESS", "VERSION"})
@@ -97,11 +96,7 @@ def _upcast_problem(event_type: EventType, upcast: Upcast, older: str, newer: st
             return f"takes the value of {upcast.source}, which is {source.kind} and not {field.kind}"
         return ""
     found: list[Violation] = []
-    try:
-        message = json_format.ParseDict({field.json_name: upcast.value}, event_type.message_class())
-    except json_format.ParseError:
-        return f"has the value {upcast.value!r}, but the field is {field.kind}"
-    compile_reader([field], newer, "")(message, found)
+    compile_reader([field], newer, "", Form.JSON)({field.json_name: upcast.value}, found)
     return f"has the value {upcast.value!r}, which {found[0].description}" if found else ""
 
 
@@ -184,7 +179,7 @@ def check_envelope(event: str, catalogue: Catalogue) -> None:
     if found != expected:
         wrong = sorted(name for name in found | expected if found.get(name) != expected.get(name))
         raise CatalogueError(
-            f"{event}: {', '.join(wrong)}: missing, unknown or of another kind; events.rules reads these"
+            f"{event}: {', '.join(wrong)}: missing, unknown or of another kind; events.message_rules and events.json_rules read these"
         )
     for name, field in catalogue.envelope.items():
         if field.required or field.since or field.allowed_values or field.format != _NEEDED_FORMATS.get(name, ""):

@@ -37,6 +37,13 @@ class Kind(StrEnum):
     OBJECT = "an object"
 
 
+class Form(StrEnum):
+    """The forms in which callers send events; the value is the media type of their bytes."""
+
+    MESSAGE = "application/x-protobuf"
+    JSON = "application/json"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Field:
     """One field with its rules, as the options of its .proto file declare them."""
@@ -64,6 +71,10 @@ class Field:
     unit: str = ""
     max_items: int = UNLIMITED
     max_depth: int = WIRE_MAX_DEPTH
+
+    def name_in(self, form: Form) -> str:
+        """Answer the name by which callers of a form know the field."""
+        return self.json_name if form is Form.JSON else self.name
 
 
 @dataclass(frozen=True, slots=True)

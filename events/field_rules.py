@@ -1,11 +1,12 @@
 """The rules of single values: quick tests for the common case, and the words for what is wrong in the other."""
 
 import ipaddress
+import re
 import string
-import sys
 from collections.abc import Callable, Iterator
 from functools import lru_cache
-from math import isfinite
+from math import isfinite, nextafter
+from typing import Any
 
 from iso4217 import Currency
 
@@ -17,9 +18,17 @@ CURRENCIES = frozenset(currency.code for currency in Currency)
 """The active codes of ISO 4217."""
 ADDRESS_CACHE_SIZE = 4096
 """Parsing an address costs half an event, and one address sends many; so many texts take about 1 MB."""
-LARGEST_DOUBLE = sys.float_info.max
 MAX_EXACT_INTEGER = 2.0**53
 """Up to here each whole number is a double of its own."""
+LEAST_INTEGER, LARGEST_INTEGER = -(2**63), 2**64 - 1
+"""The whole numbers that 64 bits hold, with or without a sign: what JSON parsers and columns keep exactly."""
+LEAST_NUMBER, LARGEST_NUMBER = nextafter(-(2.0**63), 0), nextafter(2.0**64, 0)
+"""The doubles within them. A parser that meets a longer whole number makes a double of it, which is beyond these."""
+
+is_decimal_integer = re.compile("-?[0-9]{1,20}").fullmatch
+"""A whole number in a JSON string, as protobuf writes 64-bit ones; 20 digits are enough for all of them."""
+is_decimal = re.compile(r"-?[0-9]{1,400}(\.[0-9]{1,1100})?([eE][+-]?[0-9]{1,4})?|-?Infinity|NaN").fullmatch
+"""A number in a JSON string, as protobuf JSON allows; no double prints with more digits."""
 
 _UUID_SHAPE = b"00000000-0000-0000-0000-000000000000"
 _SHAPE_OF_BYTES = bytes(
@@ -68,9 +77,9 @@ def shape_test(field: Field) -> Callable[[str], object] | None:
 
 
 def bounds(field: Field) -> tuple[float, float]:
-    """Answer the least and the largest value of a number; without a rule, what is finite."""
-    low = -LARGEST_DOUBLE if field.minimum is None else field.minimum
-    high = LARGEST_DOUBLE if field.maximum is None else field.maximum
+    """Answer the least and the largest value of a number; without a rule, what 64 bits hold."""
+    low = LEAST_NUMBER if field.minimum is None else field.minimum
+    high = LARGEST_NUMBER if field.maximum is None else field.maximum
     return low, high
 
 
@@ -113,12 +122,46 @@ def number_problem(field: Field, value: float) -> Problem:
     return violations.MAXIMUM, f"is {plain_number(value)}; the most allowed is {plain_number(high)}{unit}"
 
 
-def plain_number(value: float) -> float:
-    """Turn a finite double that is a whole number into an int, so that it prints without a fraction: 45.0 is 45.
+def integer_bounds(field: Field) -> tuple[int, int]:
+    """Answer the least and the largest whole number that a field takes: by its rule, and by its type."""
+    low, high = field.integer_range or (LEAST_INTEGER, LARGEST_INTEGER)
+    return (
+        low if field.minimum is None else max(low, int(field.minimum)),
+        high if field.maximum is None else min(high, int(field.maximum)),
+    )
 
-    A double beyond 2**53 stays what it is: its own shortest form ("1e22") is exact, and JSON integers end at 64 bits.
+
+def integer_problems(field: Field, value: int) -> Iterator[Problem]:
+    """Tell what is wrong with a whole number; JSON may hold one that its field's type does not."""
+    low, high = field.integer_range or (LEAST_INTEGER, LARGEST_INTEGER)
+    if not low <= value <= high:
+        yield wrong_type(field, value)
+    elif not integer_bounds(field)[0] <= value <= integer_bounds(field)[1]:
+        yield number_problem(field, value)
+
+
+def whole_number(value: Any) -> int | None:
+    """Read a JSON value as a whole number: 45, 45.0 or "45"; None where it is none, or was rounded to be one."""
+    if value.__class__ is int:
+        return int(value)
+    if isinstance(value, float):
+        return int(value) if value.is_integer() and abs(value) <= MAX_EXACT_INTEGER else None
+    return int(value) if isinstance(value, str) and is_decimal_integer(value) else None
+
+
+def number(value: Any) -> float | None:
+    """Read a JSON value as a number, or as a text that is one; None where it is neither."""
+    if isinstance(value, str):
+        return int(value) if is_decimal_integer(value) else float(value) if is_decimal(value) else None
+    return value if value.__class__ in (int, float) else None
+
+
+def plain_number(value: float) -> float:
+    """Turn a double that is a whole number of 64 bits into an int: it prints without a fraction, 45.0 as 45.
+
+    So a number is stored alike, whether it came as a double or as an integer in JSON.
     """
-    if value % 1 or not -MAX_EXACT_INTEGER <= value <= MAX_EXACT_INTEGER:
+    if value % 1 or not LEAST_NUMBER <= value <= LARGEST_NUMBER:
         return value
     return int(value)
 
@@ -134,3 +177,22 @@ def newer(since: str, version: str) -> Problem:
     return violations.SINCE, (
         f"came with version {since}, and this event is of version {version}; leave it out, or say {since}"
     )
+
+
+def wrong_type(field: Field, value: Any) -> Problem:
+    """Tell that a field holds a JSON value of another kind than its own."""
+    problem = f"is {describe(value)}; {field.kind} is needed"
+    if field.integer_range is not None:
+        problem += f" from {field.integer_range[0]} to {field.integer_range[1]}"
+    return violations.TYPE, problem
+
+
+def describe(value: Any) -> str:
+    """Name a JSON value, and repeat it where it is short: "the number 5", "the text 'abc'", "a list"."""
+    if isinstance(value, str):
+        return f"the text {quoted(value)}"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return f"the number {value!r}"
+    return "a list" if isinstance(value, list) else "null" if value is None else "an object"

@@ -4,7 +4,7 @@ from datetime import date
 
 from events import violations
 from events.event_type import Catalogue
-from events.violations import Violation
+from events.violations import Problem
 
 Release = tuple[str, str]
 """An event type and one of its versions, by their names."""
@@ -37,12 +37,10 @@ class Lifecycle:
             if sunset:
                 self._sunsets[release] = sunset, event_type.newest
 
-    def refused_on(self, day: date) -> dict[Release, Violation]:
-        """Tell which versions are past their sunset on a UTC day, and what is wrong with their events."""
+    def refused_on(self, day: date) -> dict[Release, Problem]:
+        """Tell which versions are past their sunset on a UTC day, and what is wrong with the version of such events."""
         return {
-            (name, version): Violation(
-                "schema_version",
-                "schemaVersion",
+            (name, version): (
                 violations.SUNSET_VERSION,
                 f"is '{version}', which is refused for {name} events since {sunset}; send {newest}",
             )

@@ -7,14 +7,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from operator import itemgetter
+from typing import Any
 
 from events import violations
+from events.event_type import Form
 from events.field_rules import ADDRESS_CACHE_SIZE, is_uuid, packed_address
 from events.ids import uuid7
+from events.json_document import Broken, JsonValue
 from events.lifecycle import Lifecycle, Release
 from events.payload_json import to_json
+from events.rule_book import Reading
 from events.rules import Validator
-from events.violations import Violation
+from events.violations import Problem, Violation
 from sociallive.analytics.v1.event_pb2 import Event
 
 COLUMNS = (
@@ -73,7 +77,7 @@ _MICROSECOND = timedelta(microseconds=1)
 _US_PER_DAY = 86_400 * 1_000_000
 
 _WARNINGS = {
-    CORRECTED: "timestamp was moved by the difference between sent_at and the time of receipt: "
+    CORRECTED: "timestamp was moved by the difference between the times of sending and of receipt: "
     "the client's clock is wrong",
     MISSING: "timestamp is missing: the time of receipt was taken",
     FUTURE: "timestamp lies more than 5 minutes in the future: the time of receipt was taken",
@@ -87,7 +91,7 @@ _AGED = (
 _SOURCE_OF = itemgetter(COLUMNS.index("timestamp_source"))
 _TIMES_OF = itemgetter(COLUMNS.index("timestamp"), COLUMNS.index("received_at"))
 _RELEASE_OF = itemgetter(COLUMNS.index("event_type"), COLUMNS.index("schema_version"))
-_Window = tuple[datetime, datetime, int, int, int, dict[Release, Violation]]
+_Window = tuple[datetime, datetime, int, int, int, dict[Release, Problem]]
 """A time of receipt as it was given, in UTC and in microseconds, and what it decides: the oldest and newest timestamp
 that are taken, in microseconds, and the versions that are not."""
 
@@ -131,6 +135,8 @@ class Normalizer:
         """
         validator = validator or Validator()
         self._read = validator.read
+        self._read_json = validator.read_json
+        self._version_names = {form: validator.catalogue.envelope["schema_version"].name_in(form) for form in Form}
         self._lifecycle = Lifecycle(validator.catalogue, sunset_days=schema_sunset_days)
         self._new_id = new_id
         self._retention_raw_days = retention_raw_days
@@ -139,7 +145,7 @@ class Normalizer:
         self._window = self._make_window(_EPOCH)
 
     def prepare(self, event: Event, received_at: datetime, *, backfill: bool = False) -> Row | Rejected:
-        """Validate an event and make its row, or tell why it is refused. The event is not changed.
+        """Validate a message and make its row, or tell why it is refused. The message is not changed.
 
         Args:
             event: as it was sent.
@@ -149,7 +155,40 @@ class Normalizer:
         """
         reading = self._read(event)
         if not isinstance(reading, tuple):  # it is a list; asking for the common type is the quicker question
-            return Rejected(_known_id(event), INVALID_EVENT, tuple(reading))
+            return Rejected(_known_id(event.event_id), INVALID_EVENT, tuple(reading))
+        return self._make_row(reading, received_at, "", Form.MESSAGE, backfill=backfill)
+
+    def prepare_json(
+        self,
+        value: JsonValue,
+        received_at: datetime,
+        *,
+        backfill: bool = False,
+        event_type: str = "",
+        address: str = "",
+    ) -> Row | Rejected:
+        """Validate an event that came as JSON and make its row, or tell why it is refused. The value is not changed.
+
+        The same event makes the same row in either form.
+
+        Args:
+            value: what `events.json_document` read.
+            received_at: likewise.
+            backfill: likewise.
+            event_type: the type where the path names it; then the event may leave it out.
+            address: the client's, where the event names none; what is no address counts as none.
+        """
+        if isinstance(value, Broken):
+            return Rejected("", INVALID_EVENT, (value.violation,))
+        reading = self._read_json(value, event_type)
+        if not isinstance(reading, tuple):
+            return Rejected(known_id(value), INVALID_EVENT, tuple(reading))
+        return self._make_row(reading, received_at, address, Form.JSON, backfill=backfill)
+
+    def _make_row(
+        self, reading: Reading, received_at: datetime, client_address: str, form: Form, *, backfill: bool
+    ) -> Row | Rejected:
+        """Make the row of what was read, or tell why it is refused for its age or its version."""
         (
             event_type,
             version,
@@ -170,7 +209,8 @@ class Normalizer:
             self._window = self._make_window(received_at)
             _, received_utc, received_us, oldest_us, newest_us, refused = self._window
         if refused and not backfill and (event_type, version) in refused:
-            return Rejected(_known_id(event), SUNSET_VERSION, (refused[event_type, version],))
+            violation = Violation(self._version_names[form], *refused[event_type, version])
+            return Rejected(event_id.lower(), SUNSET_VERSION, (violation,))
         source = None
         if timestamp_us is None:
             timestamp, source = received_at, MISSING
@@ -183,8 +223,10 @@ class Normalizer:
             elif timestamp_us >= oldest_us or (backfill and timestamp_us >= 0):
                 timestamp = received_utc + (timestamp_us - received_us) * _MICROSECOND
             else:
-                return Rejected(_known_id(event), *self._judge_age(timestamp_us, received_us, backfill=backfill))
+                return Rejected(event_id.lower(), *self._judge_age(timestamp_us, received_us, backfill=backfill))
         event_id = event_id.lower() or self._new_id()
+        if client_address and not address and packed_address(client_address):
+            address = client_address
         return (
             event_id,
             event_type,
@@ -243,20 +285,25 @@ class Normalizer:
                 f"lies {(received_us - timestamp_us) // _US_PER_DAY} days back, beyond the {days} days that events are "
                 "kept; send old data with `analytics import`, or set backfill"
             )
-            return EVENT_TOO_OLD, (Violation("timestamp", "timestamp", violations.TOO_OLD, problem),)
+            return EVENT_TOO_OLD, (Violation("timestamp", violations.TOO_OLD, problem),)
         # It lies before 1970, and only a correction leads there.
-        problem = "lies before 1970 once it is corrected by sent_at; mend the client's clock, or leave sent_at out"
-        return INVALID_EVENT, (Violation("timestamp", "timestamp", violations.TIMESTAMP, problem),)
+        problem = "lies before 1970 once it is corrected by the time of sending; mend the client's clock, or leave that time out"
+        return INVALID_EVENT, (Violation("timestamp", violations.TIMESTAMP, problem),)
 
 
 def refuse_fields(event: Event, prepared: Row | Rejected, unknown: Sequence[Violation]) -> Rejected:
     """Refuse an event for fields that it was sent with and does not have, beside what else is wrong with it."""
     others = () if isinstance(prepared, tuple) else prepared.violations
-    return Rejected(_known_id(event), INVALID_EVENT, tuple(violations.bounded([*unknown, *others])))
+    return Rejected(_known_id(event.event_id), INVALID_EVENT, tuple(violations.bounded([*unknown, *others])))
 
 
-def _known_id(event: Event) -> str:
-    event_id = event.event_id
+def known_id(value: Mapping[str, Any]) -> str:
+    """Answer the id of an event that came as JSON, in lower case; empty where it has none that is a UUID."""
+    event_id = value.get("eventId") or value.get("event_id")
+    return _known_id(event_id) if isinstance(event_id, str) else ""
+
+
+def _known_id(event_id: str) -> str:
     return event_id.lower() if is_uuid(event_id) else ""
 
 

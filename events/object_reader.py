@@ -1,40 +1,61 @@
-"""Reads the free-form objects of an event (google.protobuf.Struct) into plain values, within limits."""
+"""Reads the free-form objects of an event into plain values, within limits."""
 
 from collections.abc import Iterable
 from typing import Any
 
-from google.protobuf.struct_pb2 import ListValue, Struct, Value
+from google.protobuf.struct_pb2 import Struct, Value
 
 from events import violations
 from events.event_type import Field
-from events.field_rules import bounds, number_problem, plain_number, text_problems
+from events.field_rules import LARGEST_INTEGER, LARGEST_NUMBER, LEAST_INTEGER, LEAST_NUMBER, plain_number, text_problems
 from events.violations import Problem, Violation, key_path
 
 _Place = tuple[str | int, ...]
 """The keys and indices that lead to a value from the outermost object."""
-_which_oneof = Value.WhichOneof  # see events.rules
+_which_oneof = Value.WhichOneof  # see events.message_rules
+
+
+def plain_object(struct: Struct) -> dict[str, Any]:
+    """Turn a Struct into the dict that its JSON would become; keys come out sorted, because a Struct has no order."""
+    members = struct.fields
+    return {key: _plain_value(members[key]) for key in sorted(members)}
+
+
+def _plain_value(value: Value) -> Any:
+    kind = _which_oneof(value, "kind")
+    if kind == "string_value":
+        return value.string_value
+    if kind == "number_value":
+        return plain_number(value.number_value)
+    if kind == "bool_value":
+        return value.bool_value
+    if kind == "struct_value":
+        return plain_object(value.struct_value)
+    if kind == "list_value":
+        return [_plain_value(item) for item in value.list_value.values]
+    return None  # null, and a Value that a caller left empty
 
 
 class ObjectReader:
-    """Turns a Struct into a dict, and notes what breaks the rules of its field.
+    """Copies an object, and notes what breaks the rules of its field.
 
     It does not look inside of what has too many items or nests too deep, so its work is bounded by what it was sent
-    and its recursion by `max_depth`. Keys come out sorted, because a Struct has no order: equal objects give equal
-    text.
+    and its recursion by `max_depth`. Keys come out sorted: equal objects give equal text.
     """
 
-    def __init__(self, field: Field) -> None:
+    def __init__(self, field: Field, path: str) -> None:
+        """Read the field's limits. `path`: how violations name the field."""
         self._field = field
+        self._path = path
         self._max_length = field.max_length
         self._max_items = field.max_items
-        self._low, self._high = bounds(field)
 
-    def read(self, struct: Struct, found: list[Violation]) -> dict[str, Any]:
-        """Read a Struct; violations are appended to `found`, under the field's own name."""
-        return self._read_struct(struct, (), found)
+    def read(self, members: dict[str, Any], found: list[Violation]) -> dict[str, Any]:
+        """Read an object of JSON values; violations are appended to `found`, under the field's own path."""
+        return self._read_object(members, (), found)
 
-    def _read_struct(self, struct: Struct, place: _Place, found: list[Violation]) -> dict[str, Any]:
-        members, max_length = struct.fields, self._max_length
+    def _read_object(self, members: dict[str, Any], place: _Place, found: list[Violation]) -> dict[str, Any]:
+        max_length = self._max_length
         if self._is_too_large(len(members), "keys", place, found):
             return {}
         result = {}
@@ -45,35 +66,28 @@ class ObjectReader:
             result[key] = self._read_value(members[key], place, key, found)
         return result
 
-    def _read_list(self, values: ListValue, place: _Place, found: list[Violation]) -> list[Any]:
-        items = values.values
+    def _read_list(self, items: list[Any], place: _Place, found: list[Violation]) -> list[Any]:
         if self._is_too_large(len(items), "items", place, found):
             return []
         return [self._read_value(item, place, index, found) for index, item in enumerate(items)]
 
-    def _read_value(self, value: Value, parent: _Place, step: str | int, found: list[Violation]) -> Any:
+    def _read_value(self, value: Any, parent: _Place, step: str | int, found: list[Violation]) -> Any:
         """Read the value at a step from its parent; the place is put together only where it is needed."""
-        kind = _which_oneof(value, "kind")
-        if kind == "string_value":
-            text = value.string_value
-            if len(text) > self._max_length or "\0" in text:
-                self._note((*parent, step), self._text_problems(text), found)
-            return text
-        if kind == "number_value":
-            return self._read_number(value.number_value, parent, step, found)
-        if kind == "bool_value":
-            return value.bool_value
-        if kind == "struct_value":
-            return self._read_struct(value.struct_value, (*parent, step), found)
-        if kind == "list_value":
-            return self._read_list(value.list_value, (*parent, step), found)
-        return None  # null, and a Value that a caller left empty
-
-    def _read_number(self, number: float, parent: _Place, step: str | int, found: list[Violation]) -> float | None:
-        if self._low <= number <= self._high:
-            return plain_number(number)
-        self._note((*parent, step), [number_problem(self._field, number)], found)
-        return None
+        kind = value.__class__
+        if kind is str:
+            if len(value) > self._max_length or "\0" in value:
+                self._note((*parent, step), self._text_problems(value), found)
+        elif kind is dict:
+            return self._read_object(value, (*parent, step), found)
+        elif kind is list:
+            return self._read_list(value, (*parent, step), found)
+        elif kind is float:
+            if LEAST_NUMBER <= value <= LARGEST_NUMBER:
+                return plain_number(value)
+            self._note((*parent, step), [_number_problem(value)], found)
+        elif kind is int and not LEAST_INTEGER <= value <= LARGEST_INTEGER:
+            self._note((*parent, step), [_number_problem(value)], found)
+        return value
 
     def _is_too_large(self, size: int, noun: str, place: _Place, found: list[Violation]) -> bool:
         """Note an object or list that nests too deep or holds too much; a place of n keys lies n objects deep."""
@@ -92,12 +106,15 @@ class ObjectReader:
         return text_problems(self._field, text)
 
     def _note(self, place: _Place, problems: Iterable[Problem], found: list[Violation]) -> None:
-        path, json_path = self._field.name, self._field.json_name
+        path = self._path
         for step in place:
-            if isinstance(step, int):
-                path, json_path = f"{path}[{step}]", f"{json_path}[{step}]"
-            else:
-                path, json_path = key_path(path, step), key_path(json_path, step)
+            path = f"{path}[{step}]" if isinstance(step, int) else key_path(path, step)
         for rule, description in problems:
             if len(found) <= violations.MAX_VIOLATIONS:
-                found.append(Violation(path, json_path, rule, description))
+                found.append(Violation(path, rule, description))
+
+
+def _number_problem(value: float) -> Problem:
+    if value != value or value in (float("inf"), float("-inf")):  # noqa: PLR0124 - NaN
+        return violations.FINITE, f"is {value}; a finite number is needed"
+    return violations.NUMBER_RANGE, "lies beyond the 64 bits in which numbers are kept exactly; send it as a text"

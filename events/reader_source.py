@@ -1,12 +1,15 @@
-r"""Writes the Python source of the function that reads and checks a message of one version in a single pass.
+r"""Writes the Python source of the function that reads and checks the fields of one version in a single pass.
 
 A straight line through the fields, with their limits as constants, takes half as long as a loop over them, and it runs
-for every event. `events.message_reader` compiles it, the way dataclasses compile their `__init__`, and provides the
+for every event. `events.field_reader` compiles it, the way dataclasses compile their `__init__`, and provides the
 functions that it calls. It spells out the common case alone, in as few steps as Python allows: what a broken rule is
 called is found by the `refuse_...` functions, which run only when one is broken.
 
+The two forms differ in how a value is gotten: a message's has the type of its field, and one that came as JSON may be
+anything. The rules behind that are written once.
+
 Example:
-    For content_id, which is required, and scroll_depth::
+    For content_id, which is required, and scroll_depth of a message::
 
         def read(message, found):
             data = {}
@@ -28,45 +31,60 @@ Example:
 
 from collections.abc import Callable, Sequence
 from keyword import iskeyword
+from typing import NamedTuple
 
-from events.event_type import Field, Kind, is_newer
-from events.field_rules import MAX_EXACT_INTEGER, bounds
+from events.event_type import Field, Form, Kind, is_newer
+from events.field_rules import bounds, integer_bounds
 
 _INDENT = "    "
 
 
-def write_reader(fields: Sequence[Field], version: str) -> str:
-    """Write the source of `read(message, found)`, a `message_reader.Reader` of the events of one version.
+def write_reader(fields: Sequence[Field], version: str, form: Form) -> str:
+    """Write the source of `read(message, found)`, a `field_reader.Reader` of the events of one version.
 
-    It calls `refuse_text`, `refuse_number`, `refuse_missing` and `refuse_newer`, which note a broken rule of the field
-    that they are told; `is_<field>`, the test of a text's shape; `read_<field>`, which reads a list or an object; and
-    `plain_number`.
+    It calls `refuse_text`, `refuse_number`, `refuse_missing`, `refuse_newer` and `refuse_type`, which note a broken
+    rule of the field that they are told; `number_of` and `integer_of`, which convert JSON values that are not plainly
+    of their type; `is_<field>`, the test of a text's shape; `read_<field>`, which reads a list or an object;
+    `plain_object`, which makes a Struct a dict; and for JSON `rename`, where an object has other names than `names`.
 
     Args:
-        fields: the message's fields, of every version. Their names are identifiers, since protobuf takes no others.
+        fields: the fields, of every version. Their names are identifiers, since protobuf takes no others.
         version: the version of the events.
+        form: what the function reads.
     """
-    lines = ["data = {}"]
+    source = _JSON if form is Form.JSON else _MESSAGE
+    lines = [*source.begin]
     for field in (field for kind in Kind for field in fields if field.kind is kind and not is_newer(field, version)):
-        lines += [*_get(field), f"if {_is_set(field)}:", *_indented(_WRITERS[field.kind](field))]
+        lines += [*source.get(field), *source.convert(field)]
+        lines += [f"if {source.is_set(field)}:", *_indented(_WRITERS[field.kind](field, source))]
         if field.required:
             lines += ["else:", f"{_INDENT}refuse_missing({field.name!r}, found)"]
     for field in (field for field in fields if is_newer(field, version)):
-        lines += [*_get(field), f"if {_is_set(field)}:", f"{_INDENT}refuse_newer({field.name!r}, found)"]
+        lines += [*source.get(field), f"if {source.is_set(field)}:", f"{_INDENT}refuse_newer({field.name!r}, found)"]
     return "\n".join(["def read(message, found):", *_indented([*lines, "return data"]), ""])
 
 
-def _get(field: Field) -> list[str]:
-    """Write the getting of a field's value; an object is gotten only where it is there."""
-    return [] if field.kind is Kind.OBJECT else [f"value = {_attribute(field)}"]
+class _Source(NamedTuple):
+    """How the source for one form gets the values of fields."""
+
+    begin: tuple[str, ...]
+    get: Callable[[Field], list[str]]
+    """Writes the getting of a field's value into `value`."""
+    convert: Callable[[Field], list[str]]
+    """Writes what makes `value` one of the field's type, or None."""
+    is_set: Callable[[Field], str]
+    """Writes the condition that a field is set, in the sense of `field_reader.compile_reader`."""
+    whole: str
+    """The number in `value`, one that 64 bits hold, without a fraction where it has none."""
+    object: Callable[[Field], str]
+    """Writes the getting of a free object that is set, as a dict."""
 
 
 def _attribute(field: Field) -> str:
     return f"getattr(message, {field.name!r})" if iskeyword(field.name) else f"message.{field.name}"
 
 
-def _is_set(field: Field) -> str:
-    """Write the condition that a field is set, in the sense of `message_reader.compile_reader`."""
+def _is_set_in_message(field: Field) -> str:
     presence = f"{field.name!r} in message"
     if field.kind is Kind.OBJECT:
         return presence
@@ -75,7 +93,53 @@ def _is_set(field: Field) -> str:
     return f"value or {presence}"  # only a zero leaves it open, and asking costs as much as the value
 
 
-def _write_text(field: Field) -> list[str]:
+def _is_set_in_json(field: Field) -> str:
+    if field.kind is Kind.OBJECT or (field.tracks_presence and field.kind not in (Kind.TEXT, Kind.TEXTS)):
+        return "value is not None"
+    return "value"
+
+
+_JSON_TYPES = {
+    Kind.TEXT: ("str",),
+    Kind.NUMBER: ("float", "int"),
+    Kind.INTEGER: ("int",),
+    Kind.FLAG: ("bool",),
+    Kind.TEXTS: ("list",),
+    Kind.OBJECT: ("dict",),
+}
+_CONVERTERS = {Kind.NUMBER: "number_of", Kind.INTEGER: "integer_of"}
+
+
+def _convert_json(field: Field) -> list[str]:
+    is_other = " and ".join(f"value.__class__ is not {name}" for name in _JSON_TYPES[field.kind])
+    converter = _CONVERTERS.get(field.kind, "refuse_type")
+    return [f"if {is_other} and value is not None:", f"{_INDENT}value = {converter}({field.name!r}, value, found)"]
+
+
+_MESSAGE = _Source(
+    begin=("data = {}",),
+    get=lambda field: [] if field.kind is Kind.OBJECT else [f"value = {_attribute(field)}"],
+    convert=lambda _field: [],
+    is_set=_is_set_in_message,
+    whole="int(value) if value.is_integer() else value",
+    object=lambda field: f"plain_object({_attribute(field)})",
+)
+_JSON = _Source(
+    begin=(
+        "if not message.keys() <= names:",
+        f"{_INDENT}message = rename(message, found)",
+        "get = message.get",
+        "data = {}",
+    ),
+    get=lambda field: [f"value = get({field.json_name!r})"],
+    convert=_convert_json,
+    is_set=_is_set_in_json,
+    whole="value if value.__class__ is int or not value.is_integer() else int(value)",
+    object=lambda _field: "value",
+)
+
+
+def _write_text(field: Field, _source: _Source) -> list[str]:
     problems = [f"len(value) > {field.max_length}", "'\\0' in value"]
     if field.format or field.allowed_values:
         problems.append(f"not is_{field.name}(value)")
@@ -86,19 +150,18 @@ def _write_text(field: Field) -> list[str]:
     ]
 
 
-def _write_number(field: Field) -> list[str]:
+def _write_number(field: Field, source: _Source) -> list[str]:
     low, high = bounds(field)
-    is_small = low >= -MAX_EXACT_INTEGER and high <= MAX_EXACT_INTEGER
-    plain = "int(value) if value.is_integer() else value" if is_small else "plain_number(value)"  # the same, but a call
-    return _write_bounded(field, f"{low!r} <= value <= {high!r}", plain)  # NaN is not
+    return _write_bounded(field, f"{low!r} <= value <= {high!r}", source.whole)  # NaN is not
 
 
-def _write_integer(field: Field) -> list[str]:
-    """Write the reading of a whole number; a bound that its type keeps by itself is left out."""
+def _write_integer(field: Field, source: _Source) -> list[str]:
+    """Write the reading of a whole number; a bound that a message's type keeps by itself is left out."""
     least, most = field.integer_range or (0, 0)
-    low = f"{int(field.minimum)} <= " if field.minimum is not None and field.minimum > least else ""
-    high = f" <= {int(field.maximum)}" if field.maximum is not None and field.maximum < most else ""
-    return _write_bounded(field, f"{low}value{high}", "value") if low or high else _write_flag(field)
+    low, high = integer_bounds(field)
+    before = f"{low} <= " if low > least or source is _JSON else ""
+    after = f" <= {high}" if high < most or source is _JSON else ""
+    return _write_bounded(field, f"{before}value{after}", "value") if before or after else _write_flag(field, source)
 
 
 def _write_bounded(field: Field, condition: str, result: str) -> list[str]:
@@ -110,19 +173,19 @@ def _write_bounded(field: Field, condition: str, result: str) -> list[str]:
     ]
 
 
-def _write_flag(field: Field) -> list[str]:
+def _write_flag(field: Field, _source: _Source) -> list[str]:
     return [f"data[{field.json_name!r}] = value"]
 
 
-def _write_text_list(field: Field) -> list[str]:
+def _write_text_list(field: Field, _source: _Source) -> list[str]:
     return [f"data[{field.json_name!r}] = read_{field.name}(value, found)"]
 
 
-def _write_object(field: Field) -> list[str]:
-    return [f"data[{field.json_name!r}] = read_{field.name}({_attribute(field)}, found)"]
+def _write_object(field: Field, source: _Source) -> list[str]:
+    return [f"data[{field.json_name!r}] = read_{field.name}({source.object(field)}, found)"]
 
 
-_WRITERS: dict[Kind, Callable[[Field], list[str]]] = {
+_WRITERS: dict[Kind, Callable[[Field, _Source], list[str]]] = {
     Kind.TEXT: _write_text,
     Kind.NUMBER: _write_number,
     Kind.INTEGER: _write_integer,

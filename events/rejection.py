@@ -1,13 +1,17 @@
 """Rejections: what the quarantine keeps of an event that is refused."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 import orjson
 from google.protobuf import json_format
 
+from events.catalogue import load_catalogue
+from events.event_type import Form
 from events.ids import uuid7
+from events.json_address import blank_addresses
+from events.json_document import JsonValue
 from events.normalize import COLUMNS as STORED_COLUMNS
 from events.normalize import Rejected, Row
 from events.stored_event import write_event
@@ -24,18 +28,24 @@ COLUMNS = (
     "violations",
     "payload",
     "payload_bytes",
+    "payload_type",
 )
 """The names of a Rejection's values, in order: columns of analytics_rejected_events."""
 
-Rejection = tuple[str, datetime, str, str, str | None, str | None, str, bytes | None, int]
-"""A rejected event as it is kept: the values of `COLUMNS`; violations are JSON text, the payload a serialized Event."""
+Rejection = tuple[str, datetime, str, str, str | None, str | None, str, bytes | None, int, str]
+"""A rejected event as it is kept: the values of `COLUMNS`.
+
+Violations are JSON text. The payload is what its type says: a serialized Event ("application/x-protobuf"), or the bytes
+that the caller wrote ("application/json").
+"""
 
 MAX_PAYLOAD_BYTES = 64 * 1024
 """Larger events are kept without their payload: every honest one is far smaller, and nobody reads such a one."""
 MAX_NAME_CHARACTERS = 64
 """As much of an id or type that may be anything as is worth searching for."""
 
-_which_oneof = Event.WhichOneof  # see events.rules
+_which_oneof = Event.WhichOneof  # see events.message_rules
+_EVENT_TYPES = tuple(load_catalogue().types)
 
 ID_CONFLICT = Rejected(
     event_id="",
@@ -43,7 +53,6 @@ ID_CONFLICT = Rejected(
     violations=(
         Violation(
             "event_id",
-            "eventId",
             "ID_CONFLICT",
             "belongs to another event that is stored already; give every event an id of its own",
         ),
@@ -53,7 +62,7 @@ ID_CONFLICT = Rejected(
 REFUSED_BY_DATABASE = Rejected(
     event_id="",
     reason="REFUSED_BY_DATABASE",
-    violations=(Violation("event", "event", "STORABLE", "the database refuses a value of this event"),),
+    violations=(Violation("event", "STORABLE", "the database refuses a value of this event"),),
 )
 """An event that passed every rule and that Postgres still refuses: a gap in our rules."""
 
@@ -72,7 +81,34 @@ def reject_event(event: Event, rejected: Rejected, received_at: datetime, source
         event.CopyFrom(sent)
         event.ClearField("ip_address")
     event_type = event.event_type or _which_oneof(event, "payload") or ""
-    return _make(event.SerializeToString(), event.event_id, event_type, rejected, received_at, source)
+    return _make(event.SerializeToString(), Form.MESSAGE, event.event_id, event_type, rejected, received_at, source)
+
+
+def reject_json(
+    raw: bytes, value: JsonValue, rejected: Rejected, received_at: datetime, source: str, *, event_type: str = ""
+) -> Rejection:
+    """Make the rejection of an event that came as JSON: its bytes as they were sent, with "" for its address.
+
+    An event that is no JSON is kept likewise. Where it is not certain that no address is left in it, its bytes are
+    not kept, only counted.
+
+    Args:
+        raw: what the caller wrote.
+        value: what `events.json_document` read of it.
+        rejected: why it is refused.
+        received_at: when it came, aware UTC.
+        source: the method it came by, for example "TrackEvents".
+        event_type: the type where the path names it.
+    """
+    is_object = isinstance(value, dict)
+    kept = blank_addresses(raw, is_object=is_object)
+    event_id = ""
+    if isinstance(value, dict):
+        event_id = _text_of(value, "eventId", "event_id")
+        named = _text_of(value, "eventType", "event_type")
+        event_type = event_type or named or next((name for name in _EVENT_TYPES if name in value), "")
+    made = _make(kept or b"", Form.JSON, event_id, event_type, rejected, received_at, source)
+    return made if kept is not None else (*made[:-2], len(raw), made[-1])
 
 
 def reject_row(row: Row, rejected: Rejected, source: str) -> Rejection:
@@ -82,11 +118,11 @@ def reject_row(row: Row, rejected: Rejected, source: str) -> Rejection:
         payload = write_event(stored).SerializeToString()
     except (ValueError, TypeError, json_format.ParseError):
         payload = b""
-    return _make(payload, stored["event_id"], stored["event_type"], rejected, stored["received_at"], source)
+    return _make(payload, Form.MESSAGE, stored["event_id"], stored["event_type"], rejected, stored["received_at"], source)
 
 
 def _make(
-    payload: bytes, event_id: str, event_type: str, rejected: Rejected, received_at: datetime, source: str
+    payload: bytes, form: Form, event_id: str, event_type: str, rejected: Rejected, received_at: datetime, source: str
 ) -> Rejection:
     return (
         uuid7(),
@@ -98,7 +134,13 @@ def _make(
         _violations_json(rejected.violations),
         payload if 0 < len(payload) <= MAX_PAYLOAD_BYTES else None,
         len(payload),
+        form.value,
     )
+
+
+def _text_of(value: Mapping[str, Any], *names: str) -> str:
+    """Answer the first text of these members; empty where there is none."""
+    return next((text for text in map(value.get, names) if isinstance(text, str)), "")
 
 
 def _name(text: str) -> str | None:
@@ -108,7 +150,7 @@ def _name(text: str) -> str | None:
 def _violations_json(violations: Sequence[Violation]) -> str:
     return orjson.dumps(
         [
-            {"field": field, "json_field": json_field, "rule": rule, "description": description}
-            for field, json_field, rule, description in violations
+            {"field": field, "rule": rule, "description": description}
+            for field, rule, description in violations
         ]
     ).decode()

@@ -20,6 +20,7 @@ REQUIRED = "REQUIRED"
 MINIMUM = "MINIMUM"
 MAXIMUM = "MAXIMUM"
 FINITE = "FINITE"
+NUMBER_RANGE = "NUMBER_RANGE"
 UUID = "UUID"
 CURRENCY = "CURRENCY"
 IP_ADDRESS = "IP_ADDRESS"
@@ -32,6 +33,7 @@ NUL = "NUL"
 TIMESTAMP = "TIMESTAMP"
 TOO_OLD = "TOO_OLD"
 TYPE = "TYPE"
+JSON = "JSON"
 UNKNOWN_FIELD = "UNKNOWN_FIELD"
 DUPLICATE_FIELD = "DUPLICATE_FIELD"
 TOO_MANY_VIOLATIONS = "TOO_MANY_VIOLATIONS"
@@ -45,9 +47,7 @@ class Violation(NamedTuple):
     """One thing that is wrong with an event."""
 
     field: str
-    """Path by the names in the .proto files, for example "view.content_id"."""
-    json_field: str
-    """Path as JSON callers write it, for example "data.contentId"."""
+    """Path to the field as the caller writes it: "view.content_id" in a message, "data.contentId" in JSON."""
     rule: str
     """The rule it breaks, in UPPER_SNAKE: a constant of this module."""
     description: str
@@ -58,7 +58,7 @@ def bounded(violations: list[Violation]) -> list[Violation]:
     """Cut the list to `MAX_VIOLATIONS`; a last entry then says that there were more."""
     if len(violations) <= MAX_VIOLATIONS:
         return violations
-    rest = Violation("", "", TOO_MANY_VIOLATIONS, f"there are more than {MAX_VIOLATIONS} violations; mend these first")
+    rest = Violation("", TOO_MANY_VIOLATIONS, f"there are more than {MAX_VIOLATIONS} violations; mend these first")
     return [*violations[:MAX_VIOLATIONS], rest]
 
 

@@ -76,7 +76,7 @@ analytics_rejected_events = sa.Table(
     sa.Column("event_id", sa.Text),
     sa.Column("event_type", sa.Text),
     sa.Column("violations", JSONB),
-    # The sender's own bytes, and their content type: jsonb refuses some of what events are rejected for.
+    # What payload_type says: bytes, because jsonb refuses some of what events are rejected for.
     sa.Column("payload", sa.LargeBinary),
     sa.Column("payload_type", sa.Text),
     # Of the newest replay: when, STORED, DUPLICATE or the reason why it failed, under which event id, what was wrong.

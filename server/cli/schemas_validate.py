@@ -88,8 +88,7 @@ def check_events(address: str, records: Records[bytes]) -> Iterator[Verdict]:
             with translated_errors(address):
                 answer = stub.Validate(ValidateRequest(event=event), timeout=VALIDATE_TIMEOUT_S)
             violations = [
-                {"field": each.field, "rule": each.rule, "description": each.description}
-                for each in answer.violations
+                {"field": each.field, "rule": each.rule, "description": each.description} for each in answer.violations
             ]
             yield Verdict(line, violations, list(answer.warnings))
 

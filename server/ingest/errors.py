@@ -27,9 +27,9 @@ class InvalidRequestError(EventRejectedError):
 
     reason: ClassVar[str] = "INVALID_REQUEST"
 
-    def __init__(self, *found: Violation) -> None:
+    def __init__(self, *found: Violation, reason: str = "INVALID_REQUEST") -> None:
         """Keep what is wrong; each field is a path in the request or in its JSON document."""
-        super().__init__(Rejected("", self.reason, found))
+        super().__init__(Rejected("", reason, found))
 
 
 class TooManyEventsError(AnalyticsError):

@@ -1,14 +1,16 @@
 """The events of one request, in either form in which callers send them, and how to read and to refuse each."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from operator import attrgetter
 from typing import Any
 
-from events.json_document import DocumentError, JsonValue, read_event, read_events
-from events.normalize import Normalizer, Rejected, Row
+from events import violations
+from events.event_type import Form
+from events.json_document import Broken, DocumentError, JsonValue, read_event, read_events
+from events.normalize import INVALID_EVENT, Normalizer, Rejected, Row
 from events.rejection import Rejection, reject_event, reject_json
 from server.ingest.body import read_body
 from server.ingest.errors import InvalidRequestError
@@ -25,7 +27,8 @@ class Intake:
     """The events of one request.
 
     Attributes:
-        events: messages, or JSON objects.
+        form: of its events, and of the names in what is answered about them.
+        events: messages, or what was read of JSON.
         backfill: whether they are an import of old data.
         size_bytes: of the request, about.
         prepare: makes the row of an event, or tells why it is refused; takes the event, the time of receipt and
@@ -35,6 +38,7 @@ class Intake:
         id_of: reads the id that an event came with; false where it came without one.
     """
 
+    form: Form
     events: Sequence[Any]
     backfill: bool
     size_bytes: int
@@ -43,12 +47,6 @@ class Intake:
     id_of: Callable[[Any], object]
     unreadable: Rejected | None = None
     """Why the request's body is no JSON: then it stands for one event, which is rejected."""
-
-
-def of_messages(request: TrackBatchRequest | TrackEventsRequest, normalizer: Normalizer) -> Intake:
-    """Take the messages of a request as they are."""
-    events = request.events
-    return _of_messages(events, request.backfill, request.ByteSize(), normalizer)
 
 
 def open_event(request: TrackRequest | ValidateRequest, normalizer: Normalizer, address: str) -> Intake:
@@ -64,12 +62,17 @@ def open_event(request: TrackRequest | ValidateRequest, normalizer: Normalizer, 
     """
     if not request.HasField("body"):
         event = request.event
-        if address and not event.ip_address:
-            event.ip_address = address
-        return _of_messages((event,), backfill=False, size_bytes=request.ByteSize(), normalizer=normalizer)
+        _fill_addresses((event,), address)
+        return _of_messages((event,), normalizer, size_bytes=request.ByteSize())
     body = read_body(request.body, "event", given=request.HasField("event"))
-    value = read_event(body)
-    return _of_json((value,), lambda _: body, normalizer, len(body), request.event_type, address)
+    return _of_json(
+        (read_event(body),),
+        lambda _: body,
+        normalizer,
+        size_bytes=len(body),
+        address=address,
+        event_type=request.event_type,
+    )
 
 
 def open_events(request: TrackEventsRequest, normalizer: Normalizer, address: str) -> Intake:
@@ -84,20 +87,66 @@ def open_events(request: TrackEventsRequest, normalizer: Normalizer, address: st
         InvalidRequestError: it has both forms, or a body that is not called JSON or holds no list of events.
     """
     if not request.HasField("body"):
-        if address and not request.backfill:
-            for event in request.events:
-                if not event.ip_address:
-                    event.ip_address = address
-        return of_messages(request, normalizer)
+        if not request.backfill:
+            _fill_addresses(request.events, address)
+        return open_messages(request, normalizer)
     body = read_body(request.body, "events", given=bool(request.events))
     try:
         document = read_events(body, most=MAX_EVENTS_PER_MESSAGE)
     except DocumentError as exc:
         if exc.violation.rule != violations.JSON:
             raise InvalidRequestError(exc.violation, reason=exc.reason) from None
-        broken = Broken(exc.violation)
-        intake = _of_json((broken,), lambda _: body, normalizer, len(body), "", "")
-        return replace(intake, unreadable=Rejected("", INVALID_EVENT, (exc.violation,)))
+        broken = _of_json((Broken(exc.violation),), lambda _: body, normalizer, size_bytes=len(body))
+        return replace(broken, unreadable=Rejected("", INVALID_EVENT, (exc.violation,)))
     backfill = request.backfill or document.backfill
-    intake = _of_json(document.values, document.raw, normalizer, len(body), "", "" if backfill else address)
-    return replace(intake, backfill=True) if backfill else intake
+    return _of_json(
+        document.values,
+        document.raw,
+        normalizer,
+        size_bytes=len(body),
+        backfill=backfill,
+        address="" if backfill else address,
+    )
+
+
+def open_messages(request: TrackBatchRequest | TrackEventsRequest, normalizer: Normalizer) -> Intake:
+    """Take the messages of a request as they are."""
+    return _of_messages(request.events, normalizer, size_bytes=request.ByteSize(), backfill=request.backfill)
+
+
+def _fill_addresses(events: Sequence[Event], address: str) -> None:
+    if address:
+        for event in events:
+            if not event.ip_address:
+                event.ip_address = address
+
+
+def _of_messages(events: Sequence[Event], normalizer: Normalizer, *, size_bytes: int, backfill: bool = False) -> Intake:
+    def reject(index: int, rejected: Rejected, received_at: datetime, source: str) -> Rejection:
+        return reject_event(events[index], rejected, received_at, source)
+
+    return Intake(Form.MESSAGE, events, backfill, size_bytes, normalizer.prepare, reject, _id_of_message)
+
+
+def _of_json(
+    values: Sequence[JsonValue],
+    raw: Callable[[int], bytes],
+    normalizer: Normalizer,
+    *,
+    size_bytes: int,
+    backfill: bool = False,
+    address: str = "",
+    event_type: str = "",
+) -> Intake:
+    def reject(index: int, rejected: Rejected, received_at: datetime, source: str) -> Rejection:
+        return reject_json(raw(index), values[index], rejected, received_at, source, event_type=event_type)
+
+    prepare = partial(normalizer.prepare_json, event_type=event_type, address=address)
+    return Intake(Form.JSON, values, backfill, size_bytes, prepare, reject, _id_of_value)
+
+
+_id_of_message = attrgetter("event_id")
+
+
+def _id_of_value(value: dict[str, Any]) -> object:
+    return value.get("eventId") or value.get("event_id")

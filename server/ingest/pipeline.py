@@ -3,23 +3,23 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from events import normalize, rejection
+from events.event_type import Form
 from events.normalize import Normalizer, Rejected, Row
 from events.rejection import ID_CONFLICT, REFUSED_BY_DATABASE, Rejection, reject_row
 from server.ingest.errors import EventRejectedError, IdConflictError, TooManyEventsError
-from server.ingest.intake import Intake, of_messages, open_event, open_events
+from server.ingest.intake import MAX_EVENTS_PER_MESSAGE, Intake, open_event, open_events, open_messages
 from server.ingest.tally import MAX_REJECTION_BYTES, Tally
 from sociallive.analytics.v1.schema_service_pb2 import ValidateRequest
 from sociallive.analytics.v1.track_pb2 import TrackBatchRequest, TrackEventsRequest, TrackRequest
 from storage import batch
+from storage.batch import REJECTED_EVENT_ID
 from storage.writer import WriteOutcome, Writer
 
-MAX_EVENTS_PER_MESSAGE = 5_000
-"""Bounds what one message can hold up: this many events take about 50 ms to prepare."""
 EVENTS_PER_TURN = 500
 """After so many events of a large message the loop serves other callers."""
 MAX_WRITES_PER_STREAM = 8
@@ -33,7 +33,7 @@ REJECTED_BY_STORAGE: dict[WriteOutcome, Rejected] = {
     WriteOutcome.CONFLICT: ID_CONFLICT,
     WriteOutcome.REFUSED: REFUSED_BY_DATABASE,
 }
-"""Why a row is rejected that passed every rule."""
+"""Why a row is rejected that passed every rule, by the names in a message."""
 
 
 def reject_stored(row: Sequence[Any], outcome: WriteOutcome) -> Rejection:
@@ -59,14 +59,16 @@ class Prepared:
     """What one message holds: rows with their places in the stream, and rejections.
 
     Attributes:
-        rows: the valid events.
+        form: of the events.
+        rows: the valid ones.
         indices: the place of each of them in the stream.
         unnamed: which of `rows` came without an id.
-        rejections: the other events.
+        rejections: the others.
         size_bytes: of the message.
         most_bytes: the room for each rejection in the answer.
     """
 
+    form: Form
     rows: list[Row]
     indices: list[int]
     unnamed: list[int]
@@ -107,9 +109,8 @@ class Pipeline:
             raise EventRejectedError(prepared)
         (outcome,) = await self._writer.write((prepared,), size_bytes=intake.size_bytes, wait=False)
         if outcome in REJECTED_BY_STORAGE:
-            raise (IdConflictError if outcome is WriteOutcome.CONFLICT else EventRejectedError)(
-                REJECTED_BY_STORAGE[outcome]
-            )
+            rejected = _rejected_by_storage(outcome, intake.form)
+            raise (IdConflictError if outcome is WriteOutcome.CONFLICT else EventRejectedError)(rejected)
         return Tracked(prepared[0], outcome, self.warnings_of(prepared))
 
     def dry_run(self, request: ValidateRequest) -> Row | Rejected:
@@ -118,7 +119,7 @@ class Pipeline:
         Raises:
             InvalidRequestError: as for `track`.
         """
-        intake = open_event(request, self._normalizer, "")
+        intake = open_event(request, self._normalizer, address="")
         return intake.prepare(intake.events[0], self._now(), backfill=False)
 
     def warnings_of(self, row: Row) -> list[str]:
@@ -130,7 +131,7 @@ class Pipeline:
 
         Args:
             request: as it was sent, in either form.
-            address: that of the client, for events that name none; not for a backfill, whose events come from elsewhere.
+            address: that of the client, for events that name none; a backfill's come from elsewhere.
 
         Raises:
             InvalidRequestError: the request has both forms, or what stands around its events makes no sense.
@@ -143,8 +144,8 @@ class Pipeline:
         intake = open_events(request, self._normalizer, address)
         prepared = await self._prepare(intake, tally, "TrackEvents")
         await self._write(prepared, tally, wait=False)
-        if intake.malformed is not None:
-            raise EventRejectedError(intake.malformed)
+        if intake.unreadable is not None:
+            raise EventRejectedError(intake.unreadable)
         return tally
 
     async def track_stream(self, requests: AsyncIterator[TrackBatchRequest]) -> Tally:
@@ -168,7 +169,7 @@ class Pipeline:
         try:
             async with asyncio.TaskGroup() as writes:
                 async for request in requests:
-                    prepared = await self._prepare(of_messages(request, self._normalizer), tally, "TrackBatch")
+                    prepared = await self._prepare(open_messages(request, self._normalizer), tally, "TrackBatch")
                     await places.acquire()
                     writes.create_task(write(prepared))
         except* Exception as group:  # noqa: BLE001 - whatever it was, the caller is told the first fault
@@ -179,21 +180,21 @@ class Pipeline:
 
     async def _prepare(self, intake: Intake, tally: Tally, source: str) -> Prepared:
         """Make rows of the valid events, with their places in the stream, and rejections of the others."""
-        events, backfill, prepare, has_id = intake.events, intake.backfill, intake.prepare, intake.has_id
+        events, backfill, prepare, id_of = intake.events, intake.backfill, intake.prepare, intake.id_of
         if len(events) > MAX_EVENTS_PER_MESSAGE:
             raise TooManyEventsError(len(events), MAX_EVENTS_PER_MESSAGE)
         received_at, first = self._now(), tally.received
-        made = Prepared([], [], [], [], intake.size_bytes, MAX_REJECTION_BYTES // max(1, len(events)))
+        made = Prepared(intake.form, [], [], [], [], intake.size_bytes, MAX_REJECTION_BYTES // max(1, len(events)))
         started_at_s = time.monotonic()
         add_row, add_index = made.rows.append, made.indices.append
         for index, event in enumerate(events, first):
             prepared = prepare(event, received_at, backfill=backfill)
             if isinstance(prepared, Rejected):
                 rejection = intake.reject(index - first, prepared, received_at, source)
-                tally.reject(index, rejection[REJECTED_ID] or "", prepared, most_bytes=made.most_bytes)
+                tally.reject(index, rejection[REJECTED_EVENT_ID] or "", prepared, most_bytes=made.most_bytes)
                 made.rejections.append(rejection)
             else:
-                if not has_id(event):
+                if not id_of(event):
                     made.unnamed.append(len(made.rows))
                 add_row(prepared)
                 add_index(index)
@@ -220,6 +221,14 @@ class Pipeline:
         tally.duplicates += outcomes.count(WriteOutcome.DUPLICATE)
         tally.spooled += outcomes.count(WriteOutcome.SPOOLED)
         for row, index, outcome in zip(prepared.rows, prepared.indices, outcomes, strict=True):
-            rejected = REJECTED_BY_STORAGE.get(outcome)
-            if rejected is not None:
+            if outcome in REJECTED_BY_STORAGE:
+                rejected = _rejected_by_storage(outcome, prepared.form)
                 tally.reject(index, row[0], rejected, most_bytes=prepared.most_bytes)
+
+
+def _rejected_by_storage(outcome: WriteOutcome, form: Form) -> Rejected:
+    """Say why a row is rejected, by the names in the form in which its event came."""
+    rejected = REJECTED_BY_STORAGE[outcome]
+    if form is Form.JSON and outcome is WriteOutcome.CONFLICT:
+        return replace(rejected, violations=tuple(each._replace(field="eventId") for each in rejected.violations))
+    return rejected

@@ -77,9 +77,8 @@ def fitting(violations: Sequence[Violation], room_bytes: int) -> tuple[Sequence[
     sizes_bytes = [VIOLATION_BYTES + sum(len(text.encode()) for text in violation) for violation in violations]
     if sum(sizes_bytes) <= room_bytes:
         return violations, sum(sizes_bytes)
-    used_bytes = MORE_BYTES
-    for number, size_bytes in enumerate(sizes_bytes):
-        if used_bytes + size_bytes > room_bytes:
-            break
-        used_bytes += size_bytes
-    return [*violations[:number], MORE_VIOLATIONS], used_bytes
+    used_bytes, kept = MORE_BYTES, 0
+    while used_bytes + sizes_bytes[kept] <= room_bytes:
+        used_bytes += sizes_bytes[kept]
+        kept += 1
+    return [*violations[:kept], MORE_VIOLATIONS], used_bytes

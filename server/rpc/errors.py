@@ -8,10 +8,11 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 
-from events.violations import TOO_MANY_VIOLATIONS, Violation
+from events.violations import Violation
 from runtime.errors import AnalyticsError
 from server.admin.errors import NoSuchRejectionError
 from server.ingest.errors import EventRejectedError, IdConflictError, TooManyEventsError
+from server.ingest.tally import fitting
 from server.reports.errors import QuestionError, ReportsBusyError
 from server.rpc.refusals import DrainingError, MalformedMessageError
 from server.schemas.errors import UnknownSchemaError
@@ -29,9 +30,6 @@ RESOURCE_EXHAUSTED."""
 MAX_VIOLATIONS_BYTES = 3_840
 """In base64 a third more. Some 30 violations of ordinary fields; only names and paths that nobody writes in earnest
 take up more."""
-VIOLATION_BYTES = 8
-"""What a violation takes up beside its texts."""
-
 CODES: dict[type[AnalyticsError], grpc.StatusCode] = {
     EventRejectedError: grpc.StatusCode.INVALID_ARGUMENT,
     IdConflictError: grpc.StatusCode.ALREADY_EXISTS,
@@ -79,13 +77,7 @@ def status_of(exc: Exception) -> tuple[grpc.StatusCode, status_pb2.Status]:
 
 def told_of(violations: Sequence[Violation]) -> Sequence[Violation]:
     """Choose the violations that an answer has room for; a last one then says that there are more."""
-    room = MAX_VIOLATIONS_BYTES
-    for number, violation in enumerate(violations):
-        room -= VIOLATION_BYTES + sum(len(text.encode()) for text in (violation.field, *violation[2:]))
-        if room < 0:
-            more = "there are more violations than an answer holds; mend these first"
-            return [*violations[:number], Violation("", "", TOO_MANY_VIOLATIONS, more)]
-    return violations
+    return fitting(violations, MAX_VIOLATIONS_BYTES)[0]
 
 
 def _cut(message: str) -> str:

@@ -8,7 +8,4 @@ from sociallive.analytics.v1.track_pb2 import FieldViolation
 
 def write_violations(violations: Iterable[Violation]) -> list[FieldViolation]:
     """Write each violation as its message."""
-    return [
-        FieldViolation(field=v.field, json_field=v.json_field, rule=v.rule, description=v.description)
-        for v in violations
-    ]
+    return [FieldViolation(field=v.field, rule=v.rule, description=v.description) for v in violations]

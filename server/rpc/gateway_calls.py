@@ -68,7 +68,7 @@ def _json_error(exc: Exception, status: status_pb2.Status) -> str:
             "reason": info.reason if info is not None else "",
             "message": status.message,
             "violations": [
-                {"field": at.json_field, "rule": at.rule, "description": at.description} for at in _violations(exc)
+                {"field": at.field, "rule": at.rule, "description": at.description} for at in _violations(exc)
             ],
         },
         separators=(",", ":"),
@@ -82,7 +82,7 @@ def _violations(exc: Exception) -> Sequence[Violation]:
     if isinstance(exc, QuestionError):
         first, *others = exc.field.split("_")
         parameter = first + "".join(word.capitalize() for word in others)
-        return (Violation(exc.field, parameter, exc.reason, exc.description),)
+        return (Violation(parameter, exc.reason, exc.description),)
     return ()
 
 

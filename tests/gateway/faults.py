@@ -1,4 +1,4 @@
-"""Events as JSON text, each with one fault: what is sent, the path and the rule of its first violation, and its reason."""
+"""Events as JSON text, each with one fault, and how it is told."""
 
 import json
 from dataclasses import dataclass
@@ -39,10 +39,10 @@ def _without(name: str) -> dict[str, Any]:
 
 
 FAULTS = [
-    Fault("null", "", "TYPE"),
-    Fault("5", "", "TYPE"),
-    Fault('"an event"', "", "TYPE"),
-    Fault('[ {"eventType": "view"} ]', "", "TYPE"),
+    Fault("null", "event", "TYPE"),
+    Fault("5", "event", "TYPE"),
+    Fault('"an event"', "event", "TYPE"),
+    Fault('[ {"eventType": "view"} ]', "event", "TYPE"),
     Fault('{ "eventType" : "view" }', "data", "NO_PAYLOAD"),
     Fault(json.dumps({"data": VIEW}), "eventType", "REQUIRED"),
     Fault(json.dumps({"eventType": "view", "data": VIEW, "view": VIEW}), "data", "PAYLOAD_AND_DATA"),

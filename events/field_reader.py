@@ -1,0 +1,151 @@
+"""Compiles the rules of some fields into one function that reads and checks them in a single pass.
+
+There is one function for each form: it reads a message, or the dict that JSON became. `events.reader_source` writes
+it; here is what it calls. Nothing here changes what it reads.
+"""
+
+import linecache
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from events import violations
+from events.event_type import Field, Form, Kind
+from events.field_rules import (
+    describe,
+    integer_problems,
+    missing,
+    newer,
+    number,
+    number_problem,
+    shape_test,
+    text_problems,
+    whole_number,
+    wrong_type,
+)
+from events.member_names import MemberNames
+from events.object_reader import ObjectReader, plain_object
+from events.reader_source import write_reader
+from events.violations import Problem, Violation
+
+Reader = Callable[[Any, list[Violation]], dict[str, Any]]
+"""Reads the set fields of a message or a dict as JSON values by JSON name; appends what is wrong to the list given."""
+
+
+def compile_reader(fields: Sequence[Field], version: str, owner: str, form: Form, place: str = "") -> Reader:
+    """Make the reader of a message, or of a JSON object.
+
+    A text is set when it is not empty, a list when it has an item, anything else when it is present or, where it does
+    not track presence, when it is not zero. In JSON, null is no value. A reader's result is complete only when it
+    found nothing wrong.
+
+    Args:
+        fields: the fields, of every version.
+        version: the version of the events that it reads; a newer field that is set is a violation.
+        owner: what the fields belong to, for example "view event"; stands in descriptions.
+        form: what it reads.
+        place: the path under which violations are noted; empty where the caller places them.
+    """
+    prefix = f"{place}." if place else ""
+    paths = {field.name: prefix + field.name_in(form) for field in fields}
+    names = _refusals({field.name: field for field in fields}, paths, version, owner)
+    names["rename"] = MemberNames(((field.name, field.json_name) for field in fields), owner, prefix).rename
+    names["names"] = frozenset(field.json_name for field in fields)
+    for field in fields:
+        test = shape_test(field)
+        if test is not None:
+            names[f"is_{field.name}"] = test
+        if field.kind is Kind.TEXTS:
+            names[f"read_{field.name}"] = _text_list_reader(field, paths[field.name])
+        elif field.kind is Kind.OBJECT:
+            names[f"read_{field.name}"] = ObjectReader(field, paths[field.name]).read
+    source, origin = write_reader(fields, version, form), f"<reader of a {owner} {version} in {form}>"
+    linecache.cache[origin] = (len(source), None, source.splitlines(keepends=True), origin)  # for tracebacks
+    exec(compile(source, origin, "exec"), names)  # noqa: S102 - our own text, made from our own .proto files
+    reader: Reader = names["read"]
+    return reader
+
+
+def note(found: list[Violation], path: str, problems: Iterable[Problem]) -> None:
+    """Append the problems of the field at a path, unless there are plenty already."""
+    for rule, description in problems:
+        if len(found) <= violations.MAX_VIOLATIONS:
+            found.append(Violation(path, rule, description))
+
+
+def _refusals(fields: Mapping[str, Field], paths: Mapping[str, str], version: str, owner: str) -> dict[str, Any]:
+    """Make the functions that the source calls about the field that they are told, by their names in it.
+
+    Args:
+        fields: the fields, by their own names.
+        paths: how violations name them, by their own names.
+        version: as for `compile_reader`.
+        owner: likewise.
+    """
+
+    def refuse_text(name: str, text: str, found: list[Violation]) -> None:
+        note(found, paths[name], text_problems(fields[name], text))
+
+    def refuse_number(name: str, value: float, found: list[Violation]) -> None:
+        field = fields[name]
+        if field.kind is Kind.INTEGER:
+            note(found, paths[name], integer_problems(field, int(value)))
+        else:
+            note(found, paths[name], (number_problem(field, value),))
+
+    def refuse_missing(name: str, found: list[Violation]) -> None:
+        path = paths[name]
+        if not any(violation.field == path for violation in found):  # one of the wrong type is not called missing too
+            note(found, path, (missing(fields[name], owner),))
+
+    def refuse_newer(name: str, found: list[Violation]) -> None:
+        note(found, paths[name], (newer(fields[name].since, version),))
+
+    def refuse_type(name: str, value: Any, found: list[Violation]) -> None:
+        note(found, paths[name], (wrong_type(fields[name], value),))
+
+    def number_of(name: str, value: Any, found: list[Violation]) -> float | None:
+        read = number(value)
+        if read is None:
+            refuse_type(name, value, found)
+        return read
+
+    def integer_of(name: str, value: Any, found: list[Violation]) -> int | None:
+        read = whole_number(value)
+        if read is None:
+            refuse_type(name, value, found)
+        return read
+
+    return {
+        "refuse_text": refuse_text,
+        "refuse_number": refuse_number,
+        "refuse_missing": refuse_missing,
+        "refuse_newer": refuse_newer,
+        "refuse_type": refuse_type,
+        "number_of": number_of,
+        "integer_of": integer_of,
+        "plain_object": plain_object,
+    }
+
+
+def _text_list_reader(field: Field, path: str) -> Callable[[Any, list[Violation]], list[str]]:
+    max_items, max_length = field.max_items, field.max_length
+
+    def read(items: Any, found: list[Violation]) -> list[str]:
+        texts: list[str] = items[:]  # a list of its own, in one step
+        if len(texts) > max_items:
+            note(found, path, [(violations.MAX_ITEMS, f"has {len(texts)} items; at most {max_items} are allowed")])
+            return []
+        for text in texts:
+            if text.__class__ is not str or len(text) > max_length or "\0" in text:
+                for index, item in enumerate(texts):
+                    note(found, f"{path}[{index}]", _item_problems(field, item))
+                break
+        return texts
+
+    return read
+
+
+def _item_problems(field: Field, item: Any) -> Iterable[Problem]:
+    if isinstance(item, str):
+        return text_problems(field, item)
+    return [(violations.TYPE, f"is {describe(item)}; {Kind.TEXT} is needed")]

@@ -1,0 +1,175 @@
+"""Reads the JSON bodies of REST calls: one event, or `{"events": [...], "backfill": false}`.
+
+Whoever sends a thousand events and one that is no JSON has 999 good ones. So where a document does not parse as a
+whole, it is split into its events, and each of them is judged alone. Of members that come again the last counts, as in
+most parsers.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, NamedTuple
+
+import orjson
+
+from events import violations
+from events.field_rules import describe
+from events.json_fault import ROOT, find_fault
+from events.json_scanner import ScanError, Span, split_list, walk_members
+from events.violations import Violation, nearest, quoted
+from runtime.errors import AnalyticsError
+
+EVENTS, BACKFILL = "events", "backfill"
+_MEMBERS = (EVENTS, BACKFILL)
+_FLAGS = {b"true": True, b"false": False, b"null": False}
+
+
+class DocumentError(AnalyticsError):
+    """A body is refused as a whole: it is no list of events."""
+
+    reason: ClassVar[str] = "INVALID_DOCUMENT"
+
+    def __init__(self, path: str, rule: str, problem: str) -> None:
+        """Name the member that is at fault, the rule that it breaks, and what to do; the body itself is "body"."""
+        super().__init__(f"{path} {problem}")
+        self.violation = Violation(path, rule, problem)
+
+
+class TooManyEventsError(DocumentError):
+    """A body holds more events than are taken at once."""
+
+    reason: ClassVar[str] = "TOO_MANY_EVENTS"
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """What stands in the place of an event that is no JSON object."""
+
+    violation: Violation
+
+
+JsonValue = dict[str, Any] | Broken
+"""An event as JSON became it, or why it did not become one."""
+
+
+@dataclass(slots=True)
+class EventsDocument:
+    """The events of a body, each with the bytes that it was sent as."""
+
+    body: bytes
+    values: Sequence[JsonValue]
+    """In the order of the body; `null`, and whatever else is no object, is broken and keeps its place."""
+    backfill: bool
+    _spans: Sequence[Span] | None = field(default=None, repr=False)
+
+    def raw(self, index: int) -> bytes:
+        """Answer the bytes of an event as its caller wrote them; the first call looks through the whole body."""
+        if self._spans is None:
+            self._spans = _split(self.body, len(self.values)).spans
+        start, end = self._spans[index]
+        return self.body[start:end]
+
+
+def read_event(body: bytes) -> JsonValue:
+    """Read a body that is one event."""
+    try:
+        value = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return Broken(find_fault(body))
+    return value if value.__class__ is dict else _no_object(value)
+
+
+def read_events(body: bytes, *, most: int) -> EventsDocument:
+    """Read a body that holds events.
+
+    Where the list of events breaks off, what is left of it is a broken event, the last one, and nothing behind it
+    counts.
+
+    Args:
+        body: as it was sent.
+        most: events that it may hold.
+
+    Raises:
+        TooManyEventsError: it holds more.
+        DocumentError: it is no object with a list of events, or has members that are unknown.
+    """
+    try:
+        document = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        parts = _split(body, most)
+        values = [read_event(body[start:end]) for start, end in parts.spans]
+        return EventsDocument(body, values, parts.backfill, parts.spans)
+    if document.__class__ is not dict:
+        raise DocumentError("body", violations.TYPE, f'is {describe(document)}; send {{"events": [...]}}')
+    for name in document:
+        _check_name(name)
+    events, backfill = document.get(EVENTS), document.get(BACKFILL)
+    if events.__class__ is not list:
+        raise _no_list(is_missing=events is None)
+    if len(events) > most:
+        raise _too_many(most)
+    if not isinstance(backfill, bool | None):
+        raise _no_flag()
+    values = [event if event.__class__ is dict else _no_object(event) for event in events]
+    return EventsDocument(body, values, backfill=bool(backfill))
+
+
+class _Parts(NamedTuple):
+    """Where the events of a body are."""
+
+    spans: Sequence[Span]
+    backfill: bool
+
+
+def _split(body: bytes, most: int) -> _Parts:
+    """Find the events of a body without judging them.
+
+    Raises:
+        DocumentError: as for `read_events`.
+    """
+    start = None
+    is_missing, backfill = True, False
+    try:
+        for member in walk_members(body):
+            _check_name(member.name)
+            if member.name == BACKFILL:
+                text = body[member.start : member.end]
+                if text not in _FLAGS:
+                    raise _no_flag()
+                backfill = _FLAGS[text]
+            else:
+                is_list = body[member.start : member.start + 1] == b"["
+                start = member.start + 1 if is_list else None
+                is_missing = body[member.start : member.end] == b"null"
+    except ScanError as exc:
+        raise DocumentError("body", violations.JSON, f"is no JSON: {exc}") from None
+    if start is None:
+        raise _no_list(is_missing=is_missing)
+    spans = split_list(body, start, most + 1).spans
+    if len(spans) > most:
+        raise _too_many(most)
+    return _Parts(spans, backfill)
+
+
+def _check_name(name: str) -> None:
+    if name not in _MEMBERS:
+        near = nearest(name, _MEMBERS)
+        hint = f"did you mean {near}?" if near else "the members are events and backfill"
+        raise DocumentError(quoted(name)[1:-1], violations.UNKNOWN_FIELD, f"is no member of the request; {hint}")
+
+
+def _no_object(value: Any) -> Broken:
+    return Broken(Violation(ROOT, violations.TYPE, f"is {describe(value)}; an object is needed"))
+
+
+def _no_list(*, is_missing: bool) -> DocumentError:
+    if is_missing:
+        return DocumentError(EVENTS, violations.REQUIRED, 'is missing; send {"events": [...]}')
+    return DocumentError(EVENTS, violations.TYPE, "is no list; put the events into one, also where there is only one")
+
+
+def _no_flag() -> DocumentError:
+    return DocumentError(BACKFILL, violations.TYPE, "must be true or false")
+
+
+def _too_many(most: int) -> TooManyEventsError:
+    return TooManyEventsError(EVENTS, violations.MAX_ITEMS, f"holds more than {most:,} events; send them in parts")

@@ -1,0 +1,191 @@
+"""Finds the fault in text that is no JSON, and the field that it is in."""
+
+import re
+from enum import Enum, auto
+
+import orjson
+
+from events import violations
+from events.violations import Violation, key_path, quoted
+
+MAX_NESTING = 1024
+"""As many objects and lists in each other as our parser takes."""
+MAX_STEPS = 8
+"""Of a path: what nests deeper is told by its beginning."""
+ROOT = "event"
+"""The path of a fault that lies in no field."""
+
+_space = re.compile(rb"[ \t\n\r]*+").match
+_string = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL).match
+_word = re.compile(rb'[^ \t\n\r,:"\[\]{}]++').match
+_control = re.compile(rb"[\x00-\x1f]").search
+_bad_escape = re.compile(rb'(?:[^\\]++|\\(?:["\\/bfnrt]|u[0-9A-Fa-f]{4}))*+').match
+_number = re.compile(rb"-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?+(?:[eE][+-]?[0-9]++)?+").fullmatch
+_LITERALS = frozenset({b"true", b"false", b"null"})
+_NO_NUMBERS = frozenset({b"NaN", b"Infinity", b"-Infinity"})
+
+
+class _Next(Enum):
+    """What may come next."""
+
+    VALUE = auto()
+    VALUE_OR_END = auto()
+    NAME = auto()
+    NAME_OR_END = auto()
+    COMMA_OR_END = auto()
+
+
+class _FaultError(Exception):
+    """The fault; its message goes on after the field's name."""
+
+
+def find_fault(text: bytes) -> Violation:
+    """Say what keeps a text from being JSON, in one pass without recursion.
+
+    Args:
+        text: an event that `orjson.loads` refuses.
+    """
+    finder = _Finder(text)
+    try:
+        finder.run()
+    except _FaultError as fault:
+        return Violation(finder.path(), violations.JSON, str(fault))
+    return Violation(ROOT, violations.JSON, "is no JSON that can be read; write it with a JSON library")
+
+
+class _Finder:
+    """Follows the grammar through a text."""
+
+    def __init__(self, text: bytes) -> None:
+        self._text = text
+        self._place = 0
+        self._closers = bytearray()
+        self._steps: list[str | int] = []
+        """The name or index of the current member of each object or list that is open."""
+
+    def path(self) -> str:
+        """Answer the path of the value that was looked at last, by its first steps."""
+        path = ""
+        for step in self._steps[:MAX_STEPS]:
+            path = f"{path}[{step}]" if isinstance(step, int) else key_path(path, step)
+        rest = "..." if len(self._steps) > MAX_STEPS else ""
+        return path.removeprefix(".") + rest or ROOT
+
+    def run(self) -> None:
+        """Go through the text.
+
+        Raises:
+            _FaultError: at the first fault.
+        """
+        following = _Next.VALUE
+        while True:
+            space = _space(self._text, self._place)
+            self._place = space.end() if space else self._place
+            byte = self._text[self._place : self._place + 1]
+            if following is _Next.COMMA_OR_END and not self._closers:
+                if byte:
+                    raise _FaultError(f"goes on after its end, at byte {self._place + 1}; send one JSON object")
+                return
+            if not byte:
+                raise _FaultError("ends in the middle; send it whole" if self._place else "is empty; send a JSON object")
+            if following in (_Next.NAME, _Next.NAME_OR_END):
+                following = self._read_name(byte, may_end=following is _Next.NAME_OR_END)
+            elif following is _Next.COMMA_OR_END:
+                following = self._read_comma(byte)
+            else:
+                following = self._read_value(byte, may_end=following is _Next.VALUE_OR_END)
+
+    def _read_value(self, byte: bytes, *, may_end: bool) -> _Next:
+        if byte in (b"{", b"["):
+            if len(self._closers) == MAX_NESTING:
+                raise _FaultError(f"nests deeper than {MAX_NESTING} levels; flatten it")
+            self._closers += b"}" if byte == b"{" else b"]"
+            self._steps.append("" if byte == b"{" else 0)
+            self._place += 1
+            return _Next.NAME_OR_END if byte == b"{" else _Next.VALUE_OR_END
+        if byte == b"]" and may_end:
+            return self._close()
+        if byte == b'"':
+            self._read_text()
+        else:
+            self._read_word()
+        return _Next.COMMA_OR_END
+
+    def _read_name(self, byte: bytes, *, may_end: bool) -> _Next:
+        if byte == b"}" and may_end:
+            return self._close()
+        if byte != b'"':
+            raise _FaultError(f"needs a name in double quotes at byte {self._place + 1}")
+        self._steps[-1] = ""  # a fault in the name is the object's
+        name = self._read_text()
+        self._steps[-1] = name
+        space = _space(self._text, self._place)
+        self._place = space.end() if space else self._place
+        if self._text[self._place : self._place + 1] != b":":
+            raise _FaultError(f"lacks the colon after its name, at byte {self._place + 1}")
+        self._place += 1
+        return _Next.VALUE
+
+    def _read_comma(self, byte: bytes) -> _Next:
+        if byte[0] == self._closers[-1]:
+            return self._close()
+        if byte != b",":
+            raise _FaultError(f"is followed by neither a comma nor {chr(self._closers[-1])}, at byte {self._place + 1}")
+        self._place += 1
+        step = self._steps[-1]
+        if isinstance(step, int):
+            self._steps[-1] = step + 1
+            return _Next.VALUE
+        return _Next.NAME
+
+    def _close(self) -> _Next:
+        self._closers.pop()
+        self._steps.pop()
+        self._place += 1
+        return _Next.COMMA_OR_END
+
+    def _read_text(self) -> str:
+        string = _string(self._text, self._place)
+        if string is None:
+            raise _FaultError("ends in the middle of a text; send it whole")
+        self._place = string.end()
+        token = string[0]
+        try:
+            text: str = orjson.loads(token)
+        except orjson.JSONDecodeError:
+            raise _FaultError(_text_fault(token)) from None
+        return text
+
+    def _read_word(self) -> None:
+        word = _word(self._text, self._place)
+        if word is None:
+            raise _FaultError(f"lacks a value at byte {self._place + 1}")
+        self._place = word.end()
+        token = word[0]
+        shown = quoted(token[: 2 * violations.MAX_QUOTED_CHARACTERS].decode("utf-8", "replace"))
+        if token in _LITERALS:
+            return
+        if token in _NO_NUMBERS:
+            raise _FaultError(f"is {token.decode()}, which JSON does not have; leave the field out")
+        if not _number(token):
+            raise _FaultError(f"is {shown}, which is no JSON value; texts need double quotes")
+        try:
+            orjson.loads(token)
+        except orjson.JSONDecodeError:
+            raise _FaultError(f"is {shown}, larger than any number that is kept; send it as a text") from None
+
+
+def _text_fault(token: bytes) -> str:
+    """Say what is wrong with a text that ends, and that is no text of JSON's."""
+    control = _control(token)
+    if control is not None:
+        code = token[control.start()]
+        return f"holds the control character U+{code:04X}; write it as \\u{code:04x}"
+    try:
+        token.decode()
+    except UnicodeDecodeError as exc:
+        return f"is no UTF-8 text: its byte 0x{token[exc.start]:02x} belongs to no character; encode it as UTF-8"
+    good = _bad_escape(token)
+    if good is not None and good.end() < len(token):
+        return "holds an escape that JSON does not have; write a backslash as \\\\"
+    return "holds half of a surrogate pair (\\ud800 to \\udfff), which is no character; remove it"

@@ -1,0 +1,172 @@
+"""Finds the parts of JSON text without building its values, and goes on where a parser gives up.
+
+Nothing here recurses, and each byte is looked at a fixed number of times: the patterns never give back what they have
+matched.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import orjson
+
+Span = tuple[int, int]
+"""Where a part of a text begins, and where it ends."""
+
+_space = re.compile(rb"[ \t\n\r]*+").match
+_string = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL).match
+_word = re.compile(rb'[^ \t\n\r,:"\[\]{}]++').match
+_inside = re.compile(rb'(?:[^"\[\]{}]++|"(?:[^"\\]++|\\.)*+")*+', re.DOTALL).match
+"""What holds no bracket, but for those inside of texts."""
+_between = re.compile(rb'(?:[^"\[\]{},]++|"(?:[^"\\]++|\\.)*+")*+', re.DOTALL).match
+"""Likewise, and no comma."""
+_CLOSER_OF = {ord("["): ord("]"), ord("{"): ord("}")}
+_COMMA, _CLOSE_LIST = ord(","), ord("]")
+
+
+class ScanError(Exception):
+    """The text is no JSON; the message says what is wrong and where, and repeats nothing of the text."""
+
+
+class Member(NamedTuple):
+    """A member of an object."""
+
+    name: str
+    key_start: int
+    start: int
+    """Where its value begins."""
+    end: int | None
+    """Where its value ends; None where its brackets or quotes are not closed."""
+
+
+class Items(NamedTuple):
+    """The items of a list."""
+
+    spans: Sequence[Span]
+    is_closed: bool
+    """False where the list's end is missing or cannot be found; the last span then reaches to the end of the text."""
+
+
+def walk_members(text: bytes) -> Iterator[Member]:
+    """Yield the members of the object that the text is; the last one may be open.
+
+    Values are not looked into. What lies between them is checked.
+
+    Raises:
+        ScanError: the text is no object.
+    """
+    place = _expect(text, 0, b"{")
+    if _peek(text, place) == b"}":
+        _expect_end(text, _skip(text, place) + 1)
+        return
+    while True:
+        key_start = _skip(text, place)
+        key = _string(text, key_start)
+        if key is None:
+            raise ScanError(f"a name in double quotes is missing at byte {key_start + 1}")
+        start = _skip(text, _expect(text, key.end(), b":"))
+        end = _value_end(text, start)
+        yield Member(_decode(key[0]), key_start, start, end)
+        if end is None:
+            return
+        if _peek(text, end) == b"}":
+            _expect_end(text, _skip(text, end) + 1)
+            return
+        place = _expect(text, end, b",")
+
+
+def split_list(text: bytes, start: int, most: int) -> Items:
+    """Find the items of the list whose bracket stands before `start`, `most` of them at the most.
+
+    An item ends at the next comma outside of its brackets and quotes, whatever it holds. Where brackets do not match, or
+    a text does not end, the rest belongs to that item: its end cannot be known, and what lies inside of one event must
+    never be taken for another one.
+    """
+    spans: list[Span] = []
+    closers = bytearray()  # of the brackets that are open, within the list
+    item_start = place = start
+    while len(spans) < most:
+        place = (_inside if closers else _between)(text, place).end()
+        byte = text[place] if place < len(text) else -1
+        if byte in _CLOSER_OF:
+            closers.append(_CLOSER_OF[byte])
+        elif closers and byte == closers[-1]:
+            closers.pop()
+        elif byte == _COMMA:
+            spans.append(_trimmed(text, item_start, place))
+            item_start = place + 1
+        elif byte == _CLOSE_LIST and not closers:
+            span = _trimmed(text, item_start, place)
+            if spans or span[0] < span[1]:
+                spans.append(span)
+            return Items(spans, is_closed=True)
+        else:
+            spans.append(_trimmed(text, item_start, len(text)))
+            return Items(spans, is_closed=False)
+        place += 1
+    return Items(spans, is_closed=False)
+
+
+def _value_end(text: bytes, start: int) -> int | None:
+    """Find the end of a value; None where its brackets do not match or a text does not end."""
+    byte = text[start : start + 1]
+    if byte == b'"':
+        string = _string(text, start)
+        return string.end() if string else None
+    if byte not in (b"[", b"{"):
+        word = _word(text, start)
+        if word is None:
+            raise ScanError(f"a value is missing at byte {start + 1}")
+        return word.end()
+    closers = bytearray()
+    place = start
+    while True:
+        byte_there = text[place] if place < len(text) else -1
+        if byte_there in _CLOSER_OF:
+            closers.append(_CLOSER_OF[byte_there])
+        elif byte_there != closers.pop():
+            return None
+        place += 1
+        if not closers:
+            return place
+        place = _inside(text, place).end()
+
+
+def _skip(text: bytes, place: int) -> int:
+    space = _space(text, place)
+    assert space is not None, "it matches the empty text"  # noqa: S101 - what must hold here
+    return space.end()
+
+
+def _peek(text: bytes, place: int) -> bytes:
+    place = _skip(text, place)
+    return text[place : place + 1]
+
+
+def _expect(text: bytes, place: int, byte: bytes) -> int:
+    """Answer where the text goes on behind this byte, which must come next."""
+    place = _skip(text, place)
+    if text[place : place + 1] != byte:
+        raise ScanError(f"{byte.decode()} is missing at byte {place + 1}")
+    return place + 1
+
+
+def _expect_end(text: bytes, place: int) -> None:
+    place = _skip(text, place)
+    if place < len(text):
+        raise ScanError(f"it goes on after its end, at byte {place + 1}")
+
+
+def _trimmed(text: bytes, start: int, end: int) -> Span:
+    """Cut the space off both ends of a span."""
+    start = min(_skip(text, start), end)
+    return start, start + len(text[start:end].rstrip(b" \t\n\r"))
+
+
+def _decode(key: bytes) -> str:
+    """Read a name; one that is no text of JSON's is nobody's, so it may be read loosely."""
+    try:
+        name: str = orjson.loads(key)
+    except orjson.JSONDecodeError:
+        return key[1:-1].decode("utf-8", "replace")
+    return name

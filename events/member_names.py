@@ -1,0 +1,62 @@
+"""The names of a JSON object's members: brings each to its camelCase form, and finds those that are none."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from events import violations
+from events.violations import Violation, key_path, nearest
+
+
+class MemberNames:
+    """Turns objects that use snake_case names, or unknown ones, into objects by the fields' JSON names.
+
+    Readers ask it only where an object holds anything but JSON names: most callers send nothing else.
+    """
+
+    def __init__(
+        self,
+        fields: Iterable[tuple[str, str]],
+        owner: str,
+        prefix: str = "",
+        advice: Callable[[str], str] | None = None,
+    ) -> None:
+        """Take the names.
+
+        Args:
+            fields: the name in the .proto file and the JSON name of each field.
+            owner: what the fields belong to, for example "view event"; stands in descriptions.
+            prefix: stands before the names in violations, for example "device."; may be empty.
+            advice: says where else an unknown name belongs, given the name; empty where it does not know.
+        """
+        self._json_names: dict[str, str] = {}
+        self._other_names: dict[str, str] = {}
+        for name, json_name in fields:
+            self._json_names |= {name: json_name, json_name: json_name}
+            self._other_names |= {json_name: name}
+        self._known = tuple(self._other_names)
+        article = "an" if owner[:1] in "aeiou" else "a"
+        self._owner, self._prefix, self._advice = f"{article} {owner}", prefix, advice
+
+    def rename(self, members: Mapping[str, Any], found: list[Violation]) -> dict[str, Any]:
+        """Make the object by JSON names, without the unknown ones; appends what is wrong to the list given."""
+        renamed: dict[str, Any] = {}
+        for name, value in members.items():
+            json_name = self._json_names.get(name)
+            if json_name is None:
+                if len(found) > violations.MAX_VIOLATIONS:
+                    break
+                found.append(self._unknown(name))
+            elif name != json_name and json_name in members:
+                problem = f"is given as both {json_name} and {name}; keep one"
+                found.append(Violation(self._prefix + json_name, violations.DUPLICATE_FIELD, problem))
+            else:
+                renamed[json_name] = value
+        return renamed
+
+    def _unknown(self, name: str) -> Violation:
+        near = nearest(name, self._known)
+        hint = self._advice(name) if self._advice else ""
+        if not hint:
+            hint = f"did you mean {near}?" if near else f"known are {', '.join(self._known)}"
+        path = key_path("", name)[1:]
+        return Violation(self._prefix + path, violations.UNKNOWN_FIELD, f"is no field of {self._owner}; {hint}")
