@@ -53,7 +53,7 @@ FAULTS = [
     _view("eventType", "TYPE", eventType=5),
     _view("data", "TYPE", data=["contentType"]),
     _view("userId", "TYPE", userId=5),
-    _view("user_id", "TYPE", user_id=["u"]),
+    _view("userId", "TYPE", user_id=["u"]),
     _view("usrId", "UNKNOWN_FIELD", usrId="u"),
     _view("userId", "NUL", userId="a\0b"),
     _view("userId", "MAX_LENGTH", userId="u" * 257),
@@ -78,6 +78,6 @@ FAULTS = [
     _data("purchase", PURCHASE, "data.conversionPath", "TYPE", conversionPath="view"),
     _data("purchase", PURCHASE, "data.conversionPath[1]", "TYPE", conversionPath=["view", 2]),
     _data("engagement", ENGAGEMENT, "data.metadata", "TYPE", metadata="none"),
-    _data("stream", {"streamId": "s"}, "data.action", "ALLOWED_VALUES", action="levitate"),
+    _data("stream", {"streamId": "s", "action": "join"}, "data.viewerCount", "TYPE", viewerCount="many"),
 ]
 """Forty different ones."""
