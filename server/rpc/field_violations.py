@@ -9,6 +9,5 @@ from sociallive.analytics.v1.track_pb2 import FieldViolation
 def write_violations(violations: Iterable[Violation]) -> list[FieldViolation]:
     """Write each violation as its message."""
     return [
-        FieldViolation(field=v.field, json_field=v.field, rule=v.rule, description=v.description)
-        for v in violations
+        FieldViolation(field=v.field, json_field=v.field, rule=v.rule, description=v.description) for v in violations
     ]
