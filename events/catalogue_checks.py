@@ -179,7 +179,7 @@ def check_envelope(event: str, catalogue: Catalogue) -> None:
     if found != expected:
         wrong = sorted(name for name in found | expected if found.get(name) != expected.get(name))
         raise CatalogueError(
-            f"{event}: {', '.join(wrong)}: missing, unknown or of another kind; events.message_rules and events.json_rules read these"
+            f"{event}: {', '.join(wrong)}: missing, unknown or of another kind; the rules of events read these"
         )
     for name, field in catalogue.envelope.items():
         if field.required or field.since or field.allowed_values or field.format != _NEEDED_FORMATS.get(name, ""):

@@ -47,7 +47,8 @@ def compile_reader(fields: Sequence[Field], version: str, owner: str, form: Form
     """
     prefix = f"{place}." if place else ""
     paths = {field.name: prefix + field.name_in(form) for field in fields}
-    names = _refusals({field.name: field for field in fields}, paths, version, owner)
+    names = _Refusals(fields, paths, version, owner).by_name()
+    names["plain_object"] = plain_object
     names["rename"] = MemberNames(((field.name, field.json_name) for field in fields), owner, prefix).rename
     names["names"] = frozenset(field.json_name for field in fields)
     for field in fields:
@@ -72,59 +73,58 @@ def note(found: list[Violation], path: str, problems: Iterable[Problem]) -> None
             found.append(Violation(path, rule, description))
 
 
-def _refusals(fields: Mapping[str, Field], paths: Mapping[str, str], version: str, owner: str) -> dict[str, Any]:
-    """Make the functions that the source calls about the field that they are told, by their names in it.
+class _Refusals:
+    """What the source calls about the field that it names: notes the broken rules, and converts odd JSON values."""
 
-    Args:
-        fields: the fields, by their own names.
-        paths: how violations name them, by their own names.
-        version: as for `compile_reader`.
-        owner: likewise.
-    """
+    def __init__(self, fields: Sequence[Field], paths: Mapping[str, str], version: str, owner: str) -> None:
+        """Take the fields; `paths` are how violations name them, by their own names."""
+        self._fields = {field.name: field for field in fields}
+        self._paths, self._version, self._owner = paths, version, owner
 
-    def refuse_text(name: str, text: str, found: list[Violation]) -> None:
-        note(found, paths[name], text_problems(fields[name], text))
+    def by_name(self) -> dict[str, Any]:
+        """Answer the functions by their names in the source."""
+        functions = (
+            self.refuse_text,
+            self.refuse_number,
+            self.refuse_missing,
+            self.refuse_newer,
+            self.refuse_type,
+            self.number_of,
+            self.integer_of,
+        )
+        return {function.__name__: function for function in functions}
 
-    def refuse_number(name: str, value: float, found: list[Violation]) -> None:
-        field = fields[name]
-        if field.kind is Kind.INTEGER:
-            note(found, paths[name], integer_problems(field, int(value)))
-        else:
-            note(found, paths[name], (number_problem(field, value),))
+    def refuse_text(self, name: str, text: str, found: list[Violation]) -> None:
+        note(found, self._paths[name], text_problems(self._fields[name], text))
 
-    def refuse_missing(name: str, found: list[Violation]) -> None:
-        path = paths[name]
+    def refuse_number(self, name: str, value: float, found: list[Violation]) -> None:
+        field = self._fields[name]
+        is_whole = field.kind is Kind.INTEGER
+        problems = integer_problems(field, int(value)) if is_whole else (number_problem(field, value),)
+        note(found, self._paths[name], problems)
+
+    def refuse_missing(self, name: str, found: list[Violation]) -> None:
+        path = self._paths[name]
         if not any(violation.field == path for violation in found):  # one of the wrong type is not called missing too
-            note(found, path, (missing(fields[name], owner),))
+            note(found, path, (missing(self._fields[name], self._owner),))
 
-    def refuse_newer(name: str, found: list[Violation]) -> None:
-        note(found, paths[name], (newer(fields[name].since, version),))
+    def refuse_newer(self, name: str, found: list[Violation]) -> None:
+        note(found, self._paths[name], (newer(self._fields[name].since, self._version),))
 
-    def refuse_type(name: str, value: Any, found: list[Violation]) -> None:
-        note(found, paths[name], (wrong_type(fields[name], value),))
+    def refuse_type(self, name: str, value: Any, found: list[Violation]) -> None:
+        note(found, self._paths[name], (wrong_type(self._fields[name], value),))
 
-    def number_of(name: str, value: Any, found: list[Violation]) -> float | None:
+    def number_of(self, name: str, value: Any, found: list[Violation]) -> float | None:
         read = number(value)
         if read is None:
-            refuse_type(name, value, found)
+            self.refuse_type(name, value, found)
         return read
 
-    def integer_of(name: str, value: Any, found: list[Violation]) -> int | None:
+    def integer_of(self, name: str, value: Any, found: list[Violation]) -> int | None:
         read = whole_number(value)
         if read is None:
-            refuse_type(name, value, found)
+            self.refuse_type(name, value, found)
         return read
-
-    return {
-        "refuse_text": refuse_text,
-        "refuse_number": refuse_number,
-        "refuse_missing": refuse_missing,
-        "refuse_newer": refuse_newer,
-        "refuse_type": refuse_type,
-        "number_of": number_of,
-        "integer_of": integer_of,
-        "plain_object": plain_object,
-    }
 
 
 def _text_list_reader(field: Field, path: str) -> Callable[[Any, list[Violation]], list[str]]:

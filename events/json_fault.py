@@ -87,7 +87,9 @@ class _Finder:
                     raise _FaultError(f"goes on after its end, at byte {self._place + 1}; send one JSON object")
                 return
             if not byte:
-                raise _FaultError("ends in the middle; send it whole" if self._place else "is empty; send a JSON object")
+                raise _FaultError(
+                    "ends in the middle; send it whole" if self._place else "is empty; send a JSON object"
+                )
             if following in (_Next.NAME, _Next.NAME_OR_END):
                 following = self._read_name(byte, may_end=following is _Next.NAME_OR_END)
             elif following is _Next.COMMA_OR_END:

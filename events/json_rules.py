@@ -17,14 +17,14 @@ Members = Mapping[str, Any]
 LATEST_US = LATEST_S * 1_000_000 + 999_999
 IGNORED = {"received_at": "receivedAt", "timestamp_source": "timestampSource"}
 """What the service sets on reads and ignores on input, by both names."""
-_MESSAGES = {"timestamp": "timestamp", "sent_at": "sentAt", "device": "device", "data": "data"}
+MESSAGES = {"timestamp": "timestamp", "sent_at": "sentAt", "device": "device", "data": "data"}
 """The other fields of an event, but for its payload, by both names."""
 _TIME_WANTED = 'write RFC 3339 text, for example "2024-01-01T12:00:00Z"'
 
 
 def compile_json_rules(book: RuleBook) -> Callable[[dict[str, Any], str], Reading | list[Violation]]:
     """Make the closure that reads JSON: a straight line for a valid event with `data` and camelCase names."""
-    plans = {name: plans_of for name, plans_of in book.plans.items() if name}
+    plans = {name: versions for name, versions in book.plans.items() if name}
     envelope = book.catalogue.envelope
     user_limit, session_limit = envelope["user_id"].max_length, envelope["session_id"].max_length
     platform_limit, agent_limit = envelope["platform"].max_length, envelope["user_agent"].max_length
@@ -34,7 +34,7 @@ def compile_json_rules(book: RuleBook) -> Callable[[dict[str, Any], str], Readin
 
     def read(event: dict[str, Any], path_type: str = "") -> Reading | list[Violation]:
         found: list[Violation] = []
-        place, members = "data", event
+        place, members = "data", event  # the payload's name, and the members by their JSON names
         if not members.keys() <= plain_names:
             place, members = opener.open(event, path_type, found)
         get = members.get
@@ -88,7 +88,7 @@ def compile_json_rules(book: RuleBook) -> Callable[[dict[str, Any], str], Readin
             found.append(opener.no_payload(place, payload))
         device = get("device")
         if device is not None:
-            device = opener.read_device(device, found, resolved, has_device=has_device)
+            device = opener.read_device(device, resolved, found, has_device=has_device)
         stamp, sent_at = get("timestamp"), get("sentAt")
         timestamp_us = None if stamp is None else _microseconds("timestamp", stamp, found)
         sent_at_us = None if sent_at is None else _microseconds("sentAt", sent_at, found)
@@ -120,7 +120,7 @@ class _Opener:
         self._book = book
         catalogue = book.catalogue
         self._types = tuple(catalogue.types)
-        plain = {field.name: field.json_name for field in catalogue.envelope.values()} | _MESSAGES | IGNORED
+        plain = {field.name: field.json_name for field in catalogue.envelope.values()} | MESSAGES | IGNORED
         self.plain_names = frozenset(plain.values())
         """The JSON names of an event's fields, but for its typed payloads."""
         self._names = MemberNames(
@@ -133,7 +133,7 @@ class _Opener:
             for name in (field.name, field.json_name)
         }
 
-    def open(self, event: Members, path_type: str, found: list[Violation]) -> tuple[str, Members]:
+    def open(self, event: Members, path_type: str, found: list[Violation]) -> tuple[str, dict[str, Any]]:
         """Bring the members to their JSON names, and find the one that is the payload: its name comes first."""
         members = self._names.rename(event, found)
         payloads = [name for name in self._types if members.get(name) is not None]
@@ -143,9 +143,8 @@ class _Opener:
         if path_type and typed != path_type:
             problem = f"is the payload of another type than the path's, which is {quoted(path_type)}; make them agree"
             found.append(Violation(typed, violations.EVENT_TYPE_MISMATCH, problem))
-        for other in (*payloads, "data"):
-            if other != typed and members.get(other) is not None:
-                found.append(self._book.second_payload(other, typed))
+        others = [name for name in (*payloads, "data") if name != typed and members.get(name) is not None]
+        found += [self._book.second_payload(name, typed) for name in others]
         return typed, members
 
     def find_plan(self, name: str, version: str, payload: Any, found: list[Violation]) -> tuple[str, Plan]:
@@ -193,15 +192,12 @@ class _Opener:
         return Violation(place, violations.TYPE, f"is {describe(payload)}; {Kind.OBJECT} is needed")
 
     def read_device(
-        self, device: Any, found: list[Violation], version: str, *, has_device: bool
+        self, device: Any, version: str, found: list[Violation], *, has_device: bool
     ) -> dict[str, Any] | None:
-        """Read the device; None where it says nothing."""
-        if not isinstance(device, dict):
-            found.append(Violation("device", violations.TYPE, f"is {describe(device)}; {Kind.OBJECT} is needed"))
-        elif has_device:
-            return self._book.read_device(device, found) or None
-        else:
-            found.append(self._book.newer_device(version))
+        """Read the device; None where it says nothing, or is none."""
+        if isinstance(device, dict):
+            return self._book.read_device(device, version, found, has_device=has_device)
+        found.append(Violation("device", violations.TYPE, f"is {describe(device)}; {Kind.OBJECT} is needed"))
         return None
 
     def _advise(self, name: str) -> str:

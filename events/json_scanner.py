@@ -5,7 +5,7 @@ matched.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import orjson
@@ -78,15 +78,15 @@ def walk_members(text: bytes) -> Iterator[Member]:
 def split_list(text: bytes, start: int, most: int) -> Items:
     """Find the items of the list whose bracket stands before `start`, `most` of them at the most.
 
-    An item ends at the next comma outside of its brackets and quotes, whatever it holds. Where brackets do not match, or
-    a text does not end, the rest belongs to that item: its end cannot be known, and what lies inside of one event must
-    never be taken for another one.
+    An item ends at the next comma outside of its brackets and quotes, whatever it holds. Where brackets do not match,
+    or a text does not end, the rest belongs to that item: its end cannot be known, and what lies inside of one event
+    must never be taken for another one.
     """
     spans: list[Span] = []
     closers = bytearray()  # of the brackets that are open, within the list
     item_start = place = start
     while len(spans) < most:
-        place = (_inside if closers else _between)(text, place).end()
+        place = _end_of(_inside if closers else _between, text, place)
         byte = text[place] if place < len(text) else -1
         if byte in _CLOSER_OF:
             closers.append(_CLOSER_OF[byte])
@@ -129,13 +129,17 @@ def _value_end(text: bytes, start: int) -> int | None:
         place += 1
         if not closers:
             return place
-        place = _inside(text, place).end()
+        place = _end_of(_inside, text, place)
 
 
 def _skip(text: bytes, place: int) -> int:
-    space = _space(text, place)
-    assert space is not None, "it matches the empty text"  # noqa: S101 - what must hold here
-    return space.end()
+    return _end_of(_space, text, place)
+
+
+def _end_of(match: Callable[[bytes, int], re.Match[bytes] | None], text: bytes, place: int) -> int:
+    """Answer where the match of a pattern ends that also matches the empty text."""
+    found = match(text, place)
+    return found.end() if found else place
 
 
 def _peek(text: bytes, place: int) -> bytes:

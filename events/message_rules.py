@@ -5,16 +5,13 @@ from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from events import violations
 from events.field_reader import note
 from events.field_rules import integer_bounds, is_uuid, packed_address
 from events.object_reader import plain_object
 from events.rule_book import Reading, RuleBook, placed, time_problem
-from events.timestamps import LATEST_S
+from events.timestamps import LATEST_S, NANOS_PER_S
 from events.violations import Violation, bounded
 from sociallive.analytics.v1.event_pb2 import Event
-
-NANOS_PER_S = 1_000_000_000
 
 # Methods of the class: a message looks for a field of that name first, which doubles the cost of a call.
 _which_oneof = Event.WhichOneof
@@ -58,21 +55,16 @@ def compile_message_rules(book: RuleBook) -> Callable[[Event], Reading | list[Vi
             or sequence < sequence_low
             or sequence > sequence_high
         ):
-            judge_envelope(
-                (event_id, event_type, user_id, session_id, sequence, platform, agent, address), name, found
-            )
+            judge_envelope((event_id, event_type, user_id, session_id, sequence, platform, agent, address), name, found)
         if inner is None:
             data = read_typed(payload, found)
         else:
             data = read_data(payload, inner) if payload is not None else {}
             if inner:
                 found += placed(inner, "data")
-        device = None
-        if _has_field(event, "device"):
-            if has_device:
-                device = read_device(event.device, found) or None
-            else:
-                found.append(book.newer_device(resolved))
+        device = (
+            read_device(event.device, resolved, found, has_device=has_device) if _has_field(event, "device") else None
+        )
         timestamp_us = None
         stamp = event.timestamp
         seconds, nanos = stamp.seconds, stamp.nanos

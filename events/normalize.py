@@ -287,7 +287,7 @@ class Normalizer:
             )
             return EVENT_TOO_OLD, (Violation("timestamp", violations.TOO_OLD, problem),)
         # It lies before 1970, and only a correction leads there.
-        problem = "lies before 1970 once it is corrected by the time of sending; mend the client's clock, or leave that time out"
+        problem = "lies before 1970 once it is corrected by the time of sending; mend the client's clock"
         return INVALID_EVENT, (Violation("timestamp", violations.TIMESTAMP, problem),)
 
 

@@ -1,24 +1,30 @@
-"""Patches: small changes of field values that mend an event before it is validated again."""
+"""Patches: small changes of field values that mend an event before it is validated again.
 
-from collections.abc import Sequence
+They change the plain values that JSON became (`events.json_document`), or that a message is written as
+(`events.message_json`), and judge nothing: the reader does, once they are made.
+"""
+
+from collections.abc import Iterable, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from google.protobuf import json_format
-from google.protobuf.descriptor import FieldDescriptor
-from google.protobuf.message import Message
-from google.protobuf.struct_pb2 import Struct
-
+from events.catalogue import load_catalogue
+from events.event_type import Field
+from events.json_rules import IGNORED, MESSAGES
 from events.violations import Violation, nearest, quoted
 from runtime.errors import AnalyticsError
-from sociallive.analytics.v1.event_pb2 import Event
 
 MAX_STEPS = 16
 """Deeper than any path into an event, whose objects nest four deep."""
-READ_ONLY = frozenset({"received_at", "timestamp_source"})
-"""What the service sets on reads and ignores on input."""
 DATA = "data"
 PATCH_DOES_NOT_FIT = "PATCH_DOES_NOT_FIT"
+
+Members = dict[str, Any]
+Path = tuple[str, ...]
+
+_CATALOGUE = load_catalogue()
+_TYPES = tuple(_CATALOGUE.types)
 
 
 class PatchError(AnalyticsError):
@@ -33,23 +39,29 @@ class _MisfitError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One change: set the field at `path` to a JSON value, or remove it where `remove` is true.
+    """One change: set the field at `path` to a JSON value, remove it, or give its value to another field.
 
     Example:
-        >>> event = Event(event_type="view")
-        >>> apply_changes(event, [Change(("data", "contentType"), "post")])
+        >>> value = {"eventType": "view", "usrId": "u1"}
+        >>> apply_changes(value, [Change(("data", "contentType"), "post"), Change(("usrId",), move_to=("userId",))])
         []
-        >>> event.data["contentType"]
-        'post'
+        >>> value
+        {'eventType': 'view', 'data': {'contentType': 'post'}, 'userId': 'u1'}
     """
 
-    path: tuple[str, ...]
+    path: Path
     value: Any = None
     remove: bool = False
+    move_to: Path = ()
+    """The path of the field that takes the value; empty where it stays."""
 
 
-def read_path(text: str) -> tuple[str, ...]:
-    """Read a path by JSON or proto names, for example "data.contentId", into its steps, by proto names where known.
+def read_path(text: str, *, may_be_unknown: bool = False) -> Path:
+    """Read a path by JSON or proto names, for example "data.contentId", into its steps.
+
+    Args:
+        text: as violations name fields.
+        may_be_unknown: whether it may lead to a field that no event has: such a one can be removed, or moved.
 
     Raises:
         PatchError: no event has such a field, or it cannot be changed.
@@ -57,127 +69,114 @@ def read_path(text: str) -> tuple[str, ...]:
     steps = tuple(text.split("."))
     if not all(steps) or len(steps) > MAX_STEPS:
         raise PatchError(f'must be names joined by dots, as in "data.contentId", not {quoted(text)}')
-    field = _find(Event.DESCRIPTOR, steps[0])
-    if field is None:
-        raise PatchError(f"{quoted(text)} is no field of an event{_hint(Event.DESCRIPTOR, steps[0])}")
-    if field.name in READ_ONLY:
-        raise PatchError(f"{field.json_name} is set by the service and cannot be changed")
-    return (field.name, *steps[1:])
+    for names in IGNORED.items():
+        if steps[0] in names:
+            raise PatchError(f"{names[1]} is set by the service and cannot be changed")
+    if steps[0] not in _EVENT_NAMES and not may_be_unknown:
+        near = nearest(steps[0], tuple(dict.fromkeys(_EVENT_NAMES.values())))
+        hint = f"; did you mean {near}?" if near else ""
+        raise PatchError(f"{quoted(text)} is no field of an event{hint}")
+    return steps
 
 
-def apply_changes(event: Event, changes: Sequence[Change]) -> list[Violation]:
+def apply_changes(value: Members, changes: Sequence[Change]) -> list[Violation]:
     """Make the changes to an event, in order, and return what does not fit it; then the event is half changed.
 
     A path into the payload fits either form of it: `data.contentId` also changes a typed view, `view.contentId` also
-    the `data` of a view. Fields may be called by either of their names.
+    the `data` of a view. Fields may be called by either of their names, whichever the event uses.
     """
     found = []
     for change in changes:
         try:
-            target, path = _open(event, change.path)
-            if isinstance(target, Struct):
-                _change_struct(target, path, change)
-            else:
-                _change_message(target, path, change)
+            _apply(value, change)
         except _MisfitError as exc:
-            name = ".".join(change.path)
-            found.append(Violation(name, name, PATCH_DOES_NOT_FIT, str(exc)))
+            found.append(Violation(".".join(change.path), PATCH_DOES_NOT_FIT, str(exc)))
     return found
 
 
-def _open(event: Event, path: tuple[str, ...]) -> tuple[Message, tuple[str, ...]]:
-    """Find the message that a path goes through, and the steps inside of it."""
-    first, inner = path[0], path[1:]
-    typed = event.WhichOneof("payload")
-    payloads = [field.name for field in Event.DESCRIPTOR.oneofs_by_name["payload"].fields]
-    if not inner or first not in (DATA, *payloads):
-        return event, path
+def _apply(value: Members, change: Change) -> None:
+    if not change.remove and not change.move_to:
+        members, name = _place(value, change.path)
+        members[name] = deepcopy(change.value)
+        return
+    found = _find(value, change.path)
+    if found is None:
+        return
+    members, name = found
+    moved = members.pop(name)
+    if change.move_to:
+        members, name = _place(value, change.move_to)
+        members[name] = moved
+
+
+def _find(value: Members, path: Path) -> tuple[Members, str] | None:
+    """Answer the object that holds the member at a path, and the member's name in it; None where there is none."""
+    members: Any = value
+    for name in _steps_in(value, path)[:-1]:
+        members = members.get(name)
+        if not isinstance(members, dict):
+            return None
+    name = _steps_in(value, path)[-1]
+    return (members, name) if name in members else None
+
+
+def _place(value: Members, path: Path) -> tuple[Members, str]:
+    """Answer the same for a member that is about to be set; objects on the way are made where they are missing."""
+    *parents, last = _steps_in(value, path)
+    members = value
+    for name in parents:
+        if members.get(name) is None:
+            members[name] = {}
+        members = members[name]
+        if not isinstance(members, dict):
+            raise _MisfitError(f"{quoted(name)} holds no fields; change it as a whole")
+    return members, last
+
+
+def _steps_in(value: Members, path: Path) -> list[str]:
+    """Write a path by the names that this event uses: of its payload, and of each field that has two."""
+    first, *inner = path
+    if not inner:
+        return [_name_in(value, first, _EVENT_NAMES)]
+    if first not in (DATA, *_TYPES):
+        first = _name_in(value, first, _EVENT_NAMES)
+        names = _DEVICE_NAMES if first == "device" else {}
+        return [first, _name_in(value.get(first), inner[0], names), *inner[1:]]
+    typed = next((name for name in _TYPES if value.get(name) is not None), None)
+    event_type = typed or value.get(_name_in(value, "eventType", _EVENT_NAMES))
     if first == DATA:
-        if typed is None:
-            return event.data, _data_path(event, event.event_type, inner)
-        return getattr(event, typed), inner
-    if typed is None and event.HasField(DATA):
-        if event.event_type != first:
-            raise _MisfitError(f"this is a {quoted(event.event_type)} event")
-        return event.data, _data_path(event, first, inner)
-    if typed not in (None, first):
-        raise _MisfitError(f"this is a {typed} event")
-    return getattr(event, first), inner
+        holder = typed or DATA
+    elif typed is None and value.get(DATA) is None:
+        holder = event_type = first
+    elif event_type == first:
+        holder = typed or DATA
+    else:
+        raise _MisfitError(f"this is a {quoted(str(event_type))} event")
+    names = _PAYLOAD_NAMES.get(event_type, {}) if isinstance(event_type, str) else {}
+    return [holder, _name_in(value.get(holder), inner[0], names), *inner[1:]]
 
 
-def _data_path(event: Event, event_type: str, path: tuple[str, ...]) -> tuple[str, ...]:
-    """Write the first step under the one of its names that `data` uses, so that it does not stand there twice."""
-    payload = Event.DESCRIPTOR.fields_by_name.get(event_type)
-    field = _find(payload.message_type, path[0]) if payload is not None and payload.message_type is not None else None
-    if field is None or field.name == field.json_name:
-        return path
-    members = event.data.fields
-    uses_proto_name = field.name in members and field.json_name not in members
-    return (field.name if uses_proto_name else field.json_name, *path[1:])
+def _name_in(members: Any, name: str, json_names: dict[str, str]) -> str:
+    """Answer which of a field's two names an object uses: the given one, the other one, or the JSON name by default."""
+    json_name = json_names.get(name, name)
+    if not isinstance(members, dict) or name in members:
+        return name if isinstance(members, dict) else json_name
+    return next((other for other in members if json_names.get(other) == json_name), json_name)
 
 
-def _change_message(message: Message, path: tuple[str, ...], change: Change) -> None:
-    field = _find(message.DESCRIPTOR, path[0])
-    if field is None:
-        hint = _hint(message.DESCRIPTOR, path[0])
-        raise _MisfitError(f"{quoted(path[0])} is no field of {message.DESCRIPTOR.name}{hint}")
-    if len(path) > 1:
-        if field.message_type is None or field.is_repeated:
-            raise _MisfitError(f"{field.json_name} holds no fields; change it as a whole")
-        if change.remove and not message.HasField(field.name):
-            return
-        inner = getattr(message, field.name)
-        inner.SetInParent()
-        if isinstance(inner, Struct):
-            _change_struct(inner, path[1:], change)
-        else:
-            _change_message(inner, path[1:], change)
-        return
-    if any(present.name == field.name for present, _ in message.ListFields()):  # likewise as for objects, below
-        message.ClearField(field.name)
-    if change.remove:
-        return
-    try:
-        json_format.ParseDict({field.json_name: change.value}, message)
-    except (json_format.ParseError, RecursionError, ValueError, TypeError):
-        raise _MisfitError(f"{field.json_name} cannot be {_kind(change.value)}, or not this one") from None
+def _json_names(fields: Iterable[Field]) -> dict[str, str]:
+    """Map both names of each field to its JSON name."""
+    return {name: field.json_name for field in fields for name in (field.name, field.json_name)}
 
 
-def _change_struct(struct: Struct, path: tuple[str, ...], change: Change) -> None:
-    *parents, last = path
-    for step in parents:
-        member = struct.fields.get(step)
-        if member is None or member.WhichOneof("kind") != "struct_value":
-            if change.remove:
-                return
-            if member is not None and member.WhichOneof("kind") not in (None, "null_value"):
-                raise _MisfitError(f"{quoted(step)} holds no fields; change it as a whole")
-            struct.fields[step].struct_value.SetInParent()
-        struct = struct.fields[step].struct_value
-    if last in struct.fields:  # asking first: to remove what is not there would make the object
-        struct.fields.pop(last)
-    if not change.remove:
-        json_format.ParseDict(change.value, struct.fields[last])
-
-
-def _find(descriptor: Any, name: str) -> FieldDescriptor | None:
-    """Find a field by either of its names."""
-    return next((field for field in descriptor.fields if name in (field.name, field.json_name)), None)
-
-
-def _hint(descriptor: Any, name: str) -> str:
-    near = nearest(name, tuple(field.json_name for field in descriptor.fields))
-    return f"; did you mean {near}?" if near else ""
-
-
-def _kind(value: Any) -> str:
-    """Name the kind of a JSON value; bool comes first, since Python counts it among the numbers."""
-    kinds = {
-        bool: "true or false",
-        str: "a text",
-        int: "a number",
-        float: "a number",
-        list: "a list",
-        dict: "an object",
+_EVENT_NAMES = (
+    _json_names(_CATALOGUE.envelope.values())
+    | {
+        name: json_name
+        for names in MESSAGES.items()
+        for name, json_name in ((names[0], names[1]), (names[1], names[1]))
     }
-    return next((name for kind, name in kinds.items() if isinstance(value, kind)), "null")
+    | {name: name for name in _TYPES}
+)
+_DEVICE_NAMES = _json_names(_CATALOGUE.device)
+_PAYLOAD_NAMES = {name: _json_names(event_type.fields) for name, event_type in _CATALOGUE.types.items()}

@@ -118,7 +118,9 @@ def reject_row(row: Row, rejected: Rejected, source: str) -> Rejection:
         payload = write_event(stored).SerializeToString()
     except (ValueError, TypeError, json_format.ParseError):
         payload = b""
-    return _make(payload, Form.MESSAGE, stored["event_id"], stored["event_type"], rejected, stored["received_at"], source)
+    return _make(
+        payload, Form.MESSAGE, stored["event_id"], stored["event_type"], rejected, stored["received_at"], source
+    )
 
 
 def _make(
@@ -149,8 +151,5 @@ def _name(text: str) -> str | None:
 
 def _violations_json(violations: Sequence[Violation]) -> str:
     return orjson.dumps(
-        [
-            {"field": field, "rule": rule, "description": description}
-            for field, rule, description in violations
-        ]
+        [{"field": field, "rule": rule, "description": description} for field, rule, description in violations]
     ).decode()

@@ -58,7 +58,7 @@ class RuleBook:
         self.catalogue = catalogue
         self.form = form
         self.plans = plans
-        self.read_device = compile_reader(catalogue.device, "", "device", form, "device")
+        self._read_device = compile_reader(catalogue.device, "", "device", form, "device")
         self.names = {name: field.name_in(form) for name, field in catalogue.envelope.items()}
         """How callers of this form write the plain fields of an event."""
         self._types = catalogue.types
@@ -107,9 +107,7 @@ class RuleBook:
             note(found, self.names["schema_version"], [(violations.UNKNOWN_VERSION, problem)])
         return self.plans[name][""]
 
-    def judge_envelope(
-        self, values: tuple[Any, ...], name: str, found: list[Violation], by: str = "payload"
-    ) -> None:
+    def judge_envelope(self, values: tuple[Any, ...], name: str, found: list[Violation], by: str = "payload") -> None:
         """Tell what is wrong with the values of `ENVELOPE`, in as many words as it takes.
 
         Args:
@@ -129,9 +127,14 @@ class RuleBook:
             elif value and (field.format or len(value) > field.max_length or "\0" in value):
                 note(found, path, text_problems(field, value))
 
-    def newer_device(self, version: str) -> Violation:
-        """Tell that events of this version have no device."""
-        return Violation("device", *newer(self.catalogue.device_since, version))
+    def read_device(
+        self, device: Any, version: str, found: list[Violation], *, has_device: bool
+    ) -> dict[str, Any] | None:
+        """Read the device of an event of this version, which may have none; None where it says nothing."""
+        if has_device:
+            return self._read_device(device, found) or None
+        found.append(Violation("device", *newer(self.catalogue.device_since, version)))
+        return None
 
 
 def compile_plans(catalogue: Catalogue) -> dict[str, dict[str, Plan]]:

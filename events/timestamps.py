@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 LATEST_S = 253_402_300_799
 """The last second of the year 9999, where protobuf's and Python's calendars end."""
+NANOS_PER_S = 1_000_000_000
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _US_PER_DAY = 86_400_000_000
@@ -13,6 +14,11 @@ _SHAPES = frozenset(
     f"0000-00-00T00:00:00{fraction}{zone}".encode() for fraction in _FRACTIONS for zone in ("Z", "+00:00", "-00:00")
 )
 _LONGEST = max(map(len, _SHAPES))
+
+
+def write_rfc3339(moment: datetime) -> str:
+    """Write an aware time as `read_rfc3339` reads it, in UTC and to the microsecond."""
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def read_rfc3339(text: str) -> int | None:

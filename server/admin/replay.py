@@ -5,13 +5,16 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 import orjson
 import structlog
 from google.protobuf import json_format
 
+from events.message_json import message_value
 from events.normalize import Normalizer, Rejected, Row
 from events.patch import PATCH_DOES_NOT_FIT, Change, PatchError, apply_changes, read_path
+from events.timestamps import write_rfc3339
 from server.admin.question import (
     MAX_SIZE,
     filter_names,
@@ -25,7 +28,6 @@ from server.admin.rejected_event import STATUSES, read_payload
 from server.ingest.pipeline import REJECTED_BY_STORAGE
 from server.reports.errors import QuestionError
 from server.reports.page_token import question_of
-from server.reports.scope import to_timestamp
 from server.rpc.field_violations import write_violations
 from sociallive.analytics.v1.admin_service_pb2 import (
     FieldPatch,
@@ -35,7 +37,6 @@ from sociallive.analytics.v1.admin_service_pb2 import (
     ReplayState,
     ReplayStatus,
 )
-from sociallive.analytics.v1.event_pb2 import Event
 from storage.batch import Batch, WriteOutcome
 from storage.batch_store import BatchStore
 from storage.errors import StorageUnavailableError
@@ -175,25 +176,29 @@ class Replayer:
         event = read_payload(record.payload)
         if event is None:
             return _failed(rejection_id, PAYLOAD_NOT_KEPT)
-        misfits = apply_changes(event, order.changes)
+        value = message_value(event)
+        misfits = apply_changes(value, order.changes)
         if misfits:
             return _refused(rejection_id, Rejected("", PATCH_DOES_NOT_FIT, tuple(misfits)))
-        event.event_id = event.event_id or rejection_id  # so that every repeat of this replay has the same id
-        prepared = self._normalize(event, record.received_at, now, backfill=order.backfill)
+        if not value.get("eventId"):
+            value["eventId"] = rejection_id  # so that every repeat of this replay has the same id
+        prepared = self._normalize(value, record.received_at, now, backfill=order.backfill)
         return _refused(rejection_id, prepared) if isinstance(prepared, Rejected) else prepared
 
-    def _normalize(self, event: Event, received_at: datetime, now: datetime, *, backfill: bool) -> Row | Rejected:
+    def _normalize(
+        self, value: dict[str, Any], received_at: datetime, now: datetime, *, backfill: bool
+    ) -> Row | Rejected:
         """Make the row of an event that is received anew, its timestamp reckoned from when it came first.
 
         Its age counts from today: what retention has dropped must not come back unasked.
         """
-        first = self._normalizer.prepare(event, received_at, backfill=backfill)
+        first = self._normalizer.prepare_json(value, received_at, backfill=backfill)
         if isinstance(first, Rejected):
             return first
         timestamp, source = first[3], first[5]
-        event.timestamp.CopyFrom(to_timestamp(timestamp))
-        event.ClearField("sent_at")
-        anew = self._normalizer.prepare(event, now, backfill=backfill)
+        settled = {name: each for name, each in value.items() if name not in ("sentAt", "sent_at")}
+        settled["timestamp"] = write_rfc3339(timestamp)
+        anew = self._normalizer.prepare_json(settled, now, backfill=backfill)
         if isinstance(anew, Rejected):
             return anew
         return (*anew[:5], source, *anew[6:])

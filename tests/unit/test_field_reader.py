@@ -11,7 +11,7 @@ from google.protobuf.message import Message
 
 from events import reader_source
 from events.event_type import Field, Kind
-from events.message_reader import compile_reader
+from events.field_reader import compile_reader
 from events.reader_source import write_reader
 from events.violations import Violation
 from tests.unit.event_samples import CATALOGUE

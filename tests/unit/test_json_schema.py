@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from events.event_type import UNLIMITED, Field, Kind
+from events.field_rules import is_decimal, is_decimal_integer
 from events.json_schema import MAX_DIGITS
-from events.payload_json import is_decimal, is_decimal_integer
 from sociallive.analytics.v1.event_pb2 import Event
 from tests.unit.event_samples import CATALOGUE, EVENT_ID, MINIMAL, NOW
 from tests.unit.json_schemas import SCHEMAS, schema_accepts, service_accepts
