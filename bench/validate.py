@@ -29,7 +29,7 @@ from events.normalize import Normalizer, Rejected
 from events.rejection import reject_event
 from events.rules import Validator
 from server.cli.worker import COLLECT_AFTER_OBJECTS
-from server.ingest.tally import Tally
+from server.ingest.tally import MAX_REJECTION_BYTES, Tally
 from sociallive.analytics.v1.engagement_event_pb2 import EngagementEvent
 from sociallive.analytics.v1.event_pb2 import Event
 from sociallive.analytics.v1.purchase_event_pb2 import PurchaseEvent
@@ -143,7 +143,7 @@ def prepare_batch(normalizer: Normalizer, request: TrackBatchRequest) -> tuple[l
     for index, event in enumerate(request.events):
         prepared = normalizer.prepare(event, NOW)
         if isinstance(prepared, Rejected):
-            tally.reject(index, event.event_id, prepared.reason, prepared.violations)
+            tally.reject(index, event.event_id, prepared, most_bytes=MAX_REJECTION_BYTES // BATCH_EVENTS)
             kept.append(reject_event(event, prepared, NOW, "TrackBatch"))
         else:
             kept.append(prepared)

@@ -26,7 +26,7 @@ _FLAGS = {b"true": True, b"false": False, b"null": False}
 class DocumentError(AnalyticsError):
     """A body is refused as a whole: it is no list of events."""
 
-    reason: ClassVar[str] = "INVALID_DOCUMENT"
+    reason: ClassVar[str] = "INVALID_REQUEST"
 
     def __init__(self, path: str, rule: str, problem: str) -> None:
         """Name the member that is at fault, the rule that it breaks, and what to do; the body itself is "body"."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import orjson
 from google.protobuf import json_format
@@ -31,6 +31,8 @@ COLUMNS = (
     "payload_type",
 )
 """The names of a Rejection's values, in order: columns of analytics_rejected_events."""
+EVENT_ID: Final = 4
+"""Where the id is that the event claims to have."""
 
 Rejection = tuple[str, datetime, str, str, str | None, str | None, str, bytes | None, int, str]
 """A rejected event as it is kept: the values of `COLUMNS`.

@@ -44,7 +44,7 @@ REJECTION_COLUMNS = (
     "payload_type",
 )
 """The order of a rejection; `events.rejection` makes rejections in it."""
-REJECTION_RECEIVED_AT, REASON, SOURCE, REJECTED_EVENT_ID, VIOLATIONS, PAYLOAD, PAYLOAD_BYTES = 1, 2, 3, 4, 6, 7, 8
+REJECTION_RECEIVED_AT, REASON, SOURCE, VIOLATIONS, PAYLOAD, PAYLOAD_BYTES = 1, 2, 3, 6, 7, 8
 
 
 class WriteOutcome(Enum):

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from server.admin.errors import NoSuchRejectionError
 from server.admin.question import read_filter, read_place, read_rejection_id, read_size, write_place
-from server.admin.rejected_event import read_payload, write_rejected_event
+from server.admin.rejected_event import show_event, write_rejected_event
 from server.reports.page_token import question_of
 from sociallive.analytics.v1.admin_service_pb2 import (
     GetRejectedEventRequest,
@@ -60,6 +60,7 @@ async def get_rejected(
         raise NoSuchRejectionError
     return GetRejectedEventResponse(
         rejected_event=write_rejected_event(record),
-        event=read_payload(record.payload),
+        event=show_event(record),
         payload=record.payload or b"",
+        payload_type=(record.payload_type or "") if record.payload else "",
     )

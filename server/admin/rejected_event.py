@@ -1,8 +1,12 @@
 """Writes a rejected event as the contract shows it."""
 
 import orjson
+from google.protobuf import json_format
 from google.protobuf.message import DecodeError
 
+from events.event_type import Form
+from events.json_document import JsonValue, read_event
+from events.message_json import message_value
 from server.reports.scope import to_timestamp
 from sociallive.analytics.v1.admin_service_pb2 import RejectedEvent, ReplayResult, ReplayStatus
 from sociallive.analytics.v1.event_pb2 import Event
@@ -15,6 +19,9 @@ STATUSES = {
     WriteOutcome.DUPLICATE.name: ReplayStatus.REPLAY_STATUS_DUPLICATE,
 }
 """Of what the column replay_outcome holds; anything else is the reason why the replay failed."""
+
+TYPE_NAMES = ("eventType", "event_type")
+"""Either names the type in JSON."""
 
 
 def write_rejected_event(record: RejectionRecord) -> RejectedEvent:
@@ -48,10 +55,38 @@ def write_rejected_event(record: RejectionRecord) -> RejectedEvent:
     return written
 
 
-def read_payload(payload: bytes | None) -> Event | None:
-    """Parse the payload that is kept; None where there is none, or none that this program can read."""
-    if payload is None:
+def read_value(record: RejectionRecord) -> JsonValue | None:
+    """Read the payload of a rejected event as JSON, whatever its form; None where it is not kept or cannot be read.
+
+    An event whose path said its type gets it as `eventType`.
+    """
+    if record.payload is None:
         return None
+    if record.payload_type != Form.JSON:
+        event = _read_message(record.payload)
+        return None if event is None else message_value(event)
+    value = read_event(record.payload)
+    if isinstance(value, dict) and record.event_type and not any(name in value for name in TYPE_NAMES):
+        value["eventType"] = record.event_type
+    return value
+
+
+def show_event(record: RejectionRecord) -> Event | None:
+    """Read the payload of a rejected event as far as it fits a message; None where it does not."""
+    if record.payload is None:
+        return None
+    if record.payload_type != Form.JSON:
+        return _read_message(record.payload)
+    value = read_value(record)
+    if not isinstance(value, dict):
+        return None
+    try:
+        return json_format.ParseDict(value, Event(), ignore_unknown_fields=True)
+    except (json_format.ParseError, ValueError, TypeError, AttributeError, RecursionError):
+        return None
+
+
+def _read_message(payload: bytes) -> Event | None:
     try:
         return Event.FromString(payload)
     except DecodeError:

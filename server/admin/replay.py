@@ -11,8 +11,8 @@ import orjson
 import structlog
 from google.protobuf import json_format
 
-from events.message_json import message_value
-from events.normalize import Normalizer, Rejected, Row
+from events.json_document import Broken
+from events.normalize import INVALID_EVENT, Normalizer, Rejected, Row
 from events.patch import PATCH_DOES_NOT_FIT, Change, PatchError, apply_changes, read_path
 from events.timestamps import write_rfc3339
 from server.admin.question import (
@@ -24,7 +24,7 @@ from server.admin.question import (
     read_size,
     write_place,
 )
-from server.admin.rejected_event import STATUSES, read_payload
+from server.admin.rejected_event import STATUSES, read_value
 from server.ingest.pipeline import REJECTED_BY_STORAGE
 from server.reports.errors import QuestionError
 from server.reports.page_token import question_of
@@ -173,14 +173,16 @@ class Replayer:
         if record.replayed_at is not None:
             status = ReplayStatus.REPLAY_STATUS_DUPLICATE
             return ReplayResult(rejection_id=rejection_id, event_id=record.replay_event_id or "", status=status)
-        event = read_payload(record.payload)
-        if event is None:
+        value = read_value(record)
+        if value is None:
             return _failed(rejection_id, PAYLOAD_NOT_KEPT)
-        value = message_value(event)
+        if isinstance(value, Broken):
+            return _refused(rejection_id, Rejected("", INVALID_EVENT, (value.violation,)))
         misfits = apply_changes(value, order.changes)
         if misfits:
             return _refused(rejection_id, Rejected("", PATCH_DOES_NOT_FIT, tuple(misfits)))
-        if not value.get("eventId"):
+        if not (value.get("eventId") or value.get("event_id")):
+            value.pop("event_id", None)
             value["eventId"] = rejection_id  # so that every repeat of this replay has the same id
         prepared = self._normalize(value, record.received_at, now, backfill=order.backfill)
         return _refused(rejection_id, prepared) if isinstance(prepared, Rejected) else prepared
@@ -237,20 +239,29 @@ def _read_patch(patch: Sequence[FieldPatch]) -> list[Change]:
     changes = []
     for index, item in enumerate(patch):
         where = f"patch[{index}]"
-        try:
-            path = read_path(item.field)
-        except PatchError as exc:
-            raise QuestionError(f"{where}.field", str(exc)) from exc
-        if item.WhichOneof("change") == "remove" and item.remove:
+        change = item.WhichOneof("change")
+        # A field that no event has is what a caller misspelt: it can be removed or moved, but not set.
+        path = _read_path(f"{where}.field", item.field, may_be_unknown=change in ("remove", "move_to"))
+        if change == "remove" and item.remove:
             changes.append(Change(path, remove=True))
             continue
+        if change == "move_to":
+            changes.append(Change(path, move_to=_read_path(f"{where}.move_to", item.move_to)))
+            continue
         if item.value.WhichOneof("kind") is None:
-            raise QuestionError(where, "must say what to do: a value, or remove")
+            raise QuestionError(where, "must say what to do: a value, remove, or move_to")
         try:
             changes.append(Change(path, json_format.MessageToDict(item.value)))
         except (json_format.Error, ValueError, RecursionError) as exc:
             raise QuestionError(f"{where}.value", "must be a JSON value, without infinity and NaN") from exc
     return changes
+
+
+def _read_path(where: str, text: str, *, may_be_unknown: bool = False) -> tuple[str, ...]:
+    try:
+        return read_path(text, may_be_unknown=may_be_unknown)
+    except PatchError as exc:
+        raise QuestionError(where, str(exc)) from exc
 
 
 def _written(rejection_id: str, row: Row, outcome: WriteOutcome) -> ReplayResult:

@@ -49,9 +49,25 @@ class Assignment(click.ParamType[FieldPatch]):
         return patch
 
 
+class Move(click.ParamType[FieldPatch]):
+    """FIELD=FIELD: the second field gets the value of the first."""
+
+    name = "FIELD=FIELD"
+
+    def convert(self, value: str | FieldPatch, param: click.Parameter | None, ctx: click.Context | None) -> FieldPatch:
+        """Make the change."""
+        if isinstance(value, FieldPatch):
+            return value
+        field, _, target = value.partition("=")
+        if not field or not target:
+            self.fail(f"must be FIELD=FIELD, as in usrId=userId, not {value!r}", param, ctx)
+        return FieldPatch(field=field, move_to=target)
+
+
 @click.command("replay")
 @click.argument("rejection_ids", nargs=-1, metavar="[REJECTION_ID]...")
 @filter_options
+@click.option("--move", "moves", type=Move(), multiple=True, help="Give a field's value to another field first.")
 @click.option(
     "--set", "sets", type=Assignment(), multiple=True, help="Set a field first; a value that is JSON is read so."
 )
@@ -71,6 +87,7 @@ def command(
     *,
     rejection_ids: Sequence[str],
     only: RejectedEventFilter,
+    moves: Sequence[FieldPatch],
     sets: Sequence[FieldPatch],
     unsets: Sequence[str],
     backfill: bool,
@@ -92,7 +109,7 @@ def command(
     request = ReplayRejectedEventsRequest(
         rejection_ids=rejection_ids,
         filter=only if chosen else None,
-        patch=[*sets, *(FieldPatch(field=field, remove=True) for field in unsets)],
+        patch=[*moves, *sets, *(FieldPatch(field=field, remove=True) for field in unsets)],
         dry_run=dry_run,
         backfill=backfill,
     )

@@ -9,10 +9,21 @@ from rich.console import Console
 from server.cli.client import address_option, admin_stub, open_channel, translated_errors
 from server.cli.rejected_filter import CALL_TIMEOUT_S
 from server.cli.rejected_list import state_text
-from server.cli.render import NOTHING, count_text, local_time, open_console, print_json, print_line, print_table
+from server.cli.render import (
+    NOTHING,
+    count_text,
+    local_time,
+    open_console,
+    print_json,
+    print_line,
+    print_table,
+    printable,
+)
 from sociallive.analytics.v1.admin_service_pb2 import GetRejectedEventRequest, GetRejectedEventResponse
 
 UTC = ZoneInfo("UTC")
+JSON = "application/json"
+"""The payload type of an event that was sent as JSON."""
 
 
 @click.command("show")
@@ -32,7 +43,7 @@ def command(*, rejection_id: str, address: str, as_json: bool) -> None:
 
 
 def print_one(console: Console, answer: GetRejectedEventResponse) -> None:
-    """Print what is known of it, its violations, and its payload as JSON that `import` would take."""
+    """Print what is known of it, its violations, and its payload as JSON: the sender's own, where it sent JSON."""
     event = answer.rejected_event
     facts = {
         "Rejection": event.rejection_id,
@@ -49,7 +60,10 @@ def print_one(console: Console, answer: GetRejectedEventResponse) -> None:
         rows = [[each.field, each.rule, each.description] for each in violations]
         print_table(console, title, ["Field", "Rule", "Description"], rows)
     print_line(console, "")
-    if answer.HasField("event"):
+    if answer.payload_type == JSON:
+        for line in answer.payload.decode("utf-8", "backslashreplace").splitlines():
+            click.echo(printable(line.expandtabs()))
+    elif answer.HasField("event"):
         click.echo(json_format.MessageToJson(answer.event, ensure_ascii=True))
     else:
         print_line(console, "Its payload is not kept.")

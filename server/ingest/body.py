@@ -11,7 +11,7 @@ from server.ingest.errors import InvalidRequestError
 _MEDIA_TYPE = re.compile(r"(application/([\w.+-]+\+)?json|text/plain)?\s*(;.*)?", re.IGNORECASE | re.DOTALL)
 """JSON, or text, since navigator.sendBeacon calls a text so, or nothing."""
 _CHARSET = re.compile(r";\s*charset\s*=\s*\"?([^\s\";]*)", re.IGNORECASE)
-_UTF_8 = frozenset({"utf-8", "utf8", "us-ascii"})
+_UTF_8 = frozenset({"utf-8", "utf8", "us-ascii", "ascii"})
 """ASCII is a part of UTF-8."""
 
 
@@ -31,7 +31,8 @@ def read_body(body: HttpBody, beside: str, *, given: bool) -> bytes:
     problem = _problem_of(body.content_type)
     if problem:
         raise InvalidRequestError(Violation("body", "CONTENT_TYPE", problem))
-    return body.data
+    data: bytes = body.data
+    return data
 
 
 @lru_cache(maxsize=64)  # a handful of them comes again and again

@@ -17,7 +17,6 @@ from server.ingest.tally import MAX_REJECTION_BYTES, Tally
 from sociallive.analytics.v1.schema_service_pb2 import ValidateRequest
 from sociallive.analytics.v1.track_pb2 import TrackBatchRequest, TrackEventsRequest, TrackRequest
 from storage import batch
-from storage.batch import REJECTED_EVENT_ID
 from storage.writer import WriteOutcome, Writer
 
 EVENTS_PER_TURN = 500
@@ -190,9 +189,9 @@ class Pipeline:
         for index, event in enumerate(events, first):
             prepared = prepare(event, received_at, backfill=backfill)
             if isinstance(prepared, Rejected):
-                rejection = intake.reject(index - first, prepared, received_at, source)
-                tally.reject(index, rejection[REJECTED_EVENT_ID] or "", prepared, most_bytes=made.most_bytes)
-                made.rejections.append(rejection)
+                kept = intake.reject(index - first, prepared, received_at, source)
+                tally.reject(index, kept[rejection.EVENT_ID] or "", prepared, most_bytes=made.most_bytes)
+                made.rejections.append(kept)
             else:
                 if not id_of(event):
                     made.unnamed.append(len(made.rows))

@@ -1,6 +1,7 @@
 """Batches by REST: each event is judged by itself, and what is refused is kept and named as it was sent."""
 
 import json
+import uuid
 from typing import Any
 
 import pytest
@@ -63,17 +64,16 @@ def test_forty_faults_among_a_hundred_events_refuse_forty_events(gateway: Gatewa
 
 @pytest.mark.finding(14)
 def test_large_numbers_keep_their_digits(gateway: GatewayService) -> None:
-    """Beyond 2^53 a number is stored as it was sent, or refused, but never rounded."""
+    """712345678901234567 and the number after it are one double, and two events."""
     text = (
-        '{"eventType": "engagement", "userId": "exact", "data": {"action": "like", "targetType": "p", "targetId": "p", '
-        '"metadata": {"n": 712345678901234567}}}'
+        '{"eventId": "%s", "eventType": "engagement", "data": {"action": "like", "targetType": "post", '
+        '"targetId": "post-123", "metadata": {"n": %d}}}'
     )
-    answer = send(gateway, text).json
-    if answer["stored"] == "1":
-        listed = call(gateway.rest_port, "GET", "/analytics/events?userId=exact&timeframe=24h")
-        assert b"712345678901234567" in listed.body
-    else:
-        assert answer["rejections"][0]["violations"][0]["field"] == "data.metadata.n"
+    event_id, number = str(uuid.uuid4()), 712345678901234567
+    answer = send(gateway, *(text % (event_id, each) for each in (number, number + 1, number))).json
+    assert (answer["stored"], answer["duplicates"], answer["rejected"]) == ("1", "1", "1")
+    assert [(each["index"], each["reason"]) for each in answer["rejections"]] == [("1", "ID_CONFLICT")]
+    assert answer["rejections"][0]["violations"][0]["field"] == "eventId"
 
 
 @pytest.mark.finding(15)
@@ -107,7 +107,7 @@ def test_every_rejection_and_every_assigned_id_is_told(gateway: GatewayService) 
 
 
 @pytest.mark.finding(13)
-@pytest.mark.parametrize("mend", ["rename", "remove"])
+@pytest.mark.parametrize("mend", ["move", "remove"])
 def test_a_replay_never_loses_a_misspelt_field(gateway: GatewayService, mend: str) -> None:
     """The event is kept with the field as it was sent; only a patch that says what it means stores it."""
     user = f"misspelt-{mend}"
@@ -120,12 +120,13 @@ def test_a_replay_never_loses_a_misspelt_field(gateway: GatewayService, mend: st
     again = admin(gateway).ReplayRejectedEvents(request, timeout=20)
     assert (again.stored, again.failed) == (0, 1)
     assert [(each.field, each.rule) for each in again.results[0].violations] == [("usrId", "UNKNOWN_FIELD")]
-    request.patch.add(field="usrId", remove=True)
-    if mend == "rename":
-        request.patch.add(field="userId").value.string_value = user
+    if mend == "move":
+        request.patch.add(field="usrId", move_to="userId")
+    else:
+        request.patch.add(field="usrId", remove=True)
     assert admin(gateway).ReplayRejectedEvents(request, timeout=20).stored == 1
     listed = call(gateway.rest_port, "GET", f"/analytics/events?userId={user}&timeframe=24h").json["events"]
-    assert [event["eventId"] for event in listed] == ([rejection_id] if mend == "rename" else [])
+    assert [event["eventId"] for event in listed] == ([rejection_id] if mend == "move" else [])
 
 
 @pytest.mark.parametrize(

@@ -152,14 +152,16 @@ class ReplayRejectedEventsRequest(_message.Message):
     def __init__(self, rejection_ids: _Optional[_Iterable[str]] = ..., filter: _Optional[_Union[RejectedEventFilter, _Mapping]] = ..., patch: _Optional[_Iterable[_Union[FieldPatch, _Mapping]]] = ..., dry_run: _Optional[bool] = ..., backfill: _Optional[bool] = ..., limit: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
 
 class FieldPatch(_message.Message):
-    __slots__ = ("field", "value", "remove")
+    __slots__ = ("field", "value", "remove", "move_to")
     FIELD_FIELD_NUMBER: _ClassVar[int]
     VALUE_FIELD_NUMBER: _ClassVar[int]
     REMOVE_FIELD_NUMBER: _ClassVar[int]
+    MOVE_TO_FIELD_NUMBER: _ClassVar[int]
     field: str
     value: _struct_pb2.Value
     remove: bool
-    def __init__(self, field: _Optional[str] = ..., value: _Optional[_Union[_struct_pb2.Value, _Mapping]] = ..., remove: _Optional[bool] = ...) -> None: ...
+    move_to: str
+    def __init__(self, field: _Optional[str] = ..., value: _Optional[_Union[_struct_pb2.Value, _Mapping]] = ..., remove: _Optional[bool] = ..., move_to: _Optional[str] = ...) -> None: ...
 
 class ReplayRejectedEventsResponse(_message.Message):
     __slots__ = ("results", "stored", "duplicates", "failed", "next_page_token")
