@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from copy import deepcopy
 from datetime import datetime
 from random import Random
 from typing import Any
@@ -87,13 +88,13 @@ class EventMaker:
                 if self._sometimes(0.1):
                     members[snake] = members.pop(name)
                 elif not self._careful and self._sometimes(0.02):
-                    members[snake] = self._pick(ODD_VALUES)
+                    members[snake] = deepcopy(self._pick(ODD_VALUES))
         if self._sometimes(0.1):
             value.setdefault(self._pick(["sequence", "device", "data", "view", "userId"]), None)
         for _ in range(0 if self._careful else self._random.randrange(3)):
             members = self._pick([value, value, *(each for each in value.values() if isinstance(each, dict))])
             name = self._pick([*members, "usrId", "contentId", "content_id", "data", "device", "view", "receivedAt"])
-            members[name] = self._pick(ODD_VALUES)
+            members[name] = deepcopy(self._pick(ODD_VALUES))
         return value
 
     def _fields(self, name: str, version: str) -> Sequence[Field]:
