@@ -152,7 +152,7 @@ class _Opener:
         if name not in self._types:
             if name:
                 found.append(self._book.unknown_type(name))
-            elif payload is not None:
+            elif payload is not None and not any(each.field == self._book.names["event_type"] for each in found):
                 found.append(self._book.missing_type())
             name = ""
         return name, self._book.find_plan(name, version, found)

@@ -2,13 +2,15 @@
 
 The promise, which a property test keeps: what a schema accepts (formats asserted), validation accepts, but for what
 depends on the clock; and what validation accepts in canonical form, the schema accepts. Canonical form has camelCase
-names, leaves out null and empty texts, and writes a number as a number; validation is more generous.
+names, leaves out null, empty texts and what is ignored on input, and writes a number as a number, unless it is beyond
+2**53. Validation is more generous: it also takes snake_case names, null, numbers in texts, whole numbers as far as 64
+bits go, and anything at all as `receivedAt` and `timestampSource`.
 """
 
 from typing import Any
 
 from events.event_type import UNLIMITED, Catalogue, EventType, Field, Kind, version_key
-from events.field_rules import CURRENCIES, MAX_EXACT_INTEGER
+from events.field_rules import CURRENCIES, LARGEST_NUMBER, LEAST_NUMBER, MAX_EXACT_INTEGER, bounds
 from sociallive.analytics.v1.event_pb2 import TimestampSource
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -31,6 +33,7 @@ _TIMESTAMP = {
     "pattern": f"^{_DAY}T{_TIME}(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$",
 }
 _PLAIN_TYPES = ["null", "boolean", "number", "string"]
+_NUMBER_LIMITS = {"minimum": LEAST_NUMBER, "maximum": LARGEST_NUMBER}
 
 
 def write_json_schema(catalogue: Catalogue, event_type: EventType, version: str) -> dict[str, Any]:
@@ -115,12 +118,8 @@ def _limit(keyword: str, limit: int) -> dict[str, Any]:
 
 
 def _number_schema(field: Field) -> dict[str, Any]:
-    schema: dict[str, Any] = {"type": "number"}
-    if field.minimum is not None:
-        schema["minimum"] = field.minimum
-    if field.maximum is not None:
-        schema["maximum"] = field.maximum
-    return schema
+    minimum, maximum = bounds(field)
+    return {"type": "number", "minimum": minimum, "maximum": maximum}
 
 
 def _integer_schema(field: Field) -> dict[str, Any]:
@@ -182,12 +181,15 @@ def _inner_values(field: Field) -> dict[str, Any]:
         inner = {"$ref": f"#/$defs/{_inner_name(field, level + 1)}"}
         definitions[_inner_name(field, level)] = (
             {"type": [*_PLAIN_TYPES, "object", "array"]}
+            | _NUMBER_LIMITS
             | _text_limits(field)
             | _object_limits(field, level + 1)
             | _limit("maxItems", field.max_items)
             | {"items": inner}
         )
-    return definitions | {_inner_name(field, field.max_depth): {"type": _PLAIN_TYPES} | _text_limits(field)}
+    return definitions | {
+        _inner_name(field, field.max_depth): {"type": _PLAIN_TYPES} | _NUMBER_LIMITS | _text_limits(field)
+    }
 
 
 def _inner_name(field: Field, level: int) -> str:

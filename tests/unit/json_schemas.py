@@ -1,13 +1,13 @@
 """The two judges of an event's JSON form: its JSON Schema and the service's own validation."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
-from google.protobuf import json_format
 from jsonschema import Draft202012Validator
 
+from events.json_document import read_event
 from events.json_schema import write_json_schema
-from sociallive.analytics.v1.event_pb2 import Event
 from tests.unit.event_samples import CATALOGUE, VALIDATOR
 
 SCHEMAS: Mapping[tuple[str, str], dict[str, Any]] = {
@@ -28,14 +28,11 @@ def schema_accepts(values: Mapping[str, Any]) -> bool:
     event_type = CATALOGUE.types.get(named[0])
     if event_type is None:
         return False
-    judge = _JUDGES.get((event_type.name, values.get("schemaVersion", event_type.newest)))
+    judge = _JUDGES.get((event_type.name, str(values.get("schemaVersion", event_type.newest))))
     return judge is not None and judge.is_valid(values)
 
 
 def service_accepts(values: Mapping[str, Any]) -> bool:
-    """Tell whether protobuf's JSON parser and the rules accept an event."""
-    try:
-        event = json_format.ParseDict(dict(values), Event())
-    except json_format.ParseError:
-        return False
-    return not VALIDATOR.validate(event)
+    """Tell whether the service accepts an event that is sent as JSON."""
+    value = read_event(json.dumps(values).encode())
+    return isinstance(value, dict) and not VALIDATOR.validate_json(value)

@@ -1,6 +1,8 @@
 """Random events for property tests: near the edges of the rules, valid and not, in every form that callers send."""
 
+import re
 from collections.abc import Sequence
+from copy import deepcopy
 from datetime import datetime
 from random import Random
 from typing import Any
@@ -9,6 +11,7 @@ from google.protobuf.message import Message
 from google.protobuf.struct_pb2 import Struct, Value
 
 from events.event_type import UNLIMITED, Catalogue, Field, Kind
+from events.message_json import message_value
 from sociallive.analytics.v1.event_pb2 import Event
 
 ODD_TEXTS = ("", "\0", "b\0b", "é", "\U0001f600", " ", "'\"\\", "\n", "0")
@@ -33,6 +36,14 @@ FORMAT_TEXTS = {
 }
 """Texts of a named shape, valid ones first."""
 MOST_SECONDS = 253_402_300_799
+ODD_VALUES = (
+    *(None, True, False, 0, 1, -1, 45.0, 0.5, -0.0, 1e22, 2**53 + 1, 2**63 - 1, 2**63, 2**64 - 1, -(2**63)),
+    *("", "x", "45", "-45", "0.5", "99999999999999999999", "1e999", "a\0", "\U0001f600" * 300, "203.0.113.7"),
+    *("2024-01-01T12:00:00Z", "2024-01-01T12:00:00.123456789+02:00", "2024-01-01 12:00:00", "2024-02-30T00:00:00Z"),
+    *("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-01:00", "2024-01-01T12:00:00+01:60", "2024-01-01T24:00:00Z"),
+    *([], ["a"], ["a", None, 5], [[]], {}, {"a": 1}, {"a": {"b": {"c": {"d": {}}}}}, {"n": 2**64 - 1, "f": 1e300}),
+)
+"""What a member of a JSON object may hold, and mostly should not."""
 
 
 class EventMaker:
@@ -67,6 +78,24 @@ class EventMaker:
                 stamp.SetInParent()
                 stamp.seconds, stamp.nanos = self._moment()
         return Event.FromString(event.SerializeToString())
+
+    def make_json(self) -> dict[str, Any]:
+        """Make an event as JSON, in the looser forms too; a careless one has members of wrong types and names."""
+        value = message_value(self.make())
+        for members in (value, *(each for each in value.values() if isinstance(each, dict))):
+            for name in [*members]:
+                snake = re.sub("[A-Z]", lambda capital: "_" + capital[0].lower(), name)
+                if self._sometimes(0.1):
+                    members[snake] = members.pop(name)
+                elif not self._careful and self._sometimes(0.02):
+                    members[snake] = deepcopy(self._pick(ODD_VALUES))
+        if self._sometimes(0.1):
+            value.setdefault(self._pick(["sequence", "device", "data", "view", "userId"]), None)
+        for _ in range(0 if self._careful else self._random.randrange(3)):
+            members = self._pick([value, value, *(each for each in value.values() if isinstance(each, dict))])
+            name = self._pick([*members, "usrId", "contentId", "content_id", "data", "device", "view", "receivedAt"])
+            members[name] = deepcopy(self._pick(ODD_VALUES))
+        return value
 
     def _fields(self, name: str, version: str) -> Sequence[Field]:
         event_type = self._catalogue.types[name]

@@ -150,7 +150,10 @@ def test_a_contradiction_is_told_with_its_place(tmp_path: Path, text: str, probl
         ('{field: "place" value: "\\"x\\""}', "completes no field that is new in it"),
         ('{field: "guests" value: "one"}', "has the value 'one'; write JSON"),
         ('{field: "guests" value: "null"}', "has the value 'null'; write JSON"),
-        ('{field: "guests" value: "\\"two\\""}', "has the value 'two', but the field is a whole number"),
+        (
+            '{field: "guests" value: "\\"two\\""}',
+            "has the value 'two', which is the text 'two'; a whole number is needed",
+        ),
         ('{field: "guests" value: "0"}', "has the value 0, which is 0; the least allowed is 1"),
         ('{field: "guests" from: "place"}', "takes the value of place, which is a text and not a whole number"),
         ('{field: "guests" from: "room"}', "takes the value of room, which version 1.0.0 does not have"),

@@ -10,7 +10,7 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import Message
 
 from events import reader_source
-from events.event_type import Field, Kind
+from events.event_type import Field, Form, Kind
 from events.field_reader import compile_reader
 from events.reader_source import write_reader
 from events.violations import Violation
@@ -39,7 +39,7 @@ def test_the_source_is_the_one_that_its_module_shows() -> None:
     """The example is what the rules of two fields become."""
     fields = [field for field in CATALOGUE.types["view"].fields if field.name in ("content_id", "scroll_depth")]
     example = inspect.cleandoc(reader_source.__doc__ or "").partition("::\n")[2]
-    assert write_reader(fields, "1.1.0") == textwrap.dedent(example).strip() + "\n"
+    assert write_reader(fields, "1.1.0", Form.MESSAGE) == textwrap.dedent(example).strip() + "\n"
 
 
 @pytest.mark.parametrize("version", ["1.1.0", "1.2.0"])
@@ -57,17 +57,19 @@ def test_the_source_is_the_one_that_its_module_shows() -> None:
 def test_fields_of_every_sort_are_read_as_the_reference_reads_them(values: dict[str, Any], version: str) -> None:
     """Whatever a field is called, and whether or not zero differs from no value."""
     message = make_message(values)
-    found: list[Violation] = []
-    data = compile_reader(ODD_FIELDS, version, "test")(message, found)
-    expected, broken = judge_fields(ODD_FIELDS, values_of_message(message, ODD_FIELDS), version)
-    assert [violation[:3] for violation in found] == broken
-    if not broken:
-        assert repr(data) == repr(expected)
+    taken = values_of_message(message, ODD_FIELDS)
+    for form, source in ((Form.MESSAGE, message), (Form.JSON, values)):
+        found: list[Violation] = []
+        data = compile_reader(ODD_FIELDS, version, "test", form)(source, found)
+        expected, broken = judge_fields(ODD_FIELDS, taken, version, form)
+        assert sorted(violation[:2] for violation in found) == sorted(broken)
+        if not broken:
+            assert repr(data) == repr(expected)
 
 
 def test_a_traceback_shows_the_line_of_the_source() -> None:
     """Should a reader fail, its log tells at which field."""
-    read = compile_reader(CATALOGUE.types["view"].fields, "1.1.0", "view event")
+    read = compile_reader(CATALOGUE.types["view"].fields, "1.1.0", "view event", Form.MESSAGE)
     with pytest.raises(AttributeError) as failure:
         read(make_message({}), [])
     assert "value = message.content_type" in "".join(traceback.format_exception(failure.value))

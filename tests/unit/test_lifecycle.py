@@ -71,7 +71,6 @@ def test_the_sunset_is_the_first_utc_day_of_refusal(received_at: datetime, *, is
         (violation,) = prepared.violations
         assert violation == (
             "schema_version",
-            "schemaVersion",
             "SUNSET_VERSION",
             "is '1.0.0', which is refused for view events since 2024-08-30; send 1.1.0",
         )

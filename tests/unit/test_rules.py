@@ -1,6 +1,7 @@
 """Every rule: what breaks it, how it is told, and what just keeps it."""
 
 import math
+from copy import deepcopy
 from typing import Any
 
 import pytest
@@ -9,7 +10,24 @@ from google.protobuf.struct_pb2 import Struct
 from events.rules import Validator
 from events.violations import MAX_VIOLATIONS, TOO_MANY_VIOLATIONS, Violation
 from sociallive.analytics.v1.event_pb2 import Event
-from tests.unit.event_samples import CATALOGUE, EVENT_ID, MINIMAL, VALIDATOR, VIEW, by_data, only, rules_of, typed
+from tests.unit.event_samples import (
+    CATALOGUE,
+    EVENT_ID,
+    JSONS,
+    MESSAGES,
+    MINIMAL,
+    VALIDATOR,
+    VIEW,
+    Maker,
+    by_data,
+    json_by_data,
+    json_typed,
+    only,
+    path_in,
+    rules_of,
+    typed,
+    validate,
+)
 
 KNOWN = ", ".join(CATALOGUE.types)
 """How a description lists the event types."""
@@ -19,19 +37,19 @@ KNOWN = ", ".join(CATALOGUE.types)
 @pytest.mark.parametrize("version", ["", "1.0.0", "1.1.0"])
 def test_required_fields_alone_are_valid_in_every_version(name: str, version: str) -> None:
     """An event of core fields passes in both forms."""
-    assert rules_of(typed(name, MINIMAL[name], schemaVersion=version)) == []
-    assert rules_of(by_data(name, MINIMAL[name], schemaVersion=version)) == []
+    for make in (*MESSAGES, *JSONS):
+        assert rules_of(make(name, MINIMAL[name], schemaVersion=version)) == []
 
 
 def test_an_event_without_payload_says_what_to_give() -> None:
     """Nothing at all, and a type alone, are both told."""
     assert only(Event()) == Violation(
         "data",
-        "data",
         "NO_PAYLOAD",
         f"is missing; give event_type and data, or one of the typed payloads: {KNOWN}",
     )
-    assert only(Event(event_type="view")).rule == "NO_PAYLOAD"
+    assert only({}).description == f"is missing; give eventType and data, or one of the typed payloads: {KNOWN}"
+    assert only(Event(event_type="view")).rule == only({"eventType": "view"}).rule == "NO_PAYLOAD"
     assert rules_of(Event(event_type="visit")) == [("data", "NO_PAYLOAD"), ("event_type", "UNKNOWN_EVENT_TYPE")]
 
 
@@ -39,27 +57,27 @@ def test_a_payload_and_data_contradict_each_other() -> None:
     """An empty `data` counts: it was sent."""
     event = typed("view", VIEW)
     event.data.SetInParent()
-    assert only(event) == Violation(
-        "data", "data", "PAYLOAD_AND_DATA", "is given beside the typed payload view; keep one of them"
-    )
+    told = Violation("data", "PAYLOAD_AND_DATA", "is given beside the typed payload view; keep one of them")
+    assert only(event) == only({"view": VIEW, "data": {}}) == told
+    assert only({"view": VIEW, "session": MINIMAL["session"]}) == told._replace(field="session")
 
 
 def test_data_needs_its_event_type() -> None:
     """The type cannot be guessed from the fields."""
     violation = only(Event(data=_struct(VIEW)))
-    assert (violation.field, violation.json_field, violation.rule) == ("event_type", "eventType", "REQUIRED")
+    assert (violation.field, violation.rule) == ("event_type", "REQUIRED")
     assert KNOWN in violation.description
+    assert only({"data": VIEW}) == violation._replace(field="eventType")
 
 
 def test_the_event_type_must_agree_with_the_typed_payload() -> None:
     """It may be left out, or repeat the payload's name."""
     assert rules_of(typed("view", VIEW, eventType="view")) == []
-    assert only(typed("view", VIEW, eventType="purchase")) == Violation(
-        "event_type",
-        "eventType",
-        "EVENT_TYPE_MISMATCH",
-        "is 'purchase', but the payload is view; make them agree, or leave it out",
+    told = Violation(
+        "event_type", "EVENT_TYPE_MISMATCH", "is 'purchase', but the payload is view; make them agree, or leave it out"
     )
+    assert only(typed("view", VIEW, eventType="purchase")) == told
+    assert only(json_typed("view", VIEW, eventType="purchase")) == told._replace(field="eventType")
 
 
 def test_an_unknown_event_type_lists_the_known_and_the_nearest() -> None:
@@ -90,7 +108,7 @@ def test_a_version_is_three_numbers(version: str) -> None:
 def test_fields_of_a_newer_version_are_refused_and_named() -> None:
     """Zero, an empty object and a list count as set."""
     newer = {"viewDuration": 0, "scrollDepth": 0.5, "referrer": "feed"}
-    violations = VALIDATOR.validate(typed("view", VIEW | newer, schemaVersion="1.0.0"))
+    violations = validate(typed("view", VIEW | newer, schemaVersion="1.0.0"))
     assert [violation.field for violation in violations] == [
         "view.view_duration",
         "view.scroll_depth",
@@ -98,44 +116,43 @@ def test_fields_of_a_newer_version_are_refused_and_named() -> None:
     ]
     assert violations[0] == Violation(
         "view.view_duration",
-        "view.viewDuration",
         "SINCE",
         "came with version 1.1.0, and this event is of version 1.0.0; leave it out, or say 1.1.0",
     )
     purchase = MINIMAL["purchase"] | {"metadata": {}, "conversionPath": ["view"]}
-    assert rules_of(typed("purchase", purchase, schemaVersion="1.0.0")) == [
-        ("purchase.conversion_path", "SINCE"),
-        ("purchase.metadata", "SINCE"),
-    ]
+    for make in (*MESSAGES, *JSONS):
+        assert rules_of(make("purchase", purchase, schemaVersion="1.0.0")) == [
+            (path_in(make, "purchase", "conversionPath"), "SINCE"),
+            (path_in(make, "purchase", "metadata"), "SINCE"),
+        ]
 
 
 def test_the_device_came_with_1_1_0() -> None:
     """It is refused under 1.0.0 and checked under 1.1.0."""
     device = {"os": "x" * 65}
-    assert rules_of(typed("view", VIEW, schemaVersion="1.0.0", device=device)) == [("device", "SINCE")]
-    assert only(typed("view", VIEW, device={"osVersion": "x" * 65})) == Violation(
-        "device.os_version", "device.osVersion", "MAX_LENGTH", "has 65 characters; at most 64 are allowed"
-    )
+    for make in (typed, json_typed):
+        assert rules_of(make("view", VIEW, schemaVersion="1.0.0", device=device)) == [("device", "SINCE")]
+    told = Violation("device.os_version", "MAX_LENGTH", "has 65 characters; at most 64 are allowed")
+    assert only(typed("view", VIEW, device={"osVersion": "x" * 65})) == told
+    assert only(json_typed("view", VIEW, device={"osVersion": "x" * 65})) == told._replace(field="device.osVersion")
 
 
-@pytest.mark.parametrize("make", [typed, by_data])
-def test_all_missing_fields_are_named_in_one_answer(make: Any) -> None:
+@pytest.mark.parametrize("make", [*MESSAGES, *JSONS])
+def test_all_missing_fields_are_named_in_one_answer(make: Maker) -> None:
     """A caller mends them in one go; an empty text is missing, a zero is not."""
-    missing = [
-        ("purchase.currency", "REQUIRED"),
-        ("purchase.order_id", "REQUIRED"),
-        ("purchase.product_id", "REQUIRED"),
-    ]
+    missing = [(path_in(make, "purchase", name), "REQUIRED") for name in ("currency", "orderId", "productId")]
     assert rules_of(make("purchase", {"productId": "", "amount": 0})) == missing
-    assert rules_of(make("purchase", {})) == [("purchase.amount", "REQUIRED"), *missing]
+    assert rules_of(make("purchase", {})) == [(path_in(make, "purchase", "amount"), "REQUIRED"), *missing]
 
 
+@pytest.mark.finding(15)
 def test_a_path_is_told_as_the_caller_wrote_it() -> None:
-    """JSON callers find the field under `data` or under the payload."""
-    assert only(by_data("view", {"contentType": "post"}))[:3] == ("view.content_id", "data.contentId", "REQUIRED")
-    assert only(typed("view", {"contentType": "post"}))[:3] == ("view.content_id", "view.contentId", "REQUIRED")
-    assert only(by_data("view", {"contentType": "post"})).description == (
-        "is missing; every view event needs it: a text that is not empty"
+    """By proto names in a message, by JSON names in JSON, under `data` or under the payload."""
+    incomplete = {"contentType": "post"}
+    assert only(typed("view", incomplete)).field == "view.content_id"
+    assert only(by_data("view", incomplete)).field == only(json_by_data("view", incomplete)).field == "data.contentId"
+    assert only(json_typed("view", incomplete)) == Violation(
+        "view.contentId", "REQUIRED", "is missing; every view event needs it: a text that is not empty"
     )
 
 
@@ -164,12 +181,14 @@ def test_a_path_is_told_as_the_caller_wrote_it() -> None:
         ("view", {"contentId": "a\0b"}, "NUL", "holds a NUL character (U+0000), which cannot be stored; remove it"),
     ],
 )
-@pytest.mark.parametrize("make", [typed, by_data])
-def test_a_value_outside_of_its_rule(make: Any, name: str, values: dict[str, Any], rule: str, description: str) -> None:
+@pytest.mark.parametrize("make", [*MESSAGES, *JSONS])
+def test_a_value_outside_of_its_rule(
+    make: Maker, name: str, values: dict[str, Any], rule: str, description: str
+) -> None:
     """The description tells what was found and what is allowed, alike in both forms."""
     violation = only(make(name, MINIMAL[name] | values))
     assert (violation.rule, violation.description) == (rule, description)
-    assert violation.json_field.rpartition(".")[2] == next(iter(values))
+    assert violation.field == path_in(make, name, next(iter(values)))
 
 
 @pytest.mark.parametrize(
@@ -185,8 +204,8 @@ def test_a_value_outside_of_its_rule(make: Any, name: str, values: dict[str, Any
 )
 def test_bounds_are_inclusive_and_known_values_are_no_limit(name: str, values: dict[str, Any]) -> None:
     """What lies on the edge is valid; lengths count characters, not bytes."""
-    assert rules_of(typed(name, MINIMAL[name] | values)) == []
-    assert rules_of(by_data(name, MINIMAL[name] | values)) == []
+    for make in (*MESSAGES, *JSONS):
+        assert rules_of(make(name, MINIMAL[name] | values)) == []
 
 
 @pytest.mark.parametrize(
@@ -212,10 +231,11 @@ def test_bounds_are_inclusive_and_known_values_are_no_limit(name: str, values: d
     ],
 )
 def test_the_envelope_has_rules_too(envelope: dict[str, Any], rule: str) -> None:
-    """One field is named, by both its names."""
+    """One field is named, by the name of its form."""
+    name = next(iter(envelope))
     violation = only(typed("view", VIEW, **envelope))
-    assert (violation.json_field, violation.rule) == (next(iter(envelope)), rule)
-    assert violation.field == CATALOGUE.envelope[violation.field].name
+    assert (CATALOGUE.envelope[violation.field].json_name, violation.rule) == (name, rule)
+    assert only(json_typed("view", VIEW, **envelope)) == violation._replace(field=name)
 
 
 def test_an_address_is_never_repeated() -> None:
@@ -256,60 +276,57 @@ def test_a_timestamp_must_be_a_time(field: str, seconds: int, nanos: int, says: 
         ({"a\0": 1}, "metadata.a\\x00", "NUL"),
     ],
 )
-@pytest.mark.parametrize("make", [typed, by_data])
-def test_free_objects_have_limits(make: Any, metadata: dict[str, Any], path: str, rule: str) -> None:
+@pytest.mark.parametrize("make", [*MESSAGES, *JSONS])
+def test_free_objects_have_limits(make: Maker, metadata: dict[str, Any], path: str, rule: str) -> None:
     """The path leads to the very value, and holds no NUL itself."""
     violation = only(make("engagement", MINIMAL["engagement"] | {"metadata": metadata}))
-    assert (violation.field, violation.rule) == (f"engagement.{path}", rule)
+    assert (violation.field, violation.rule) == (path_in(make, "engagement", path), rule)
 
 
 def test_a_number_in_a_free_object_is_finite() -> None:
     """JSON cannot hold NaN, but protobuf can."""
     event = typed("engagement", MINIMAL["engagement"])
     event.engagement.metadata.fields["a"].number_value = math.nan
-    assert only(event)[:3] == ("engagement.metadata.a", "engagement.metadata.a", "FINITE")
+    assert only(event)[:2] == ("engagement.metadata.a", "FINITE")
 
 
-@pytest.mark.parametrize("make", [typed, by_data])
-def test_lists_have_limits(make: Any) -> None:
+@pytest.mark.parametrize("make", [*MESSAGES, *JSONS])
+def test_lists_have_limits(make: Maker) -> None:
     """Too many items are told once, a bad item by its place."""
-    purchase = MINIMAL["purchase"]
-    assert rules_of(make("purchase", purchase | {"conversionPath": ["a"] * 65})) == [
-        ("purchase.conversion_path", "MAX_ITEMS")
-    ]
+    purchase, path = MINIMAL["purchase"], path_in(make, "purchase", "conversionPath")
+    assert rules_of(make("purchase", purchase | {"conversionPath": ["a"] * 65})) == [(path, "MAX_ITEMS")]
     assert rules_of(make("purchase", purchase | {"conversionPath": ["a", "b\0", "x" * 257]})) == [
-        ("purchase.conversion_path[1]", "NUL"),
-        ("purchase.conversion_path[2]", "MAX_LENGTH"),
+        (f"{path}[1]", "NUL"),
+        (f"{path}[2]", "MAX_LENGTH"),
     ]
 
 
 def test_all_violations_are_told_at_once() -> None:
     """Envelope, version, payload and device in one answer."""
-    event = by_data(
-        "purchase",
-        {"productId": "p\0", "amount": -1, "currency": "EURO", "quantiy": 1},
-        eventId="1",
-        schemaVersion="9.9.9",
-        device={"os": "\0"},
-    )
-    assert rules_of(event) == [
+    payload = {"productId": "p\0", "amount": -1, "currency": "EURO", "quantiy": 1}
+    envelope = {"eventId": "1", "schemaVersion": "9.9.9", "device": {"os": "\0"}}
+    inside = [
+        ("data.amount", "MINIMUM"),
+        ("data.currency", "CURRENCY"),
+        ("data.orderId", "REQUIRED"),
+        ("data.productId", "NUL"),
+        ("data.quantiy", "UNKNOWN_FIELD"),
         ("device.os", "NUL"),
-        ("event_id", "UUID"),
-        ("purchase.amount", "MINIMUM"),
-        ("purchase.currency", "CURRENCY"),
-        ("purchase.order_id", "REQUIRED"),
-        ("purchase.product_id", "NUL"),
-        ("purchase.quantiy", "UNKNOWN_FIELD"),
-        ("schema_version", "UNKNOWN_VERSION"),
     ]
+    around = [("event_id", "UUID"), ("schema_version", "UNKNOWN_VERSION")]
+    assert rules_of(by_data("purchase", payload, **envelope)) == [*inside, *around]
+    around = [("eventId", "UUID"), ("schemaVersion", "UNKNOWN_VERSION")]
+    assert rules_of(json_by_data("purchase", payload, **envelope)) == [*inside, *around]
 
 
 def test_the_answer_to_a_hostile_event_is_bounded() -> None:
     """Ten thousand unknown fields do not make ten thousand descriptions."""
-    violations = VALIDATOR.validate(by_data("view", {f"{i}{'x' * 100}": 1 for i in range(10_000)}))
-    assert len(violations) == MAX_VIOLATIONS + 1
-    assert violations[-1].rule == TOO_MANY_VIOLATIONS
-    assert max(len(violation.description) for violation in violations) < 200
+    many = {f"{i}{'x' * 100}": 1 for i in range(10_000)}
+    for event in (by_data("view", many), json_by_data("view", many), json_by_data("view", VIEW, **many)):
+        violations = validate(event)
+        assert len(violations) == MAX_VIOLATIONS + 1
+        assert violations[-1].rule == TOO_MANY_VIOLATIONS
+        assert max(len(violation.description) for violation in violations) < 300
 
 
 def test_judging_changes_no_event() -> None:
@@ -318,6 +335,12 @@ def test_judging_changes_no_event() -> None:
         before = event.SerializeToString(deterministic=True)
         VALIDATOR.validate(event)
         assert event.SerializeToString(deterministic=True) == before
+    value = json_by_data(
+        "purchase", MINIMAL["purchase"] | {"quantity": "2", "metadata": {"b": 1.0, "a": []}}, user_id=1
+    )
+    copy = deepcopy(value)
+    validate(value)
+    assert repr(value) == repr(copy)
 
 
 def test_a_validator_reads_the_services_own_catalogue_unless_told() -> None:
