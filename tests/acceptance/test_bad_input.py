@@ -58,7 +58,7 @@ BAD_EVENTS: dict[str, tuple[Event, dict[str, str]]] = {
     "NaN": (view(view=None, purchase=purchase(amount=float("nan"))), {"purchase.amount": "FINITE"}),
     "unknown key in data": (
         view(view=None, event_type="view", data=struct(contentType="post", contentId="1", viewDuraton=1)),
-        {"view.viewDuraton": "UNKNOWN_FIELD"},
+        {"data.viewDuraton": "UNKNOWN_FIELD"},
     ),
 }
 

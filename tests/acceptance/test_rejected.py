@@ -83,7 +83,7 @@ def test_the_life_of_rejected_events(own_service: Service) -> None:
     assert "content_type" not in analytics(own_service, "rejected", "list", "--type", "nonsense")
     first = next(each for each in listed["rejectedEvents"] if each["eventId"] == own)
     shown = analytics(own_service, "rejected", "show", first["rejectionId"])
-    assert "view.contentType" in shown
+    assert "view.content_type" in shown
     assert '"userId": "user-1"' in shown
 
     patch = ("rejected", "replay", "--reason", "INVALID_EVENT", "--set", "data.contentType=post")
@@ -111,7 +111,8 @@ def test_the_life_of_rejected_events(own_service: Service) -> None:
     [
         (("replay",), 2, "say which"),
         (("replay", "--reason", "X", "--set", "nothing"), 2, "FIELD=VALUE"),
-        (("replay", "--reason", "X", "--unset", "userld"), 2, "did you mean userId?"),
+        (("replay", "--reason", "X", "--set", "userld=x"), 2, "did you mean userId?"),
+        (("replay", "--reason", "X", "--move", "usrId"), 2, "FIELD=FIELD"),
         (("replay", "x"), 2, "must be a UUID"),
         (("show", "x"), 2, "must be a UUID"),
         (("show", str(uuid.uuid4())), 2, "may have been purged"),

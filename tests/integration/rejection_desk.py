@@ -8,8 +8,9 @@ from typing import Any
 
 import asyncpg
 
+from events.json_document import read_event
 from events.normalize import Normalizer, Rejected
-from events.rejection import reject_event
+from events.rejection import reject_event, reject_json
 from server.admin.replay import Replayer
 from sociallive.analytics.v1.admin_service_pb2 import (
     FieldPatch,
@@ -58,6 +59,17 @@ class Desk:
             prepared = self.normalizer.prepare(event, received_at)
             assert isinstance(prepared, Rejected)
             rejections.append(reject_event(event, prepared, received_at, "Track"))
+        await self.store.store(make_batch([], rejections))
+        return [rejection[0] for rejection in rejections]
+
+    async def reject_json(self, *raw: bytes, event_type: str = "", received_at: datetime = EARLIER) -> list[str]:
+        """Likewise, of events that come as JSON."""
+        rejections = []
+        for each in raw:
+            value = read_event(each)
+            prepared = self.normalizer.prepare_json(value, received_at, event_type=event_type)
+            assert isinstance(prepared, Rejected)
+            rejections.append(reject_json(each, value, prepared, received_at, "Track", event_type=event_type))
         await self.store.store(make_batch([], rejections))
         return [rejection[0] for rejection in rejections]
 

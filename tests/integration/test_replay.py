@@ -23,7 +23,6 @@ from sociallive.analytics.v1.admin_service_pb2 import (
     RejectedEventFilter,
     ReplayRejectedEventsRequest,
 )
-from sociallive.analytics.v1.event_pb2 import Event
 from storage.batch import WriteOutcome
 from storage.batch_store import BatchStore
 from storage.errors import StorageUnavailableError
@@ -96,7 +95,7 @@ async def test_a_replay_that_fails_says_so_and_stays(desk: Desk) -> None:
     before = await desk.counts()
     nothing = FieldPatch(field="userId", remove=True)
     assert [(r.reason, r.violations[0].field) for r in (await desk.replay(invalid, patch=[nothing])).results] == [
-        ("INVALID_EVENT", "view.content_type")
+        ("INVALID_EVENT", "view.contentType")
     ]
     answer = await desk.replay(conflict, old, patch=[MEND])
     assert [(r.status, r.reason) for r in answer.results] == [(FAILED, "ID_CONFLICT"), (FAILED, "EVENT_TOO_OLD")]
@@ -115,18 +114,44 @@ async def test_a_replay_that_fails_says_so_and_stays(desk: Desk) -> None:
     assert (await desk.replay(old, patch=[MEND], backfill=True)).stored == 1
 
 
+async def test_an_event_that_came_as_json_is_replayed_with_all_that_it_was_sent_with(desk: Desk) -> None:
+    """With the type that its path said, under the id of its rejection, and only once its misspelt field is mended."""
+    raw = b'{"usrId": "ann", "ip_address": "192.0.2.1", "data": {"contentType": "post", "contentId": "p"}}'
+    (rejection_id,) = await desk.reject_json(raw, event_type="view")
+    kept = await get_rejected(desk.rejections, GetRejectedEventRequest(rejection_id=rejection_id), timeout_s=TIMEOUT_S)
+    assert (kept.payload, kept.payload_type) == (raw.replace(b'"192.0.2.1"', b'""'), "application/json")
+    assert (kept.event.event_type, kept.event.user_id, kept.event.data["contentId"]) == ("view", "", "p")
+    (refused,) = (await desk.replay(rejection_id)).results
+    assert [(each.field, each.rule) for each in refused.violations] == [("usrId", "UNKNOWN_FIELD")]
+    move = FieldPatch(field="usrId", move_to="userId")
+    dry = await desk.replay(rejection_id, patch=[move], dry_run=True)
+    assert (dry.stored, await desk.count("analytics_events")) == (1, 0)
+    assert [each.event_id for each in (await desk.replay(rejection_id, patch=[move])).results] == [rejection_id]
+    row = await desk.sql.fetchrow("SELECT event_type, user_id, ip_address, timestamp FROM analytics_events")
+    assert tuple(row or ()) == ("view", "ann", None, EARLIER)
+
+
+async def test_what_is_no_json_is_shown_and_cannot_be_replayed(desk: Desk) -> None:
+    """Its bytes say what was meant; a replay says what is wrong with them."""
+    (rejection_id,) = await desk.reject_json(b'{"eventType": "view", ')
+    kept = await get_rejected(desk.rejections, GetRejectedEventRequest(rejection_id=rejection_id), timeout_s=TIMEOUT_S)
+    assert (kept.payload, kept.HasField("event")) == (b'{"eventType": "view", ', False)
+    (result,) = (await desk.replay(rejection_id, patch=[MEND])).results
+    assert (result.status, result.reason, result.violations[0].rule) == (FAILED, "INVALID_EVENT", "JSON")
+
+
 async def test_a_row_that_postgres_refuses_fails_alone(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its neighbours are stored and marked; it stays."""
     ids = await desk.reject(*(bad(user_id=f"user-{number}") for number in range(3)))
-    prepare = desk.normalizer.prepare
+    prepare = desk.normalizer.prepare_json
 
-    def poison(event: Event, *args: Any, **options: Any) -> Any:
-        made = prepare(event, *args, **options)
-        if event.user_id == "user-1" and isinstance(made, tuple):
+    def poison(value: Any, *args: Any, **options: Any) -> Any:
+        made = prepare(value, *args, **options)
+        if value["userId"] == "user-1" and isinstance(made, tuple):
             return (*made[:-1], '{"contentType":"a\\u0000b"}')
         return made
 
-    monkeypatch.setattr(desk.normalizer, "prepare", poison)
+    monkeypatch.setattr(desk.normalizer, "prepare_json", poison)
     before = await desk.counts()
     answer = await desk.replay(*ids, patch=[MEND])
     assert [result.reason for result in answer.results] == ["", "REFUSED_BY_DATABASE", ""]
@@ -153,7 +178,7 @@ async def test_what_is_not_kept_cannot_be_replayed(desk: Desk) -> None:
     """Counted rows, payloads over the bound and ids that do not exist are told; the others are replayed."""
     (good,) = await desk.reject(bad())
     large = make_rejection(payload=None, payload_bytes=100_000)
-    unreadable = make_rejection(payload=b"\xff")
+    unreadable = make_rejection(payload=b"\xff", payload_type="application/x-protobuf")
     await desk.store.store(make_batch([], [large, unreadable]))
     answer = await desk.replay(large[0], unreadable[0], make_id(), good, patch=[MEND])
     assert [result.reason for result in answer.results] == [
@@ -211,7 +236,8 @@ async def test_a_filter_is_walked_oldest_first_in_bounded_calls(desk: Desk) -> N
         {"filter": {}, "limit": 1001},
         {"filter": {}, "limit": -1},
         {"filter": {"replayState": "REPLAY_STATE_REPLAYED"}},
-        {"filter": {}, "patch": [{"field": "userld", "remove": True}]},
+        {"filter": {}, "patch": [{"field": "userld", "value": "u"}]},
+        {"filter": {}, "patch": [{"field": "userld", "moveTo": "userIdd"}]},
         {"filter": {}, "patch": [{"field": "userId"}]},
         {"filter": {}, "patch": [{"field": "userId", "remove": False}]},
         {"filter": {}, "patch": [{"field": "userId", "remove": True}] * 33},
