@@ -81,7 +81,7 @@ def test_finds_the_placeholder_of_an_id_in_the_example_of_a_view(service: Servic
     """As it stands, it has one thing wrong with it, and the answer says which."""
     request = ValidateRequest(event=json_format.Parse(EXAMPLES["view"], Event()))
     (found,) = schemas(service).Validate(request, timeout=5).violations
-    assert (found.json_field, found.rule) == ("eventId", "UUID")
+    assert (found.field, found.rule) == ("event_id", "UUID")
 
 
 def test_finds_the_examples_of_the_documentation_valid(service: Service) -> None:
@@ -100,8 +100,8 @@ def test_lists_the_violations_of_an_invalid_event_as_an_answer(service: Service)
     with fails_with(grpc.StatusCode.INVALID_ARGUMENT) as caught:
         service.stub.Track(TrackRequest(event=event), timeout=5)
     assert {found.field: found.rule for found in answer.violations} == violations_of(caught[0])
-    assert {found.json_field for found in answer.violations} == {
-        "userId",
+    assert {found.field for found in answer.violations} == {
+        "user_id",
         "data.contentTipe",
         "data.contentType",
         "data.contentId",
