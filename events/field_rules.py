@@ -191,8 +191,14 @@ def describe(value: Any) -> str:
     """Name a JSON value, and repeat it where it is short: "the number 5", "the text 'abc'", "a list"."""
     if isinstance(value, str):
         return f"the text {quoted(value)}"
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return f"the number {value!r}"
+    return kind_of(value)
+
+
+def kind_of(value: Any) -> str:
+    """Name the kind of a JSON value and repeat nothing of it, for what may hold a client's address."""
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, int | float):
-        return f"the number {value!r}"
-    return "a list" if isinstance(value, list) else "null" if value is None else "an object"
+    kinds = {str: "a text", int: "a number", float: "a number", list: "a list", dict: "an object"}
+    return kinds.get(value.__class__, "null")

@@ -18,30 +18,31 @@ def blank_addresses(raw: bytes, *, is_object: bool) -> bytes | None:
 
     Args:
         raw: an event as its caller wrote it.
-        is_object: whether it parsed as a JSON object. Then its members are certain. Otherwise they are found as far
-            as it can be followed.
+        is_object: whether it parsed as a JSON object. Then its members are certain.
 
     Returns:
-        The bytes without addresses; None where it is not certain that they hold none: the text breaks off inside of
-        one, or names one behind the place where it can be followed.
+        The bytes without addresses; None where it is not certain that they hold none. That is an event that is no JSON
+        and names an address anywhere but among members of its own that can all be followed.
     """
-    kept, left = bytearray(), bytearray()  # `left` is what the names of addresses must not stand in
+    kept, others = bytearray(), bytearray()  # `others`: all but the members that are addresses
     place = 0
     try:
         for member in walk_members(raw):
+            if member.end is None:
+                return None if _names_address(_readable(raw)) else raw
             if member.name in NAMES:
-                if member.end is None:
-                    return None
                 kept += raw[place : member.start] + EMPTY
-                left += raw[place : member.key_start] + EMPTY
+                others += raw[place : member.key_start]
                 place = member.end
     except ScanError:
-        pass  # what is behind the fault is looked at as it stands
+        return None if _names_address(_readable(raw)) else raw
     kept += raw[place:]
-    left += raw[place:]
-    if not is_object and _names_address(_ascii_escape.sub(_unescape, left)):
-        return None
-    return bytes(kept)
+    others += raw[place:]
+    return None if not is_object and _names_address(_readable(others)) else bytes(kept)
+
+
+def _readable(text: bytes | bytearray) -> bytes:
+    return _ascii_escape.sub(_unescape, text)
 
 
 def _unescape(escape: re.Match[bytes]) -> bytes:

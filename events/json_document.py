@@ -12,7 +12,7 @@ from typing import Any, ClassVar, NamedTuple
 import orjson
 
 from events import violations
-from events.field_rules import describe
+from events.field_rules import kind_of
 from events.json_fault import ROOT, find_fault
 from events.json_scanner import ScanError, Span, split_list, walk_members
 from events.violations import Violation, nearest, quoted
@@ -99,7 +99,7 @@ def read_events(body: bytes, *, most: int) -> EventsDocument:
         values = [read_event(body[start:end]) for start, end in parts.spans]
         return EventsDocument(body, values, parts.backfill, parts.spans)
     if document.__class__ is not dict:
-        raise DocumentError("body", violations.TYPE, f'is {describe(document)}; send {{"events": [...]}}')
+        raise DocumentError("body", violations.TYPE, f'is {kind_of(document)}; send {{"events": [...]}}')
     for name in document:
         _check_name(name)
     events, backfill = document.get(EVENTS), document.get(BACKFILL)
@@ -158,7 +158,7 @@ def _check_name(name: str) -> None:
 
 
 def _no_object(value: Any) -> Broken:
-    return Broken(Violation(ROOT, violations.TYPE, f"is {describe(value)}; an object is needed"))
+    return Broken(Violation(ROOT, violations.TYPE, f"is {kind_of(value)}; an object is needed"))
 
 
 def _no_list(*, is_missing: bool) -> DocumentError:

@@ -6,7 +6,7 @@ from enum import Enum, auto
 import orjson
 
 from events import violations
-from events.violations import Violation, key_path, quoted
+from events.violations import Violation, key_path
 
 MAX_NESTING = 1024
 """As many objects and lists in each other as our parser takes."""
@@ -164,17 +164,16 @@ class _Finder:
             raise _FaultError(f"lacks a value at byte {self._place + 1}")
         self._place = word.end()
         token = word[0]
-        shown = quoted(token[: 2 * violations.MAX_QUOTED_CHARACTERS].decode("utf-8", "replace"))
         if token in _LITERALS:
             return
         if token in _NO_NUMBERS:
             raise _FaultError(f"is {token.decode()}, which JSON does not have; leave the field out")
         if not _number(token):
-            raise _FaultError(f"is {shown}, which is no JSON value; texts need double quotes")
+            raise _FaultError("is no JSON value; texts need double quotes")  # it may be an address: none is repeated
         try:
             orjson.loads(token)
         except orjson.JSONDecodeError:
-            raise _FaultError(f"is {shown}, larger than any number that is kept; send it as a text") from None
+            raise _FaultError("is larger than any number that is kept; send it as a text") from None
 
 
 def _text_fault(token: bytes) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 from events import violations
 from events.event_type import Kind
 from events.field_reader import note
-from events.field_rules import describe, integer_bounds, is_uuid, packed_address, whole_number, wrong_type
+from events.field_rules import describe, integer_bounds, is_uuid, kind_of, packed_address, whole_number, wrong_type
 from events.member_names import MemberNames
 from events.rule_book import ENVELOPE, Plan, Reading, RuleBook, placed, time_problem
 from events.timestamps import LATEST_S, read_rfc3339
@@ -176,9 +176,9 @@ class _Opener:
             return value
         if value is not None:
             field = self._book.catalogue.envelope[name]
-            # A number, too, may be somebody's address.
+            # An address is not repeated, and a number may be one.
             problem = (
-                (violations.TYPE, f"is no text; {Kind.TEXT} is needed")
+                (violations.TYPE, f"is {kind_of(value)}; {Kind.TEXT} is needed")
                 if field.format == "IP_ADDRESS"
                 else wrong_type(field, value)
             )

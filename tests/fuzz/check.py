@@ -3,9 +3,10 @@
 import orjson
 from google.protobuf.message import DecodeError
 
+from events.json_document import DocumentError, JsonValue, read_event, read_events
 from events.normalize import COLUMNS as ROW_COLUMNS
 from events.normalize import Rejected
-from events.rejection import COLUMNS, MAX_NAME_CHARACTERS, MAX_PAYLOAD_BYTES, reject_event
+from events.rejection import COLUMNS, MAX_NAME_CHARACTERS, MAX_PAYLOAD_BYTES, Rejection, reject_event, reject_json
 from events.violations import MAX_VIOLATIONS, TOO_MANY_VIOLATIONS, Violation
 from sociallive.analytics.v1.event_pb2 import Event
 from sociallive.analytics.v1.track_pb2 import TrackBatchRequest, TrackRequest
@@ -44,7 +45,37 @@ def check_event(event: Event) -> None:
         assert len(prepared[-1]) <= 6 * event.ByteSize() + 4096
         return
     check_violations(prepared.violations)
-    rejection = dict(zip(COLUMNS, reject_event(event, prepared, NOW, "Track"), strict=True))
+    check_rejection(reject_event(event, prepared, NOW, "Track"), len(prepared.violations))
+
+
+def check_json(body: bytes) -> None:
+    """Read bytes as an event and as a body of events, and see that the outcome is whole and bounded."""
+    check_json_event(body, read_event(body))
+    try:
+        document = read_events(body, most=MAX_EVENTS_TRIED)
+    except DocumentError as refused:
+        check_violations((refused.violation,))
+        return
+    for index, value in enumerate(document.values):
+        raw = document.raw(index)
+        assert raw in body
+        check_json_event(raw, value)
+
+
+def check_json_event(raw: bytes, value: JsonValue) -> None:
+    """Prepare an event that came as JSON, and reject it where it is bad."""
+    prepared = NORMALIZER.prepare_json(value, NOW)
+    if isinstance(prepared, Rejected):
+        check_violations(prepared.violations)
+        check_rejection(reject_json(raw, value, prepared, NOW, "Track"), len(prepared.violations))
+    else:
+        assert len(prepared) == len(ROW_COLUMNS)
+        assert len(prepared[-1]) <= 6 * len(raw) + 4096
+
+
+def check_rejection(made: Rejection, violations: int) -> None:
+    """See that what is kept of a rejected event fits its columns."""
+    rejection = dict(zip(COLUMNS, made, strict=True))
     payload, size = rejection["payload"], rejection["payload_bytes"]
     assert isinstance(size, int)
     assert isinstance(payload, bytes | None)
@@ -52,7 +83,7 @@ def check_event(event: Event) -> None:
     for name in ("event_id", "event_type"):
         text = rejection[name]
         assert text is None or (0 < len(str(text)) <= MAX_NAME_CHARACTERS and "\0" not in str(text))
-    assert len(orjson.loads(str(rejection["violations"]))) == len(prepared.violations)
+    assert len(orjson.loads(str(rejection["violations"]))) == violations
     assert "\0" not in str(rejection["violations"])
 
 
@@ -60,9 +91,8 @@ def check_violations(violations: tuple[Violation, ...]) -> None:
     """See that there are some, not too many, and that none carries a payload about."""
     assert 0 < len(violations) <= MAX_VIOLATIONS + 1
     assert len(violations) <= MAX_VIOLATIONS or violations[-1].rule == TOO_MANY_VIOLATIONS
-    for field, json_field, _, description in violations:
+    for field, _, description in violations:
         assert len(field) <= MAX_PATH_CHARACTERS
-        assert len(json_field) <= MAX_PATH_CHARACTERS
         assert len(description) <= MAX_DESCRIPTION_CHARACTERS
         assert description.isprintable()
-        (field + json_field).encode()
+        field.encode()

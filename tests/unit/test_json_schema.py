@@ -303,9 +303,9 @@ def canonical(values: Values) -> Values:
     for name in CATALOGUE.types:
         if name in rewritten and rewritten[name] is None:
             del rewritten[name]
-    payloads = {"data": rewritten.get("eventType"), **{name: name for name in CATALOGUE.types}}
+    payloads: dict[str, Any] = {"data": rewritten.get("eventType"), **{name: name for name in CATALOGUE.types}}
     for place, name in payloads.items():
-        event_type = CATALOGUE.types.get(name) if isinstance(name, str) else None
+        event_type = CATALOGUE.types.get(str(name))
         if isinstance(rewritten.get(place), dict) and event_type is not None:
             rewritten[place] = canonical_members(event_type.fields, rewritten[place])
     if isinstance(rewritten.get("device"), dict):
