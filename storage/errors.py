@@ -68,6 +68,12 @@ class DatabaseTooNewError(StorageRefusedError):
     reason: ClassVar[str] = "DATABASE_TOO_NEW"
 
 
+class ForeignTablesError(StorageRefusedError):
+    """The database has tables of our names that this service has not made."""
+
+    reason: ClassVar[str] = "FOREIGN_TABLES"
+
+
 class MigrationFailedError(StorageError):
     """Postgres refuses a statement of a migration; that revision has been rolled back."""
 

@@ -40,6 +40,7 @@ def upgrade() -> None:
         sa.Column("received_at", instant, nullable=False),
         sa.Column("fingerprint", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("event_id", name="pk_analytics_event_keys"),
+        postgresql_with={"autovacuum_vacuum_scale_factor": 0.005, "autovacuum_vacuum_threshold": 5000},
     )
     op.create_table(
         "analytics_aggregation_deltas",
