@@ -98,7 +98,7 @@ def test_the_life_of_rejected_events(own_service: Service) -> None:
     assert {event["userId"] for event in events} == {"user-1", "user-2"}
     assert {event["view"]["contentType"] for event in events} == {"post"}
     total = as_json(own_service, "ingest", "stats")["total"]
-    assert total == {"received": 5, "stored": 2, "duplicates": 0, "rejected": 3, "spooled": 0}
+    assert total == {"received": 5, "stored": 2, "duplicates": 0, "rejected": 3, "spooled": 0, "set_aside": 0}
     assert "user-1" not in own_service.output()
 
     assert "3 rows" in analytics(own_service, "rejected", "purge", "--all", exit_code=1, typed="n\n")
