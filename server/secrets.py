@@ -2,10 +2,15 @@
 
 import os
 import secrets
+from datetime import UTC, datetime
 from hashlib import blake2b
 from pathlib import Path
+from typing import ClassVar
 
-from runtime.settings import Settings
+from runtime.person import name_person
+from runtime.settings import Settings, SettingsError
+from storage.database import Database
+from storage.secret_record import SecretRecord, read_secret_record, record_secret
 
 SECRET_FILE = "secret.key"  # noqa: S105 - the name of a file
 SECRET_BYTES = 32
@@ -17,6 +22,14 @@ ADDRESS_PURPOSE = "client address"
 """The key of the hash that stands for client addresses."""
 PAGE_TOKEN_PURPOSE = "page token"  # noqa: S105 - a purpose
 """The key that signs page tokens."""
+CHECK_PURPOSE = "check value"
+"""What is kept in the database to recognise the secret; no key of anything."""
+
+
+class SecretMismatchError(SettingsError):
+    """The secret is not the one that the database was first used with; the message says where it was looked for."""
+
+    reason: ClassVar[str] = "SECRET_MISMATCH"
 
 
 class ServiceSecret:
@@ -27,9 +40,10 @@ class ServiceSecret:
         place: where it was read, for messages: the variable or the file.
     """
 
-    def __init__(self, secret: bytes, place: str) -> None:
+    def __init__(self, secret: str, place: str) -> None:
+        self.text = secret
         # BLAKE2b takes keys of at most 64 bytes, which is what its digest has.
-        self._root = blake2b(secret).digest()
+        self._root = blake2b(secret.encode()).digest()
         self.place = place
 
     def derive_key(self, purpose: str) -> bytes:
@@ -52,12 +66,58 @@ def load_secret(settings: Settings) -> ServiceSecret:
     Raises:
         OSError: the file cannot be written or read.
     """
+    if find_secret(settings) is None:
+        _generate(settings.data_dir / SECRET_FILE)
+    found = find_secret(settings)
+    assert found is not None  # noqa: S101 - it was made just now
+    return found
+
+
+def find_secret(settings: Settings) -> ServiceSecret | None:
+    """Read the service's secret; None where none is given and none was generated."""
     if settings.ip_hash_key is not None:
-        return ServiceSecret(settings.ip_hash_key.encode(), SECRET_VARIABLE)
+        return ServiceSecret(settings.ip_hash_key, SECRET_VARIABLE)
     path = settings.data_dir / SECRET_FILE
-    if not path.exists():
-        _generate(path)
-    return ServiceSecret(path.read_text().strip().encode(), str(path.resolve()))
+    return ServiceSecret(path.read_text().strip(), str(path.resolve())) if path.exists() else None
+
+
+async def agree_on_secret(settings: Settings, database: Database, where: str) -> ServiceSecret:
+    """Read the service's secret and see that it is the one of the database; the first service decides which it is.
+
+    Args:
+        settings: where to look for it.
+        database: a migrated one.
+        where: the database, for the message.
+
+    Raises:
+        SecretMismatchError: it is another one, or there is none where another service has one. Nothing is generated.
+        StorageUnavailableError: the database is away.
+    """
+    record = await read_secret_record(database)
+    if record is None:
+        await record_secret(database, make_record(load_secret(settings)))
+        record = await read_secret_record(database)
+    found = find_secret(settings)
+    if record is None or found is None or make_record(found).check_value != record.check_value:
+        raise SecretMismatchError(_explain(settings, found, record, where))
+    return found
+
+
+def make_record(secret: ServiceSecret) -> SecretRecord:
+    """Make what the database keeps of a secret."""
+    return SecretRecord(secret.derive_key(CHECK_PURPOSE), datetime.now(UTC), name_person())
+
+
+def _explain(settings: Settings, found: ServiceSecret | None, record: SecretRecord | None, where: str) -> str:
+    path = (settings.data_dir / SECRET_FILE).resolve()
+    has = f"the secret in {found.place} is not" if found else f"there is no secret in {SECRET_VARIABLE} or {path}, not"
+    by = f"{record.recorded_by} on {record.recorded_at:%Y-%m-%d}" if record else "another service"
+    return (
+        f"{has} the one that {where} was set up with by {by}: with another one the same client address would be stored "
+        f"as another hash. Set {SECRET_VARIABLE} as there, or copy {SECRET_FILE} from the data directory there to "
+        f"{path.parent}; to go on with a new secret on purpose, stop every service of the database and run "
+        "`analytics secret replace`"
+    )
 
 
 def _generate(path: Path) -> None:

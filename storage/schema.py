@@ -186,6 +186,16 @@ analytics_closed_days = sa.Table(
 )
 """Days whose hours are frozen and whose partition is about to be dropped: it takes no events any more."""
 
+analytics_service_secret = sa.Table(
+    "analytics_service_secret",
+    metadata,
+    sa.Column("single", sa.Boolean, sa.CheckConstraint("single", name="single"), primary_key=True),
+    sa.Column("check_value", sa.LargeBinary, nullable=False),
+    sa.Column("recorded_at", _INSTANT, nullable=False),
+    sa.Column("recorded_by", sa.Text, nullable=False),
+)
+"""By which value, derived from it, a service knows whether its secret is the one of this database: one row, no key."""
+
 analytics_job_ticks = sa.Table(
     "analytics_job_ticks",
     metadata,
