@@ -93,12 +93,24 @@ async def agree_on_secret(settings: Settings, database: Database, where: str) ->
         SecretMismatchError: it is another one, or there is none where another service has one. Nothing is generated.
         StorageUnavailableError: the database is away.
     """
+    secret = await check_secret(settings, database, where)
+    if secret is None:
+        await record_secret(database, make_record(load_secret(settings)))
+        secret = await check_secret(settings, database, where)  # another service may have been the first
+        assert secret is not None  # noqa: S101 - there is a record now
+    return secret
+
+
+async def check_secret(settings: Settings, database: Database, where: str) -> ServiceSecret | None:
+    """Read the service's secret and see that it is the one of the database; None where that has none yet.
+
+    Args and errors are those of `agree_on_secret`.
+    """
     record = await read_secret_record(database)
     if record is None:
-        await record_secret(database, make_record(load_secret(settings)))
-        record = await read_secret_record(database)
+        return None
     found = find_secret(settings)
-    if record is None or found is None or make_record(found).check_value != record.check_value:
+    if found is None or make_record(found).check_value != record.check_value:
         raise SecretMismatchError(_explain(settings, found, record, where))
     return found
 
@@ -108,15 +120,17 @@ def make_record(secret: ServiceSecret) -> SecretRecord:
     return SecretRecord(secret.derive_key(CHECK_PURPOSE), datetime.now(UTC), name_person())
 
 
-def _explain(settings: Settings, found: ServiceSecret | None, record: SecretRecord | None, where: str) -> str:
+def _explain(settings: Settings, found: ServiceSecret | None, record: SecretRecord, where: str) -> str:
     path = (settings.data_dir / SECRET_FILE).resolve()
-    has = f"the secret in {found.place} is not" if found else f"there is no secret in {SECRET_VARIABLE} or {path}, not"
-    by = f"{record.recorded_by} on {record.recorded_at:%Y-%m-%d}" if record else "another service"
+    by = f"{record.recorded_by} on {record.recorded_at:%Y-%m-%d}"
+    if found is None:
+        problem = f"{where} was set up by {by} with a secret, and there is none in {SECRET_VARIABLE} or {path}"
+    else:
+        problem = f"the secret in {found.place} is not the one with which {where} was set up by {by}"
     return (
-        f"{has} the one that {where} was set up with by {by}: with another one the same client address would be stored "
-        f"as another hash. Set {SECRET_VARIABLE} as there, or copy {SECRET_FILE} from the data directory there to "
-        f"{path.parent}; to go on with a new secret on purpose, stop every service of the database and run "
-        "`analytics secret replace`"
+        f"{problem}: with another one the same client address would be stored as another hash. Set {SECRET_VARIABLE} "
+        f"as there, or copy {SECRET_FILE} from the data directory there to {path.parent}; to use a new secret on "
+        "purpose, stop every service of the database and run `analytics secret replace`"
     )
 
 

@@ -21,7 +21,7 @@ class AuditEntry:
         started_at, finished_at: aware times.
         actor: who: `jobs-1234@host` for the scheduler, `user@host` for a person at a terminal, `address:port` for the
             caller of an RPC.
-        action: what: the name of a job or of a command, as in "retention" or "rejected purge".
+        action: what: the name of a job, one word, or of a command, several words, as in "rejected purge".
         outcome: a word: "done", "failed", "stopped" (cut off), "dry run", "differences".
         range_start, range_end: the half-open range of event times that was worked on, where there is one.
         rows, bytes: how much was changed.

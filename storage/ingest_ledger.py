@@ -66,11 +66,12 @@ async def read_ingest_hours(
         connection.transaction(isolation="repeatable_read", readonly=True),
     ):
         rows = {row["hour"]: row for row in await connection.fetch(statement("read/ingest_hours"), first)}
-        writers = list({each.identity.writer_id for each in (*groups, *asides)})
+        identities = [group.identity for group in groups] + [aside.identity for aside in asides]
+        writers = list({identity.writer_id for identity in identities})
         batches = await connection.fetch(statement("read/last_batches"), writers)
     committed: dict[str, int] = {row["writer_id"]: row["last_batch"] for row in batches}
 
-    def count(waiting: Sequence[PendingGroup | SetAside]) -> Counter[datetime]:
+    def count(waiting: Sequence[PendingGroup] | Sequence[SetAside]) -> Counter[datetime]:
         counts: Counter[datetime] = Counter()
         for each in waiting:
             # What the ledger knows already has only not been removed from the disk yet.

@@ -14,7 +14,7 @@ from runtime.person import name_person
 from runtime.settings import Settings
 from server.cli.main import EXIT_FAILED
 from server.database import describe_database, provide_database
-from server.secrets import agree_on_secret, load_secret, make_record
+from server.secrets import ServiceSecret, check_secret, load_secret, make_record
 from storage.audit import AuditEntry
 from storage.database import Database
 from storage.secret_record import replace_secret
@@ -34,14 +34,22 @@ def command() -> None:
 
 @command.command("check")
 def check() -> None:
-    """Tell whether this machine's secret is the one of the database; exits with 2 where it is not."""
+    """Tell whether this machine's secret is the one of the database; exits with 2 where it is not.
+
+    Nothing is written or generated.
+    """
     settings = _read_settings()
+    database_name = describe_database(settings)
 
-    async def run() -> str:
+    async def run() -> ServiceSecret | None:
         async with _opened(settings) as database:
-            return (await agree_on_secret(settings, database, describe_database(settings))).place
+            return await check_secret(settings, database, database_name)
 
-    click.echo(f"The secret in {asyncio.run(run())} is the one of {describe_database(settings)}.")
+    secret = asyncio.run(run())
+    if secret is None:
+        click.echo(f"No service has set up {database_name} yet: the first one decides which secret is its.")
+    else:
+        click.echo(f"The secret in {secret.place} is the one of {database_name}.")
 
 
 @command.command("replace")

@@ -13,6 +13,7 @@ from server.admin.purge import purge_rejected
 from server.reports.scope import EARLIEST
 from sociallive.analytics.v1.admin_service_pb2 import PurgeRejectedEventsRequest, ReplayRejectedEventsRequest
 from storage.audit import AuditEntry, read_audit
+from storage.job_health import read_job_health
 from storage.rejections import RejectionFilter, ReplayedMeanwhileError
 from tests.integration.rejection_desk import CALLER, MEND, NOW, TIMEOUT_S, Desk, bad, open_desk
 from tests.rows import make_batch, make_id, make_rejection
@@ -55,6 +56,7 @@ async def test_a_purge_says_who_did_it_with_which_arguments_and_what_went(
     assert (entry.actor, entry.action, entry.outcome) == (CALLER, "rejected purge", "done")
     assert (entry.rows, entry.bytes) == (purged.rows, purged.bytes) == (10, purged.bytes)
     assert (entry.details["arguments"], entry.details["pid"]) == ({"all": True}, os.getpid())
+    assert await read_job_health(desk.database) == [], "it is no job, and no metric of jobs tells of it"
 
 
 @pytest.mark.finding(31)
