@@ -80,11 +80,14 @@ _INTERRUPTIONS = (
     asyncpg.TransactionRollbackError,  # deadlocks and the like: ours cannot, another program's locks might
     asyncpg.QueryCanceledError,  # a statement_timeout of the role's, or an operator's hand
     asyncpg.LockNotAvailableError,
+)
+"""What ends a transaction that may succeed when it is tried again, though its own work may also be the cause."""
+_BREAKS = (
     asyncpg.IdleInTransactionSessionTimeoutError,  # this process was stopped in mid-transaction, and goes on
     asyncpg.InterfaceError,  # the connection is in a state that the driver cannot go on from
     asyncpg.InternalClientError,  # likewise, where a timeout has cut off what it was doing
 )
-"""What ends a transaction that may succeed when it is tried again."""
+"""What breaks the connection under a transaction: no fault of its work."""
 
 _event_id = itemgetter(EVENT_ID)
 
@@ -431,4 +434,6 @@ def _interruption(exc: BaseException) -> StorageError | None:
         return StorageUnavailableError("the database lacks tables of this service; migrate it, then it is stored")
     if isinstance(exc, _INTERRUPTIONS):
         return StorageInterruptedError("the database interrupts writes now; send the same events again")
+    if isinstance(exc, _BREAKS):
+        return StorageUnavailableError("the connection to the database broke; send the same events again")
     return translate(exc)
