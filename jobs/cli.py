@@ -1,8 +1,6 @@
 """`analytics jobs`: what runs by the clock, and what can be run by hand."""
 
 import asyncio
-import os
-import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -16,6 +14,7 @@ from jobs.order import Order, Outcome
 from jobs.runner import Runner, name_runner
 from jobs.schedule import JOBS, Job
 from runtime.logging import configure_logging
+from runtime.person import name_person
 from runtime.settings import Settings, SettingsError
 from runtime.supervision import report_ready, stop_on_signals, watch_parent
 from runtime.terminal import bytes_text, count_text, open_console, print_line, print_table
@@ -114,7 +113,6 @@ def run_job(
         raise click.UsageError("--from must lie before --to")
 
     async def run(database: Database) -> Outcome | None:
-        person = f"{os.environ.get('USER') or os.getuid()}@{socket.gethostname()}"
         order = Order(
             database=database,
             settings=settings,
@@ -122,8 +120,13 @@ def run_job(
             dry_run=dry_run,
             start=start,
             end=end,
+            arguments={
+                name: value
+                for name, value in {"now": now, "from": start, "to": end, "dry_run": dry_run}.items()
+                if value
+            },
         )
-        return await Runner(database, settings, name=person).run_now(job, order)
+        return await Runner(database, settings, name=name_person()).run_now(job, order)
 
     outcome = asyncio.run(_with_database(settings, run))
     if outcome is None:

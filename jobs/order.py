@@ -18,6 +18,7 @@ class Order:
         now: the aware time that the run takes for the present.
         dry_run: tell what would be done, and do nothing.
         start, end: the half-open range to work on, for jobs that take one; None for all there is.
+        arguments: what a person has asked for, for the audit log; times and truth values.
     """
 
     database: Database
@@ -26,6 +27,7 @@ class Order:
     dry_run: bool = False
     start: datetime | None = None
     end: datetime | None = None
+    arguments: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -148,6 +148,7 @@ class Runner:
             outcome="failed",
             range_start=order.start,
             range_end=order.end,
+            details={"pid": os.getpid(), "arguments": order.arguments},
         )
         try:
             outcome = await job.run(order)
@@ -157,7 +158,7 @@ class Runner:
             raise
         except Exception as exc:
             reason = exc.reason if isinstance(exc, AnalyticsError) else type(exc).__name__
-            await self._write(entry, started_s, details={"reason": reason})
+            await self._write(entry, started_s, details={**entry.details, "reason": reason})
             raise
         done = "dry run" if order.dry_run else "done"
         await self._write(
@@ -168,7 +169,7 @@ class Runner:
             range_end=outcome.end,
             rows=outcome.rows,
             bytes=outcome.bytes,
-            details=outcome.details,
+            details={**entry.details, **outcome.details},
         )
         log.info("job_run", job=job.name, ms=_since_ms(started_s), rows=outcome.rows, **outcome.details)
         return outcome

@@ -46,7 +46,7 @@ class Settings:
     database_url: str | None = field(default=None, repr=False)
     """DATABASE_URL: a Postgres of one's own; the embedded one where missing."""
     data_dir: Path = Path(".analytics")
-    """ANALYTICS_DATA_DIR: the embedded Postgres and generated keys."""
+    """ANALYTICS_DATA_DIR: the embedded Postgres, the spool and a generated secret."""
     host: str = "127.0.0.1"
     """ANALYTICS_HOST: the address to listen on."""
     port: int = 3006
@@ -95,8 +95,8 @@ class Settings:
     reports_concurrent: int = 2
     """ANALYTICS_REPORTS_CONCURRENT: how many heavy reports one worker answers at once; half its connections."""
     ip_hash_key: str | None = field(default=None, repr=False)
-    """ANALYTICS_IP_HASH_KEY: key of the hash that stands for client addresses; generated into data_dir where missing.
-    Several servers on one database need the same."""
+    """ANALYTICS_IP_HASH_KEY: the secret from which the key of address hashes and others are derived; generated into
+    data_dir where missing. Several servers on one database need the same."""
     drain_s: float = 5.0
     """ANALYTICS_DRAIN_SECONDS: how long a stopping server lets waiting calls finish."""
     log_level: str = "info"

@@ -64,6 +64,11 @@ async def _read_ingest(database: Database, spool_folder: Path) -> list[Metric]:
             "Events that wait on this machine for the database.",
             sum(hour.spooled for hour in hours),
         ),
+        GaugeMetricFamily(
+            "analytics_ingest_set_aside_events",
+            "Spooled events of this machine that the database did not take: see `analytics ingest aside`.",
+            sum(hour.set_aside for hour in hours),
+        ),
         GaugeMetricFamily("analytics_database_bytes", "Size of the database.", size.database_bytes),
         GaugeMetricFamily("analytics_quarantine_bytes", "Size of the quarantine.", size.quarantine_bytes),
     ]

@@ -21,6 +21,7 @@ from server.database import describe_database, run_database
 from server.metrics import serve_metrics
 from server.port import reserve_port
 from server.program import program_command
+from server.secrets import SECRET_VARIABLE, agree_on_secret
 from storage.database import Database
 from storage.migrate import migrate
 
@@ -43,6 +44,7 @@ async def run_service(settings: Settings, *, complete: bool) -> None:
         SettingsError: the host is unknown or not this machine's.
         StorageRefusedError: the database refuses us, or is too new or too old.
         EmbeddedPostgresError: the embedded Postgres does not start.
+        SecretMismatchError: the service's secret is not the one of the database.
         ChildFailedError: a worker ended before it served.
     """
     stop = asyncio.Event()
@@ -53,9 +55,24 @@ async def run_service(settings: Settings, *, complete: bool) -> None:
         async with run_database(settings, stop, wait_s=None) as (database_url, shared):
             if not stop.is_set():
                 await migrate(database_url)
+                settings = await _settle_secret(settings, database_url)
                 database = describe_database(settings) + (", shared with another service" if shared else "")
                 await _serve(settings, port, database_url, stop, database=database, complete=complete)
     log.info("service_stopped")
+
+
+async def _settle_secret(settings: Settings, database_url: str) -> Settings:
+    """See that the service's secret is the one of the database, and give it to every process.
+
+    Raises:
+        SecretMismatchError: it is not.
+    """
+    database = await Database.open(database_url, readers=1)
+    try:
+        secret = await agree_on_secret(settings, database, describe_database(settings))
+    finally:
+        await database.close()
+    return replace(settings, ip_hash_key=secret.text)
 
 
 async def _serve(
@@ -92,6 +109,8 @@ async def _run_children(
         "DATABASE_URL": database_url,
         "GRPC_PORT": str(port),
         "ANALYTICS_DATA_DIR": str(settings.data_dir.resolve()),
+        # A worker that is started again has the secret that was checked, whatever became of the file.
+        SECRET_VARIABLE: settings.ip_hash_key or "",
     }
     children = [
         (

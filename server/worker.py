@@ -26,7 +26,7 @@ from server.rpc.boundary import Calls, handlers
 from server.rpc.health import Health
 from server.rpc.schema_service import SchemaService
 from server.schemas.registry import SchemaRegistry
-from server.secrets import load_ip_hash_key
+from server.secrets import ADDRESS_PURPOSE, load_secret
 from sociallive.analytics.v1 import admin_service_pb2, analytics_service_pb2, schema_service_pb2
 from storage.batch_store import BatchStore
 from storage.database import Database
@@ -135,7 +135,7 @@ def _make_services(
     """Make what answers each service; all of them judge events by one set of rules."""
     validator = Validator()
     normalizer = Normalizer(
-        ip_hash_key=load_ip_hash_key(settings),
+        ip_hash_key=load_secret(settings).derive_key(ADDRESS_PURPOSE),
         retention_raw_days=settings.retention_raw_days,
         schema_sunset_days=settings.schema_sunset_days,
         validator=validator,

@@ -6,7 +6,7 @@ from datetime import datetime
 
 import orjson
 
-from storage.database import Database
+from storage.database import Connection, Database
 from storage.errors import translated
 from storage.sql import statement
 
@@ -19,12 +19,14 @@ class AuditEntry:
 
     Attributes:
         started_at, finished_at: aware times.
-        actor: who: a job's runner, or a person at a terminal, as `name@host`.
-        action: what, as the name of a job.
+        actor: who: `jobs-1234@host` for the scheduler, `user@host` for a person at a terminal, `address:port` for the
+            caller of an RPC.
+        action: what: the name of a job, one word, or of a command, several words, as in "rejected purge".
         outcome: a word: "done", "failed", "stopped" (cut off), "dry run", "differences".
         range_start, range_end: the half-open range of event times that was worked on, where there is one.
         rows, bytes: how much was changed.
-        details: what else is worth knowing; never a payload, an address or a credential.
+        details: what else is worth knowing: the arguments as `arguments`, the process as `pid`; never a payload, an end
+            user's address or a credential.
     """
 
     started_at: datetime
@@ -53,21 +55,34 @@ async def write_audit(database: Database, entry: AuditEntry) -> None:
     connection = await database.connect_writer()
     try:
         with translated():
-            await connection.execute(
-                statement("write/audit"),
-                entry.started_at,
-                entry.finished_at,
-                entry.actor,
-                entry.action,
-                entry.outcome,
-                entry.range_start,
-                entry.range_end,
-                entry.rows,
-                entry.bytes,
-                orjson.dumps(entry.details).decode(),
-            )
+            await add_audit(connection, entry)
     finally:
         connection.terminate()
+
+
+async def add_audit(connection: Connection, entry: AuditEntry) -> None:
+    """Add an entry in the transaction of the work that it tells of: neither is there without the other.
+
+    Args:
+        connection: in that transaction.
+        entry: the entry.
+
+    Raises:
+        asyncpg.PostgresError: and others of the driver's; the caller translates them.
+    """
+    await connection.execute(
+        statement("write/audit"),
+        entry.started_at,
+        entry.finished_at,
+        entry.actor,
+        entry.action,
+        entry.outcome,
+        entry.range_start,
+        entry.range_end,
+        entry.rows,
+        entry.bytes,
+        orjson.dumps(entry.details, option=orjson.OPT_UTC_Z).decode(),
+    )
 
 
 async def read_audit(database: Database, *, limit: int, action: str | None = None) -> Sequence[AuditEntry]:

@@ -1,10 +1,12 @@
 """A batch: what one transaction writes, and the identity that makes writing it again harmless."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 from typing import Any
+
+from storage.audit import AuditEntry
 
 Row = Sequence[Any]
 """An event, in the order of `COLUMNS`."""
@@ -84,6 +86,7 @@ class Batch:
         identity: where an earlier attempt may have been committed, the one it used; else None.
         replays: where the rows are replayed rejections, the rejection id of each. Its transaction then marks as
             replayed what is stored, and rows that are turned down are neither quarantined nor counted once more.
+        audit: of a batch of replays, what makes an audit entry of the rows' outcomes, which its transaction adds.
     """
 
     rows: Sequence[Row]
@@ -91,6 +94,7 @@ class Batch:
     claimed_at: datetime
     identity: BatchIdentity | None = None
     replays: Sequence[str] = ()
+    audit: Callable[[Sequence[WriteOutcome]], AuditEntry] | None = None
 
     def __len__(self) -> int:
         """Count what it holds."""

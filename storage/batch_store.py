@@ -26,7 +26,14 @@ from storage.batch import (
     WriteOutcome,
 )
 from storage.database import Connection, Database
-from storage.errors import StorageError, StorageUnavailableError, translate
+from storage.errors import (
+    DayClosedError,
+    StorageError,
+    StorageInterruptedError,
+    StorageUnavailableError,
+    name_error,
+    translate,
+)
 from storage.fingerprint import fingerprint
 from storage.hours import count_by_hour, sum_up_by_hour
 from storage.partitions import Partitions
@@ -59,15 +66,28 @@ _ROW_FAULTS = (
     OverflowError,
 )
 """What a single row can cause, by Postgres's word or by the encoder's."""
+_MISSING = (
+    asyncpg.UndefinedTableError,
+    asyncpg.UndefinedColumnError,
+    asyncpg.InvalidSchemaNameError,
+)
+"""What is missing, or no longer has the form that this program knows, is made or mended by somebody: until then it is
+an outage, and no fault of the rows."""
 _INTERRUPTIONS = (
+    TimeoutError,  # of an attempt
+    asyncpg.OutOfMemoryError,  # also "out of shared memory": too many locks in one transaction
+    asyncpg.ConfigurationLimitExceededError,
     asyncpg.TransactionRollbackError,  # deadlocks and the like: ours cannot, another program's locks might
     asyncpg.QueryCanceledError,  # a statement_timeout of the role's, or an operator's hand
     asyncpg.LockNotAvailableError,
+)
+"""What ends a transaction that may succeed when it is tried again, though its own work may also be the cause."""
+_BREAKS = (
     asyncpg.IdleInTransactionSessionTimeoutError,  # this process was stopped in mid-transaction, and goes on
     asyncpg.InterfaceError,  # the connection is in a state that the driver cannot go on from
     asyncpg.InternalClientError,  # likewise, where a timeout has cut off what it was doing
 )
-"""What ends a transaction that would succeed when it is tried again."""
+"""What breaks the connection under a transaction: no fault of its work."""
 
 _event_id = itemgetter(EVENT_ID)
 
@@ -135,7 +155,6 @@ class BatchStore:
         loop = asyncio.get_running_loop()
         deadline_s = loop.time() + RETRY_FOR_S
         delay_s = RETRY_DELAY_FIRST_S
-        refreshed = False
         refused: Refused | None = None  # None until a row is under suspicion
         while True:
             try:
@@ -145,13 +164,9 @@ class BatchStore:
             except _RowsRefusedError as exc:
                 refused = frozenset((*(refused or ()), *map(tuple, exc.rows)))
             except _ROW_FAULTS as exc:
-                if _lacks_partition(exc) and not refreshed:
-                    # The day's partition went away, with retention, since its existence was noted.
-                    refreshed = True
-                    await self._refresh_partitions()
-                elif refused is None:
+                if refused is None:
                     refused = frozenset(tuple(row) for row in batch.rows if not _has_id(row))
-                    log.info("write_isolating", events=len(batch), error=type(exc).__name__)
+                    log.info("write_isolating", events=len(batch), error=name_error(exc))
                 else:
                     raise
             except BaseException as exc:
@@ -162,10 +177,12 @@ class BatchStore:
                 if error is None:
                     raise
                 if not isinstance(error, StorageUnavailableError) or loop.time() + delay_s > deadline_s:
+                    if error is exc:
+                        raise
                     raise error from exc
                 in_doubt = True
                 self.retries += 1
-                log.warning("write_retried", events=len(batch), delay_s=delay_s, error=type(exc).__name__)
+                log.warning("write_retried", events=len(batch), delay_s=delay_s, error=name_error(exc))
                 await asyncio.sleep(delay_s)
                 delay_s = min(2 * delay_s, RETRY_DELAY_MOST_S)
 
@@ -178,7 +195,14 @@ class BatchStore:
             connection = await self._connected()
             if in_doubt and await self._is_committed(connection, identity):
                 return await self._recall(connection, batch)
-            return await self._transact(connection, batch, identity, refused)
+            try:
+                return await self._transact(connection, batch, identity, refused)
+            except asyncpg.CheckViolationError as exc:
+                if not _lacks_partition(exc):
+                    raise
+                # A day's partition went away, with retention, since its existence was noted: no fault of its rows.
+                await self._refresh_partitions()
+                raise DayClosedError("a day is being removed now; send the same events again") from exc
 
     async def _ensure_partitions(self, rows: Sequence[Row], *, isolating: bool) -> None:
         days = {row[TIMESTAMP].date() for row in rows}
@@ -294,8 +318,11 @@ class BatchStore:
             async with connection.transaction():  # a savepoint, inside of the batch's transaction
                 await _copy(connection, rows)
         except _ROW_FAULTS as exc:
+            days = {row[TIMESTAMP].date() for row in rows}
+            if _lacks_partition(exc) and self._partitions.possible(days) == days:
+                raise
             if len(rows) == 1:
-                log.warning("row_refused", event_id=rows[0][EVENT_ID], error=type(exc).__name__)
+                log.warning("row_refused", event_id=rows[0][EVENT_ID], error=name_error(exc))
                 return [rows[0]]
             middle = len(rows) // 2
             first = await self._copy_isolating(connection, rows[:middle])
@@ -403,6 +430,10 @@ def _raise_if_cancelled(exc: BaseException) -> None:
 
 def _interruption(exc: BaseException) -> StorageError | None:
     """Translate what is about the connection or its transaction; None for a mistake of ours, and for cancellation."""
+    if isinstance(exc, _MISSING):
+        return StorageUnavailableError("the database lacks tables of this service; migrate it, then it is stored")
     if isinstance(exc, _INTERRUPTIONS):
-        return StorageUnavailableError("the database interrupts writes now; send the same events again")
+        return StorageInterruptedError("the database interrupts writes now; send the same events again")
+    if isinstance(exc, _BREAKS):
+        return StorageUnavailableError("the connection to the database broke; send the same events again")
     return translate(exc)

@@ -22,6 +22,15 @@ class StorageUnavailableError(StorageError):
     reason: ClassVar[str] = "STORAGE_UNAVAILABLE"
 
 
+class StorageInterruptedError(StorageUnavailableError):
+    """The database answers, and did not take this write for now: it ran out of time or memory, or was cancelled.
+
+    Where other writes succeed meanwhile, and this one fails again and again, the write itself is at fault.
+    """
+
+    reason: ClassVar[str] = "STORAGE_INTERRUPTED"
+
+
 class DayClosedError(StorageUnavailableError):
     """A day is being removed just now; what comes in for it can be stored as soon as it is gone."""
 
@@ -66,6 +75,12 @@ class DatabaseTooNewError(StorageRefusedError):
     """A newer program has migrated the database; this one must not touch it."""
 
     reason: ClassVar[str] = "DATABASE_TOO_NEW"
+
+
+class ForeignTablesError(StorageRefusedError):
+    """The database has tables of our names that this service has not made."""
+
+    reason: ClassVar[str] = "FOREIGN_TABLES"
 
 
 class MigrationFailedError(StorageError):
@@ -130,6 +145,20 @@ def translate(exc: BaseException, where: str | None = None) -> StorageError | No
     if isinstance(exc, _ABSENCES) or _is_closed(exc):
         return StorageUnavailableError(f"{subject} cannot be reached now{detail}; try again")
     return None
+
+
+def name_error(exc: BaseException) -> str:
+    """Name an error for logs: its type and, where Postgres sent it, its SQLSTATE.
+
+    Its text is left out, since it may quote values. An error of our own is named by what caused it.
+
+    Example:
+        >>> name_error(asyncpg.DiskFullError("could not extend file"))
+        'DiskFullError 53100'
+    """
+    cause = exc.__cause__ if isinstance(exc, StorageError) and exc.__cause__ is not None else exc
+    state = getattr(cause, "sqlstate", None)
+    return f"{type(cause).__name__} {state}" if isinstance(state, str) else type(cause).__name__
 
 
 @contextmanager

@@ -12,14 +12,16 @@ _unpack = _NUMBER.unpack
 def fingerprint(row: Sequence[Any]) -> int:
     """Hash what the caller says of an event into a signed 64-bit number.
 
-    Times are left out: the server fills in a missing one, and a retry is the same event at any time. The parts are
-    joined by NUL, which no text of an event holds.
+    What the server resolves is left out, since a retry may find another server: the times (a missing one is filled in,
+    a wrong one corrected by `sent_at`), the hash of the address, and the schema version, which is the newest one of the
+    day for a caller who names none. The same content in another version is the same event. The parts are joined by NUL,
+    which no text of an event holds.
 
     Args:
         row: an event in the order of `storage.batch.COLUMNS`.
     """
-    _, event_type, version, _, _, _, _, _, user_id, session_id, platform, _, _, _, event_data = row
-    text = f"{event_type}\0{version}\0{user_id or ''}\0{session_id or ''}\0{platform or ''}\0{event_data}"
+    _, event_type, _, _, _, _, _, _, user_id, session_id, platform, _, _, _, event_data = row
+    text = f"{event_type}\0{user_id or ''}\0{session_id or ''}\0{platform or ''}\0{event_data}"
     try:
         content = text.encode()
     except UnicodeEncodeError:  # a lone surrogate, which Postgres refuses by itself

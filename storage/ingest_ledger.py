@@ -9,7 +9,7 @@ from pathlib import Path
 
 from storage.database import Database
 from storage.hours import hour_of
-from storage.spool import read_pending_groups
+from storage.spool import PendingGroup, SetAside, read_pending_parts
 from storage.sql import statement
 
 BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
@@ -18,18 +18,24 @@ READ_TIMEOUT_S = 10.0
 
 @dataclass(frozen=True, slots=True)
 class IngestHour:
-    """What became of the events received in one UTC hour; `spooled` is what still waits in this machine's spool."""
+    """What became of the events received in one UTC hour.
+
+    Attributes:
+        spooled: what still waits in this machine's spool.
+        set_aside: what the database did not take, and waits beside the spool for somebody to put it back.
+    """
 
     hour: datetime
     stored: int = 0
     duplicates: int = 0
     rejected: int = 0
     spooled: int = 0
+    set_aside: int = 0
 
     @property
     def received(self) -> int:
-        """All of them: every event ends in one of the four."""
-        return self.stored + self.duplicates + self.rejected + self.spooled
+        """All of them: every event ends in one of the five."""
+        return self.stored + self.duplicates + self.rejected + self.spooled + self.set_aside
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,25 +60,31 @@ async def read_ingest_hours(
         StorageUnavailableError: the database is away.
     """
     first = hour_of(since.astimezone(UTC))
-    groups = await asyncio.to_thread(read_pending_groups, spool_folder)
+    groups, asides = await asyncio.to_thread(read_pending_parts, spool_folder)
     async with (
         database.acquire_reader(READ_TIMEOUT_S) as connection,
         connection.transaction(isolation="repeatable_read", readonly=True),
     ):
         rows = {row["hour"]: row for row in await connection.fetch(statement("read/ingest_hours"), first)}
-        writers = list({group.identity.writer_id for group in groups})
+        identities = [group.identity for group in groups] + [aside.identity for aside in asides]
+        writers = list({identity.writer_id for identity in identities})
         batches = await connection.fetch(statement("read/last_batches"), writers)
     committed: dict[str, int] = {row["writer_id"]: row["last_batch"] for row in batches}
-    pending: Counter[datetime] = Counter()
-    for group in groups:
-        # What the ledger knows already has only not been removed from the spool yet.
-        if group.identity.number > committed.get(group.identity.writer_id, 0):
-            pending.update({hour: count for hour, count in group.hours.items() if hour >= first})
+
+    def count(waiting: Sequence[PendingGroup] | Sequence[SetAside]) -> Counter[datetime]:
+        counts: Counter[datetime] = Counter()
+        for each in waiting:
+            # What the ledger knows already has only not been removed from the disk yet.
+            if each.identity.number > committed.get(each.identity.writer_id, 0):
+                counts.update({hour: number for hour, number in each.hours.items() if hour >= first})
+        return counts
+
+    pending, set_aside = count(groups), count(asides)
     hours = []
-    for hour in sorted(rows.keys() | pending.keys()):
+    for hour in sorted(rows.keys() | pending.keys() | set_aside.keys()):
         row = rows.get(hour)
         stored, duplicates, rejected = (row["stored"], row["duplicates"], row["rejected"]) if row else (0, 0, 0)
-        hours.append(IngestHour(hour, stored, duplicates, rejected, pending[hour]))
+        hours.append(IngestHour(hour, stored, duplicates, rejected, pending[hour], set_aside[hour]))
     return hours
 
 

@@ -17,11 +17,20 @@ from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.pool import NullPool
 
 from storage.database import Address, Connection
-from storage.errors import DatabaseTooNewError, MigrationFailedError, StorageUnavailableError, translate, translated
+from storage.errors import (
+    DatabaseTooNewError,
+    ForeignTablesError,
+    MigrationFailedError,
+    StorageUnavailableError,
+    translate,
+    translated,
+)
 from storage.schema import metadata
 
 LOCK_KEY = 0x616E_616C_7974_6963
 """The advisory lock that whoever migrates holds ("analytic" in ASCII); a number no other program is likely to use."""
+VERSION_TABLE = "analytics_schema_version"
+"""Where the revision of the schema is kept: by a name of our own, since Alembic's is that of every program with it."""
 LOCK_WAIT_S = 120.0
 """A migration in progress elsewhere is worth waiting for so long; then a person should look."""
 LOCK_POLL_S = 0.2
@@ -63,9 +72,10 @@ async def migrate(url: str, *, lock_wait_s: float = LOCK_WAIT_S) -> Migration:
 
     Raises:
         DatabaseTooNewError: the database is at a revision that this program does not know; nothing was written.
+        ForeignTablesError: tables of our names are there already, and are not ours; nothing was written.
         StorageUnavailableError: the database is away, or another program migrates for longer than `lock_wait_s`.
         StorageRefusedError: the role may not change the schema.
-        MigrationFailedError: Postgres refuses a statement, as when the tables' names are taken.
+        MigrationFailedError: Postgres refuses a statement.
     """
     address = Address(url)
     async with _connection(address) as connection:
@@ -75,6 +85,8 @@ async def migrate(url: str, *, lock_wait_s: float = LOCK_WAIT_S) -> Migration:
             # Another program may have done it meanwhile.
             before = await connection.run_sync(_checked_current)
             if before != head():
+                if before is None:
+                    await connection.run_sync(_check_names, address.where)
                 await connection.run_sync(_upgrade)
                 _log.info("schema_migrated", before=before, after=head(), database=address.where)
     return Migration(before, head())
@@ -110,9 +122,21 @@ async def _connection(address: Address) -> AsyncIterator[AsyncConnection]:
 
 
 def _current(connection: sa.Connection) -> str | None:
-    revision = MigrationContext.configure(connection).get_current_revision()
+    context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
+    revision = context.get_current_revision()
     connection.rollback()
     return revision
+
+
+def _check_names(connection: sa.Connection, where: str) -> None:
+    """See that no table of our names is there in a database that we have never migrated."""
+    taken = sorted(metadata.tables.keys() & set(sa.inspect(connection).get_table_names()))
+    connection.rollback()
+    if taken:
+        raise ForeignTablesError(
+            f"the database {where} already has tables that this service has not made ({', '.join(taken)}), and no "
+            f"{VERSION_TABLE}: use another database, or rename or drop them"
+        )
 
 
 def _checked_current(connection: sa.Connection) -> str | None:
@@ -148,6 +172,8 @@ def _upgrade(connection: sa.Connection) -> None:
         return list(scripts._upgrade_revs("head", revision))  # type: ignore[arg-type]  # noqa: SLF001 - as alembic.command does
 
     environment = EnvironmentContext(Config(), scripts, fn=steps, destination_rev="head")
-    environment.configure(connection=connection, target_metadata=metadata, transaction_per_migration=True)
+    environment.configure(
+        connection=connection, target_metadata=metadata, transaction_per_migration=True, version_table=VERSION_TABLE
+    )
     with environment.begin_transaction():
         environment.run_migrations()

@@ -1,17 +1,19 @@
 """Reads, marks and purges the rejected events that the quarantine keeps."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import Enum
 from typing import ClassVar
 
 from asyncpg import Record
 
 from runtime.errors import AnalyticsError
+from storage.audit import AuditEntry, add_audit, write_audit
 from storage.batch import EVENT_ID, Batch, Row, WriteOutcome
 from storage.database import Connection, Database, PooledConnection
-from storage.errors import translated
+from storage.errors import StorageError, translated
 from storage.fingerprint import fingerprint
 from storage.quarantine import ROW_BYTES
 from storage.sql import statement
@@ -103,6 +105,14 @@ class Measure:
         return Measure(self.rows + other.rows, self.events + other.events, self.bytes + other.bytes)
 
 
+class PurgeEnd(Enum):
+    """How a purge ended: there was nothing more, its time was over, or it was cut off."""
+
+    DONE = "done"
+    UNFINISHED = "unfinished"
+    STOPPED = "stopped"
+
+
 @dataclass(frozen=True, slots=True)
 class FailedReplay:
     """What a failed replay leaves behind; violations are JSON text."""
@@ -174,36 +184,72 @@ class Rejections:
                 outcomes.append(WriteOutcome.DUPLICATE if known == own else WriteOutcome.CONFLICT)
         return outcomes
 
-    async def note_failures(self, failures: Sequence[FailedReplay], tried_at: datetime) -> None:
-        """Remember why replays failed; the events stay where they are."""
-        async with self._writing() as connection:
-            await connection.execute(
-                statement("quarantine/note_replays"),
-                tried_at,
-                [failure.rejection_id for failure in failures],
-                [failure.reason for failure in failures],
-                [failure.event_id for failure in failures],
-                [failure.violations for failure in failures],
-                None,
-            )
-
-    async def purge(self, only: RejectionFilter, *, step_rows: int) -> AsyncGenerator[Measure]:
-        """Delete rejected events, oldest first, in transactions of `step_rows`; yields what each of them has deleted.
-
-        Rows that a writer or a replay holds just now are left alone. Stop iterating to stop deleting.
-        """
-        async with self._writing() as connection:
-            after = None
-            while True:
-                row = await connection.fetchrow(
-                    statement("quarantine/purge"), *only.parameters(), ROW_BYTES, *_place(after), step_rows
+    async def note_failures(
+        self, failures: Sequence[FailedReplay], tried_at: datetime, audit: AuditEntry | None = None
+    ) -> None:
+        """Remember why replays failed; the events stay where they are. An audit entry is added in that transaction."""
+        async with self._writing() as connection, connection.transaction():
+            if failures:
+                await connection.execute(
+                    statement("quarantine/note_replays"),
+                    tried_at,
+                    [failure.rejection_id for failure in failures],
+                    [failure.reason for failure in failures],
+                    [failure.event_id for failure in failures],
+                    [failure.violations for failure in failures],
+                    None,
                 )
-                step = _measured(row)
-                if step.rows:
-                    yield step
-                if row is None or step.rows < step_rows:
-                    return
-                after = RejectionCursor(row["received_at"], row["rejection_id"])
+            if audit is not None:
+                await add_audit(connection, audit)
+
+    async def add_audit(self, entry: AuditEntry) -> None:
+        """Add an audit entry of what was done before."""
+        await write_audit(self._database, entry)
+
+    async def purge(
+        self,
+        only: RejectionFilter,
+        *,
+        step_rows: int,
+        is_late: Callable[[], bool],
+        audit: Callable[[Measure, PurgeEnd], AuditEntry],
+    ) -> tuple[Measure, PurgeEnd]:
+        """Delete rejected events, oldest first, in transactions of `step_rows`; one at least.
+
+        Rows that a writer or a replay holds just now are left alone.
+
+        Args:
+            only: which.
+            step_rows: how many a transaction deletes.
+            is_late: asked after each step whether to leave the rest to the next call.
+            audit: makes the audit entry of what was deleted; it is added in the transaction of the last step. Where
+                the purge is cut off between two steps, it is added by itself.
+
+        Returns:
+            What was deleted, and whether that was all.
+        """
+        total, after = Measure(), None
+        try:
+            async with self._writing() as connection:
+                while True:
+                    async with connection.transaction():
+                        row = await connection.fetchrow(
+                            statement("quarantine/purge"), *only.parameters(), ROW_BYTES, *_place(after), step_rows
+                        )
+                        step = _measured(row)
+                        end = _end_of(step.rows, step_rows, is_late)
+                        if end is not None:
+                            await add_audit(connection, audit(total + step, end))
+                    total += step
+                    if end is not None:
+                        return total, end
+                    assert row is not None  # noqa: S101 - as above
+                    after = RejectionCursor(row["received_at"], row["rejection_id"])
+        except BaseException:
+            if total.rows:
+                with suppress(StorageError):
+                    await write_audit(self._database, audit(total, PurgeEnd.STOPPED))
+            raise
 
     async def reclaim(self) -> None:
         """Make the space of purged rows free for new ones; without it that waits for autovacuum."""
@@ -243,7 +289,10 @@ async def hold_replays(connection: Connection, batch: Batch) -> None:
 
 
 async def mark_replays(connection: Connection, batch: Batch, outcomes: Sequence[WriteOutcome]) -> None:
-    """Mark as replayed, in the transaction of their batch, the rejected events whose events are stored now or were."""
+    """Mark as replayed, in the transaction of their batch, the rejected events whose events are stored now or were.
+
+    The batch's audit entry is added there, too.
+    """
     done = [
         (rejection_id, outcome.name, row[EVENT_ID])
         for rejection_id, row, outcome in zip(batch.replays, batch.rows, outcomes, strict=True)
@@ -253,10 +302,19 @@ async def mark_replays(connection: Connection, batch: Batch, outcomes: Sequence[
         ids, names, event_ids = (list(column) for column in zip(*done, strict=True))
         now, nothing = datetime.now(UTC), [None] * len(done)
         await connection.execute(statement("quarantine/note_replays"), now, ids, names, event_ids, nothing, now)
+    if batch.audit is not None:
+        await add_audit(connection, batch.audit(outcomes))
 
 
 def _place(after: RejectionCursor | None) -> tuple[datetime | None, str | None]:
     return (None, None) if after is None else (after.received_at, after.rejection_id)
+
+
+def _end_of(deleted_rows: int, step_rows: int, is_late: Callable[[], bool]) -> PurgeEnd | None:
+    """Tell whether a step of a purge is the last one, and why; None where it is not."""
+    if deleted_rows < step_rows:
+        return PurgeEnd.DONE
+    return PurgeEnd.UNFINISHED if is_late() else None
 
 
 def _measured(row: Record | None) -> Measure:

@@ -13,7 +13,7 @@ from storage.batch import COLUMNS, Batch, Rejection, Row, WriteOutcome
 from storage.batch_store import BatchStore, RejectRow
 from storage.database import Database
 from storage.drainer import Drainer
-from storage.errors import DayClosedError, StorageError, StorageUnavailableError
+from storage.errors import DayClosedError, StorageError, StorageUnavailableError, name_error
 from storage.outage import Outage
 from storage.partitions import Partitions
 from storage.quarantine import Quarantine
@@ -95,8 +95,8 @@ class Writer:
         return sum(store.retries for store in self._stores)
 
     def takes_events(self, database_answers: bool) -> bool:  # noqa: FBT001 - called back with the one fact there is
-        """Tell whether events are taken: the database answers, or the spool has room."""
-        return database_answers or (self._spool is not None and self._spool.has_room)
+        """Tell whether events are taken: the database answers and takes writes, or the spool has room."""
+        return (database_answers and not self._outage.is_on) or (self._spool is not None and self._spool.has_room)
 
     async def write(
         self, rows: Sequence[Row], rejections: Sequence[Rejection] = (), *, size_bytes: int, wait: bool
@@ -179,8 +179,8 @@ class Writer:
         except StorageError as exc:
             self._fail(submissions, exc)
             return
-        except Exception:
-            log.exception("write_failed", events=len(batch))
+        except Exception as exc:
+            log.exception("write_failed", events=len(batch), error=name_error(exc))
             self._fail(submissions, StorageError("the database does not take this write; the server's log tells why"))
             return
         except BaseException:
@@ -207,7 +207,7 @@ class Writer:
             except StorageUnavailableError as exc:
                 if self._spool is None:
                     raise
-                self._outage.begin(str(exc))
+                self._outage.begin(str(exc), name_error(exc))
                 # Whether it was committed is not known: spooled under this identity, it is stored once all the same.
                 batch = replace(batch, identity=store.give_up_identity())
         assert self._spool is not None  # noqa: S101 - without a spool no outage begins

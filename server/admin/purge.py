@@ -1,27 +1,44 @@
 """Purges rejected events, in steps that writers do not notice."""
 
 import time
-from contextlib import aclosing, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 
 import structlog
+from google.protobuf import json_format
 
+from server.admin.audit import AdminCall
 from server.admin.question import filter_names, read_filter
 from server.reports.errors import QuestionError
 from sociallive.analytics.v1.admin_service_pb2 import PurgeRejectedEventsRequest, PurgeRejectedEventsResponse
+from storage.audit import AuditEntry
 from storage.errors import StorageUnavailableError
-from storage.rejections import Measure, Rejections
+from storage.rejections import Measure, PurgeEnd, Rejections
 
 log = structlog.get_logger(__name__)
 
+ACTION = "rejected purge"
 STEP_ROWS = 1_000
 """A transaction deletes so many: some ten milliseconds, and nobody waits for its locks."""
 
 
 async def purge_rejected(
-    rejections: Rejections, request: PurgeRejectedEventsRequest, now: datetime, *, timeout_s: float
+    rejections: Rejections,
+    request: PurgeRejectedEventsRequest,
+    now: Callable[[], datetime],
+    *,
+    caller: str,
+    timeout_s: float,
 ) -> PurgeRejectedEventsResponse:
     """Answer PurgeRejectedEvents; what is not deleted when `timeout_s` are over is left to the next call.
+
+    Args:
+        rejections: the rejected events.
+        request: as it was sent.
+        now: tells the current UTC time.
+        caller: who, for the audit log. A dry run leaves no entry there.
+        timeout_s: how long to go on.
 
     Raises:
         QuestionError: the filter makes no sense, or names nothing although not all are meant.
@@ -30,18 +47,25 @@ async def purge_rejected(
     names = filter_names(request.filter)
     if request.all == bool(names):
         raise QuestionError("filter", "must name something; to purge every rejected event say all instead")
-    only = read_filter(request.filter, now)
+    started_at = now()
+    only = read_filter(request.filter, started_at)
     purged, unfinished = Measure(), False
     if request.dry_run:
         purged = await rejections.measure(only, timeout_s=timeout_s)
     else:
         deadline_s = time.monotonic() + timeout_s
-        async with aclosing(rejections.purge(only, step_rows=STEP_ROWS)) as steps:
-            async for step in steps:
-                purged += step
-                if step.rows == STEP_ROWS and time.monotonic() > deadline_s:
-                    unfinished = True
-                    break
+        arguments = json_format.MessageToDict(request, preserving_proto_field_name=True)
+        call = AdminCall(ACTION, caller, arguments, started_at, now)
+
+        def make_entry(deleted: Measure, end: PurgeEnd) -> AuditEntry:
+            return call.make_entry(
+                outcome=end.value, rows=deleted.rows, size_bytes=deleted.bytes, events=deleted.events
+            )
+
+        purged, end = await rejections.purge(
+            only, step_rows=STEP_ROWS, is_late=lambda: time.monotonic() > deadline_s, audit=make_entry
+        )
+        unfinished = end is PurgeEnd.UNFINISHED
         if purged.rows and not unfinished:
             with suppress(StorageUnavailableError):  # what is purged is purged; autovacuum comes anyway
                 await rejections.reclaim()

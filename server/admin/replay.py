@@ -3,8 +3,10 @@
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import orjson
@@ -15,6 +17,7 @@ from events.json_document import Broken
 from events.normalize import INVALID_EVENT, Normalizer, Rejected, Row
 from events.patch import PATCH_DOES_NOT_FIT, Change, PatchError, apply_changes, read_path
 from events.timestamps import write_rfc3339
+from server.admin.audit import STOPPED, ReplayAudit
 from server.admin.question import (
     MAX_SIZE,
     filter_names,
@@ -37,9 +40,10 @@ from sociallive.analytics.v1.admin_service_pb2 import (
     ReplayState,
     ReplayStatus,
 )
+from storage.audit import AuditEntry
 from storage.batch import Batch, WriteOutcome
 from storage.batch_store import BatchStore
-from storage.errors import StorageUnavailableError
+from storage.errors import StorageError, StorageUnavailableError
 from storage.rejections import FailedReplay, RejectionRecord, Rejections, ReplayedMeanwhileError
 
 log = structlog.get_logger(__name__)
@@ -86,8 +90,17 @@ class Replayer:
         self._writing = asyncio.Lock()
         self._now = now
 
-    async def replay(self, request: ReplayRejectedEventsRequest, *, timeout_s: float) -> ReplayRejectedEventsResponse:
+    async def replay(
+        self, request: ReplayRejectedEventsRequest, *, caller: str, timeout_s: float
+    ) -> ReplayRejectedEventsResponse:
         """Answer ReplayRejectedEvents. What is stored when an error comes is marked, and a repeat goes on behind it.
+
+        The audit log gets an entry in the last transaction; a dry run leaves none.
+
+        Args:
+            request: as it was sent.
+            caller: who, for the audit log.
+            timeout_s: how long reading may take.
 
         Raises:
             QuestionError: the request makes no sense.
@@ -95,10 +108,20 @@ class Replayer:
             ReplayedMeanwhileError: others replay or purge the same events, again and again.
         """
         order = _Order(_read_patch(request.patch), request.backfill, request.dry_run, timeout_s)
+        audit = ReplayAudit(request, caller, self._now)
         ids, next_page_token = await self._choose(request, timeout_s)
         results: list[ReplayResult] = []
-        for start in range(0, len(ids), PORTION):
-            results += await self._replay_portion(ids[start : start + PORTION], order)
+        try:
+            for start in range(0, len(ids), PORTION):
+                is_last = start + PORTION >= len(ids) and not request.dry_run
+                portion = await self._replay_portion(ids[start : start + PORTION], order, audit if is_last else None)
+                audit.add(portion)
+                results += portion
+        except BaseException:
+            if results and not request.dry_run:
+                with suppress(StorageError):
+                    await self._rejections.add_audit(audit.make_entry(ending=STOPPED))
+            raise
         counts = Counter(result.status for result in results)
         answer = ReplayRejectedEventsResponse(
             results=results,
@@ -137,8 +160,11 @@ class Replayer:
         token = write_place(found[limit - 1], question, only) if len(found) > limit else ""
         return [each.rejection_id for each in found[:limit]], token
 
-    async def _replay_portion(self, ids: Sequence[str], order: _Order) -> list[ReplayResult]:
-        """Replay some rejected events in one transaction; results are in the order of `ids`."""
+    async def _replay_portion(self, ids: Sequence[str], order: _Order, audit: ReplayAudit | None) -> list[ReplayResult]:
+        """Replay some rejected events in one transaction; results are in the order of `ids`.
+
+        Where there is an event to store, the audit entry is added with it, else with the notes of failures.
+        """
         for meeting in range(MAX_MEETINGS):
             records = await self._rejections.by_ids(ids, timeout_s=order.timeout_s)
             now = self._now()
@@ -151,7 +177,8 @@ class Replayer:
                 else:
                     rows[rejection_id] = prepared
             try:
-                outcomes = await self._write(rows, order, now)
+                make_entry = partial(audit.make_entry, tuple(settled.values())) if audit else None
+                outcomes = await self._write(rows, order, now, make_entry)
             except ReplayedMeanwhileError:
                 if meeting == MAX_MEETINGS - 1:
                     raise
@@ -160,7 +187,7 @@ class Replayer:
                 settled[rejection_id] = _written(rejection_id, row, outcome)
             results = [settled[rejection_id] for rejection_id in ids]
             if not order.dry_run:
-                await self._note_failures(results, now)
+                await self._note_failures(results, now, audit.make_entry(results) if audit and not rows else None)
             return results
         raise AssertionError("the last meeting returns or raises")
 
@@ -205,12 +232,18 @@ class Replayer:
             return anew
         return (*anew[:5], source, *anew[6:])
 
-    async def _write(self, rows: dict[str, Row], order: _Order, now: datetime) -> Sequence[WriteOutcome]:
+    async def _write(
+        self,
+        rows: dict[str, Row],
+        order: _Order,
+        now: datetime,
+        make_entry: Callable[[Sequence[WriteOutcome]], AuditEntry] | None,
+    ) -> Sequence[WriteOutcome]:
         if not rows:
             return []
         if order.dry_run:
             return await self._rejections.foresee(list(rows.values()), timeout_s=order.timeout_s)
-        batch = Batch(rows=list(rows.values()), rejections=(), claimed_at=now, replays=list(rows))
+        batch = Batch(rows=list(rows.values()), rejections=(), claimed_at=now, replays=list(rows), audit=make_entry)
         async with self._writing:
             try:
                 return await self._store.store(batch)
@@ -218,14 +251,14 @@ class Replayer:
                 self._store.give_up_identity()  # whether the batch was committed is not known
                 raise
 
-    async def _note_failures(self, results: Sequence[ReplayResult], now: datetime) -> None:
+    async def _note_failures(self, results: Sequence[ReplayResult], now: datetime, audit: AuditEntry | None) -> None:
         failures = [
             FailedReplay(result.rejection_id, result.reason, result.event_id or None, _violations_json(result))
             for result in results
             if result.status == ReplayStatus.REPLAY_STATUS_FAILED and result.reason not in NOT_TRIED
         ]
-        if failures:
-            await self._rejections.note_failures(failures, now)
+        if failures or audit:
+            await self._rejections.note_failures(failures, now, audit)
 
 
 def _read_patch(patch: Sequence[FieldPatch]) -> list[Change]:

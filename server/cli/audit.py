@@ -1,7 +1,7 @@
 """`analytics audit`: who did what to which data."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
 import click
@@ -36,7 +36,7 @@ def command(action: str | None, limit: int, *, as_json: bool) -> None:
     console = open_console()
     if not entries:
         print_line(console, "The audit log has no such entries.")
-    headings = ("Started (UTC)", "Action", "Outcome", "Seconds", "Rows", "Bytes", "Range", "By")
+    headings = ("Started (UTC)", "Action", "Outcome", "Seconds", "Rows", "Bytes", "Range", "By", "Arguments")
     rows = [
         (
             f"{entry.started_at:%Y-%m-%d %H:%M:%S}",
@@ -47,6 +47,7 @@ def command(action: str | None, limit: int, *, as_json: bool) -> None:
             bytes_text(entry.bytes),
             _range_text(entry),
             entry.actor,
+            _arguments_text(entry),
         )
         for entry in entries
     ]
@@ -60,6 +61,17 @@ async def _read(settings: Settings, action: str | None, limit: int) -> Sequence[
             return await read_audit(database, limit=limit, action=action)
         finally:
             await database.close()
+
+
+def _arguments_text(entry: AuditEntry) -> str:
+    """Write what was asked for, as in `dry_run=true, from=2026-01-01T00:00:00Z`."""
+    arguments = entry.details.get("arguments")
+    if not isinstance(arguments, Mapping):
+        return ""
+    return ", ".join(
+        f"{name}={value if isinstance(value, str) else orjson.dumps(value).decode()}"
+        for name, value in arguments.items()
+    )
 
 
 def _range_text(entry: AuditEntry) -> str:

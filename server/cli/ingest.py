@@ -10,7 +10,10 @@ from server.cli.main import LazyGroup
 class IngestGroup(LazyGroup):
     """The commands; each module has one click command called `command`."""
 
-    modules: ClassVar[dict[str, str]] = {"stats": "server.cli.ingest_stats"}
+    modules: ClassVar[dict[str, str]] = {
+        "stats": "server.cli.ingest_stats",
+        "aside": "server.cli.ingest_aside",
+    }
 
 
 @click.group("ingest", cls=IngestGroup)

@@ -1,4 +1,4 @@
-"""`analytics ingest stats`: received = stored + duplicates + rejected + spooled, hour by hour."""
+"""`analytics ingest stats`: received = stored + duplicates + rejected + spooled + set aside, hour by hour."""
 
 import asyncio
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from storage.database import Database
 from storage.ingest_ledger import BEGINNING, IngestHour, read_ingest_hours
 
 DEFAULT_HOURS = 24
-COLUMNS = ("received", "stored", "duplicates", "rejected", "spooled")
+COLUMNS = ("received", "stored", "duplicates", "rejected", "spooled", "set_aside")
 
 
 @click.command(name="stats")
@@ -32,7 +32,8 @@ def command(hours: int, *, as_json: bool) -> None:
     """Count what was received by hour (UTC), and what became of it, exactly: from the ledger in the database.
 
     Spooled are events that wait on this machine for the database; they move to the other columns, of the hour in which
-    they were received, when it has them. Reads DATABASE_URL and ANALYTICS_DATA_DIR as the service does.
+    they were received, when it has them. Set aside are those that it did not take again and again: `analytics ingest
+    aside` shows them and puts them back. Reads DATABASE_URL and ANALYTICS_DATA_DIR as the service does.
     """
     settings = Settings.from_environment()
     configure_logging(level="warning", form=settings.log_format, process="ingest")
@@ -48,7 +49,7 @@ def command(hours: int, *, as_json: bool) -> None:
         print_line(console, "Nothing was received.")
     rows = [(f"{hour.hour:%Y-%m-%d %H:%M}", *(count_text(getattr(hour, name)) for name in COLUMNS)) for hour in found]
     totals = ("total", *(count_text(total[name]) for name in COLUMNS))
-    headings = ["Hour (UTC)", *(name.capitalize() for name in COLUMNS)]
+    headings = ["Hour (UTC)", *(name.capitalize().replace("_", " ") for name in COLUMNS)]
     print_table(console, "", headings, [*rows, totals] if rows else [], numbers=frozenset(headings[1:]))
 
 

@@ -37,6 +37,7 @@ class LazyGroup(click.Group):
         "rejected": "server.cli.rejected",
         "partitions": "server.cli.partitions",
         "audit": "server.cli.audit",
+        "secret": "server.cli.secret",
         "health": "server.cli.health",
         "version": "server.cli.version",
     }

@@ -6,6 +6,7 @@ from typing import Any
 
 import grpc
 
+from server.admin.audit import caller_of
 from server.admin.listing import get_rejected, list_rejected
 from server.admin.purge import purge_rejected
 from server.admin.replay import Replayer
@@ -54,14 +55,20 @@ class AdminService:
         self, request: ReplayRejectedEventsRequest, context: Context
     ) -> ReplayRejectedEventsResponse:
         """Send rejected events through validation and storage again."""
-        return await self._replayer.replay(request, timeout_s=_timeout_s(context.time_remaining()))
+        return await self._replayer.replay(
+            request, caller=caller_of(context), timeout_s=_timeout_s(context.time_remaining())
+        )
 
     async def PurgeRejectedEvents(  # noqa: N802 - likewise
         self, request: PurgeRejectedEventsRequest, context: Context
     ) -> PurgeRejectedEventsResponse:
         """Delete rejected events."""
         return await purge_rejected(
-            self._rejections, request, self._now(), timeout_s=_timeout_s(context.time_remaining())
+            self._rejections,
+            request,
+            self._now,
+            caller=caller_of(context),
+            timeout_s=_timeout_s(context.time_remaining()),
         )
 
 

@@ -83,11 +83,13 @@ def list_segments(folder: Path) -> Iterator[SegmentFiles]:
 
 
 def measure(folder: Path) -> int:
-    """Sum the sizes of all files, damaged ones included."""
+    """Sum the sizes of all files, what is damaged or set aside included."""
     total_bytes = 0
     with os.scandir(folder) as entries:
         for entry in entries:
             try:
+                if entry.is_dir(follow_symlinks=False):
+                    total_bytes += measure(Path(entry.path))
                 total_bytes += entry.stat(follow_symlinks=False).st_size
             except FileNotFoundError:
                 continue  # its owner has just finished it

@@ -8,11 +8,13 @@ import sqlite3
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import structlog
 
 from storage.batch import Batch
+from storage.spool.aside import write_aside
 from storage.spool.codec import BODY, Record, encode
 from storage.spool.errors import SpoolFullError, SpoolUnwritableError, is_damage
 from storage.spool.files import list_segments, sync_folder
@@ -111,6 +113,19 @@ class SpoolFolder:
         self._settle(segment)
         if self._refused_body_bytes and self._own and self._own.table:
             self._own.table.checkpoint()  # shows at once whether what was refused has room now
+
+    def set_aside(self, segment: Segment, portion: Portion, error: str) -> Path:
+        """Move a portion out of the way of what is behind it, into a file of its own.
+
+        Raises:
+            SpoolUnwritableError: the disk takes no changes; try again.
+        """
+        try:
+            path = write_aside(self._path, segment.segment_id, portion, error=error, now=datetime.now(UTC))
+        except OSError as exc:
+            raise SpoolUnwritableError(UNWRITABLE) from exc
+        self.remove(segment, portion)
+        return path
 
     def figures(self) -> SpoolFigures:
         """Sum up how the folder stands."""

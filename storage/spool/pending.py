@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from storage.batch import BatchIdentity
+from storage.spool.aside import SetAside, list_aside
 from storage.spool.claim import Note, read_note
 from storage.spool.codec import add_hours
 from storage.spool.files import SegmentFiles, list_segments
@@ -22,10 +23,13 @@ class PendingGroup:
     Attributes:
         identity: what tells whether it is stored all the same: it is when the ingest ledger has that number, or a
             higher one, of that writer. A group that was never tried is known by its segment and position.
+        segment_id, position: where it lies.
         hours: how many of its events and rejections were received in each hour (UTC).
     """
 
     identity: BatchIdentity
+    segment_id: str
+    position: int
     hours: Mapping[datetime, int]
 
 
@@ -46,6 +50,25 @@ def read_pending_groups(folder: Path) -> list[PendingGroup]:
     for files in list_segments(folder):
         groups += _read_segment(files)
     return groups
+
+
+def read_pending_parts(folder: Path) -> tuple[list[PendingGroup], list[SetAside]]:
+    """List what waits in a spool, and what was set aside beside it; what is just being moved comes once.
+
+    As for `read_pending_groups`, read the ledger after it.
+    """
+    # Asked before and after the groups, since batches move both ways.
+    before = list_aside(folder)
+    groups = read_pending_groups(folder)
+    asides = {aside.path: aside for aside in (*before, *list_aside(folder))}.values()
+    identities = {aside.identity for aside in asides}
+    waiting = [
+        group
+        for group in {group.identity: group for group in groups}.values()
+        if group.identity not in identities
+        and not any(aside.holds(group.segment_id, group.position) for aside in asides)
+    ]
+    return waiting, list(asides)
 
 
 def _read_segment(files: SegmentFiles) -> list[PendingGroup]:
@@ -80,4 +103,4 @@ def _read_pages(files: SegmentFiles) -> dict[int, PendingGroup]:
 def _pending(
     files: SegmentFiles, position: int, identity: BatchIdentity | None, hours: Mapping[datetime, int]
 ) -> PendingGroup:
-    return PendingGroup(identity or BatchIdentity(files.segment_id, position), hours)
+    return PendingGroup(identity or BatchIdentity(files.segment_id, position), files.segment_id, position, hours)

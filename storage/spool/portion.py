@@ -19,11 +19,13 @@ class Portion:
 
     Attributes:
         batch: one group under an identity of its own; else merged ones, under their segment and the last position.
+        first: the position of its first group.
         through: the position to remove through once it is stored; lost groups are passed over.
         body_bytes: what its groups took.
     """
 
     batch: Batch
+    first: int
     through: int
     body_bytes: int
 
@@ -68,4 +70,4 @@ def gather(
         return None
     identity = groups[0].identity or BatchIdentity(segment_id, position)
     batch = Batch(rows, rejections, groups[-1].claimed_at, identity)
-    return Portion(batch, position, sum(len(group.body) for group in groups))
+    return Portion(batch, note.removed + 1, position, sum(len(group.body) for group in groups))

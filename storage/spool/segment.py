@@ -139,6 +139,16 @@ class Segment:
                 self._claim.write(replace(self._claim.note, handed=portion.through), sync=True)
         return portion
 
+    def split(self) -> None:
+        """Forget where the merged batch that was handed out last ends: its groups can be had one by one.
+
+        Only for a batch that Postgres has not committed.
+
+        Raises:
+            OSError: the disk does not take the note; what was merged stays so for whoever drains next.
+        """
+        self._claim.write(replace(self._claim.note, handed=self._claim.note.removed), sync=True)
+
     def remove(self, portion: Portion) -> None:
         """Forget a portion that is stored. Works on a full disk too.
 

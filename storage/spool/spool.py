@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+import sys
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
@@ -11,6 +12,7 @@ from threading import Lock
 from typing import TypeVar
 
 from storage.batch import Batch
+from storage.spool.aside import SetAside, read_aside, remove_aside
 from storage.spool.errors import SpoolUnwritableError
 from storage.spool.folder import SpoolFigures, SpoolFolder
 from storage.spool.portion import Portion
@@ -150,6 +152,33 @@ class Spool:
         """
         await self._do(lambda: self._remove(spooled))
 
+    async def split(self, spooled: SpooledBatch) -> bool:
+        """Hand out the groups of a merged batch one by one from now on, where it has several; return whether it has.
+
+        Only for a batch that Postgres has not committed. Ask for `next_batch(max_events=1)` then.
+
+        Args:
+            spooled: what `next_batch` handed out last.
+
+        Raises:
+            SpoolUnwritableError: the disk takes no changes.
+        """
+        return await self._do(lambda: self._split(spooled))
+
+    async def set_aside(self, spooled: SpooledBatch, error: str) -> str:
+        """Move a batch that Postgres does not take out of the way of what is behind it; return the name of its file.
+
+        It counts as set aside, and no longer as spooled, until somebody puts it back.
+
+        Args:
+            spooled: what `next_batch` handed out last.
+            error: why, as the type of the error and its SQLSTATE.
+
+        Raises:
+            SpoolUnwritableError: the disk takes no changes; call it again.
+        """
+        return await self._do(lambda: self._set_aside(spooled, error))
+
     async def close(self) -> None:
         """Finish the appends under way, and leave the rest to whoever comes next."""
         if not self._is_closed:
@@ -184,6 +213,28 @@ class Spool:
             self._folder.remove(self._outstanding.segment, self._outstanding.portion)
             self._outstanding = None
 
+    def _split(self, spooled: SpooledBatch) -> bool:
+        outstanding = self._handed_out(spooled)
+        if outstanding.portion.first == outstanding.portion.through:
+            return False
+        try:
+            outstanding.segment.split()
+        except OSError as exc:
+            raise SpoolUnwritableError(UNREADABLE) from exc
+        self._outstanding = None
+        return True
+
+    def _handed_out(self, spooled: SpooledBatch) -> _Outstanding:
+        if self._outstanding is None or self._outstanding.spooled is not spooled:
+            raise ValueError("this is not the batch that was handed out last")
+        return self._outstanding
+
+    def _set_aside(self, spooled: SpooledBatch, error: str) -> str:
+        outstanding = self._handed_out(spooled)
+        path = self._folder.set_aside(outstanding.segment, outstanding.portion, error)
+        self._outstanding = None
+        return path.stem
+
     def _commit_waiting(self) -> None:
         """Commit all that waits by now; runs in the thread."""
         with self._lock:
@@ -204,3 +255,23 @@ class Spool:
                 done.set_result(None)
             else:
                 done.set_exception(error)
+
+
+async def put_back(folder: Path, aside: SetAside) -> None:
+    """Put what was set aside back into the spool, from where a service on the same data directory stores it.
+
+    Cut off at any moment and done again, it is stored once.
+
+    Raises:
+        SpoolUnwritableError: the disk does not take it; it stays where it is.
+        DamagedGroupError: its file is not what was written.
+        OSError: the file is not there any more, or cannot be read.
+    """
+    batch = read_aside(aside)
+    # It took up room of the spool where it was, so it cannot be too much.
+    spool = Spool(folder, max_bytes=sys.maxsize)
+    try:
+        await spool.append(batch)
+    finally:
+        await spool.close()
+    remove_aside(aside)

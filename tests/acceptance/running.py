@@ -238,7 +238,7 @@ def totals(service: Service, **environment: str) -> dict[str, int]:
     )
     answer: dict[str, Any] = json.loads(run.stdout)
     for counts in (*answer["hours"], answer["total"]):
-        parts = ("stored", "duplicates", "rejected", "spooled")
+        parts = ("stored", "duplicates", "rejected", "spooled", "set_aside")
         assert counts["received"] == sum(counts[part] for part in parts)
     return {name: int(count) for name, count in answer["total"].items()}
 

@@ -98,12 +98,22 @@ def test_the_life_of_rejected_events(own_service: Service) -> None:
     assert {event["userId"] for event in events} == {"user-1", "user-2"}
     assert {event["view"]["contentType"] for event in events} == {"post"}
     total = as_json(own_service, "ingest", "stats")["total"]
-    assert total == {"received": 5, "stored": 2, "duplicates": 0, "rejected": 3, "spooled": 0}
+    assert total == {"received": 5, "stored": 2, "duplicates": 0, "rejected": 3, "spooled": 0, "set_aside": 0}
     assert "user-1" not in own_service.output()
 
     assert "3 rows" in analytics(own_service, "rejected", "purge", "--all", exit_code=1, typed="n\n")
     assert "2 rows (2 events" in analytics(own_service, "rejected", "purge", "--replayed", "yes", "--yes")
     assert as_json(own_service, "rejected", "list")["rejectedEvents"][0]["eventType"] == "nonsense"
+    entries = [json.loads(line) for line in analytics(own_service, "audit", "--json").splitlines()]
+    ours = [entry for entry in entries if entry["action"].startswith("rejected ")]
+    assert [(entry["action"], entry["rows"]) for entry in ours] == [
+        ("rejected purge", 2),
+        ("rejected replay", 0),
+        ("rejected replay", 2),
+    ]
+    assert {entry["actor"].rpartition(":")[0] for entry in ours} == {"127.0.0.1"}
+    assert ours[0]["details"]["arguments"] == {"filter": {"replay_state": "REPLAY_STATE_REPLAYED"}}
+    assert "rejected purge" in analytics(own_service, "audit")
 
 
 @pytest.mark.parametrize(

@@ -212,10 +212,11 @@ def judge_stats(hours: Sequence[Mapping[str, Any]], truth: Truth) -> list[str]:
     problems = [
         f"an hour does not add up: {hour}"
         for hour in hours
-        if hour["received"] != hour["stored"] + hour["duplicates"] + hour["rejected"] + hour["spooled"]
+        if hour["received"]
+        != hour["stored"] + hour["duplicates"] + hour["rejected"] + hour["spooled"] + hour["set_aside"]
     ]
-    found = {name: sum(hour[name] for hour in hours) for name in (*LEDGER_COLUMNS, "spooled")}
-    expected = {name: truth.ledger_total[name] for name in LEDGER_COLUMNS} | {"spooled": 0}
+    found = {name: sum(hour[name] for hour in hours) for name in (*LEDGER_COLUMNS, "spooled", "set_aside")}
+    expected = {name: truth.ledger_total[name] for name in LEDGER_COLUMNS} | {"spooled": 0, "set_aside": 0}
     if found != expected:
         problems.append(f"ingest stats says {found}, the database {expected}")
     return problems

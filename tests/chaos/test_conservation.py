@@ -153,8 +153,8 @@ def test_events_of_a_number_are_the_same_every_time() -> None:
 
 
 def test_hours_have_to_add_up() -> None:
-    """What was received was stored, duplicate, rejected or spooled, in each hour and in the database."""
-    hour = {"received": 3, "stored": 3, "duplicates": 0, "rejected": 0, "spooled": 0}
+    """What was received was stored, duplicate, rejected, spooled or set aside, in each hour and in the database."""
+    hour = {"received": 3, "stored": 3, "duplicates": 0, "rejected": 0, "spooled": 0, "set_aside": 0}
     truth = Truth(ledger={NOON: Counter(stored=3)})
     assert judge_stats([hour], truth) == []
     assert len(judge_stats([{**hour, "received": 4}], truth)) == 1

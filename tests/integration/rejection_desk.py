@@ -29,6 +29,8 @@ NOW = datetime(2026, 3, 10, 15, 30, tzinfo=UTC)
 EARLIER = NOW - timedelta(hours=3)
 """When the events were received first."""
 TIMEOUT_S = 20.0
+CALLER = "127.0.0.1:40112"
+"""Who replays and purges."""
 STORED = ReplayStatus.REPLAY_STATUS_STORED
 DUPLICATE = ReplayStatus.REPLAY_STATUS_DUPLICATE
 FAILED = ReplayStatus.REPLAY_STATUS_FAILED
@@ -76,7 +78,7 @@ class Desk:
     async def replay(self, *ids: str, patch: Any = (), **options: Any) -> ReplayRejectedEventsResponse:
         """Replay by ids."""
         request = ReplayRejectedEventsRequest(rejection_ids=ids, patch=patch, **options)
-        return await self.replayer().replay(request, timeout_s=TIMEOUT_S)
+        return await self.replayer().replay(request, caller=CALLER, timeout_s=TIMEOUT_S)
 
     async def counts(self) -> tuple[int, int, int]:
         """Sum stored, duplicates and rejected of the ledger."""

@@ -2,6 +2,9 @@
 
 import asyncio
 import json
+import os
+import pwd
+import socket
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -140,6 +143,21 @@ def test_what_makes_no_sense_is_refused_before_anything_runs(arguments: tuple[st
     """With exit code 2, and the reason."""
     assert told in run("jobs", "run", *arguments, code=2).stderr
     assert run("audit", "--json").stdout == ""
+
+
+@pytest.mark.finding(31)
+@pytest.mark.usefixtures("stored")
+def test_a_run_by_hand_says_who_ran_it_and_with_which_arguments(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the user's name in the system, also where the environment has none."""
+    monkeypatch.delenv("USER", raising=False)
+    run("jobs", "run", "verify", "--from", "2026-03-10", "--dry-run")
+    (entry,) = map(json.loads, run("audit", "--json").stdout.splitlines())
+    assert entry["actor"] == f"{pwd.getpwuid(os.getuid()).pw_name}@{socket.gethostname()}"
+    assert entry["details"]["pid"] == os.getpid()
+    assert entry["details"]["arguments"] == {"from": "2026-03-10T00:00:00Z", "dry_run": True}
+    listed = run("audit").stdout
+    assert entry["actor"] in listed
+    assert "from=2026-03-10" in listed
 
 
 @pytest.mark.usefixtures("stored")

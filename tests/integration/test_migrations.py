@@ -10,10 +10,19 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from storage.errors import DatabaseTooNewError, MigrationFailedError, StorageRefusedError, StorageUnavailableError
-from storage.migrate import LOCK_KEY, Migration, current, head, migrate
+from storage.errors import (
+    DatabaseTooNewError,
+    ForeignTablesError,
+    MigrationFailedError,
+    StorageRefusedError,
+    StorageUnavailableError,
+)
+from storage.migrate import LOCK_KEY, VERSION_TABLE, Migration, current, head, migrate
 from storage.schema import metadata
 from tests.conftest import database_url_in
+
+POSTGRES_SCALE_FACTOR, POSTGRES_THRESHOLD = 0.2, 50
+"""What autovacuum goes by for tables without settings of their own."""
 
 
 async def fetch(url: str, query: str) -> list[asyncpg.Record]:
@@ -36,6 +45,7 @@ async def differences(url: str) -> list[object]:
         context = MigrationContext.configure(
             connection,
             opts={
+                "version_table": VERSION_TABLE,
                 "compare_server_default": True,
                 "include_name": lambda name, kind, _parents: kind != "table" or name not in children,
             },
@@ -119,7 +129,7 @@ async def test_a_migrated_database_needs_no_lock(database_url: str) -> None:
 
 async def test_a_newer_database_is_refused_untouched(database_url: str) -> None:
     """A revision that this program does not know is named, and stays as it is."""
-    await fetch(database_url, "UPDATE alembic_version SET version_num = '9999'")
+    await fetch(database_url, "UPDATE analytics_schema_version SET version_num = '9999'")
     with pytest.raises(DatabaseTooNewError, match=f"9999.*{head()}"):
         await migrate(database_url)
     assert await current(database_url) == "9999"
@@ -127,13 +137,58 @@ async def test_a_newer_database_is_refused_untouched(database_url: str) -> None:
 
 async def test_a_failing_revision_leaves_nothing_behind(empty_database_url: str) -> None:
     """A revision that fails half-way is rolled back whole, its lock freed, and can be tried again."""
-    await fetch(empty_database_url, "CREATE TABLE analytics_event_keys (mine int)")
-    with pytest.raises(MigrationFailedError, match='"analytics_event_keys" already exists'):
+    await fetch(empty_database_url, "CREATE SEQUENCE ix_analytics_events_actor_id_timestamp")
+    with pytest.raises(MigrationFailedError, match='"ix_analytics_events_actor_id_timestamp" already exists'):
         await migrate(empty_database_url)
-    tables = await fetch(empty_database_url, "SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
-    assert "analytics_events" not in {row["tablename"] for row in tables}
-    await fetch(empty_database_url, "DROP TABLE analytics_event_keys")
+    assert "analytics_events" not in await tables(empty_database_url)
+    await fetch(empty_database_url, "DROP SEQUENCE ix_analytics_events_actor_id_timestamp")
     assert (await migrate(empty_database_url)).after == head()
+
+
+async def tables(url: str) -> set[str]:
+    """Name the tables of a database."""
+    rows = await fetch(url, "SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+    return {row["tablename"] for row in rows}
+
+
+@pytest.mark.finding(26)
+async def test_another_programs_alembic_version_is_left_alone(empty_database_url: str) -> None:
+    """It uses Alembic too, and has migrated the same database to a revision of its own."""
+    await fetch(empty_database_url, "CREATE TABLE alembic_version (version_num varchar(32) PRIMARY KEY)")
+    await fetch(empty_database_url, "INSERT INTO alembic_version VALUES ('ae1027a6acf')")
+    assert await migrate(empty_database_url) == Migration(None, head())
+    assert await migrate(empty_database_url) == Migration(head(), head())
+    assert [row[0] for row in await fetch(empty_database_url, "SELECT * FROM alembic_version")] == ["ae1027a6acf"]
+    assert [row[0] for row in await fetch(empty_database_url, "SELECT * FROM analytics_schema_version")] == [head()]
+
+
+@pytest.mark.finding(26)
+async def test_every_table_has_a_name_of_ours(database_url: str) -> None:
+    """So that they meet those of no other program in the same database."""
+    assert {name for name in await tables(database_url) if not name.startswith("analytics_")} == set()
+
+
+@pytest.mark.finding(26)
+async def test_tables_of_our_names_that_are_not_ours_are_named(empty_database_url: str) -> None:
+    """Nothing is written, and the message says what to do."""
+    await fetch(empty_database_url, "CREATE TABLE analytics_events (mine int)")
+    await fetch(empty_database_url, "CREATE TABLE analytics_event_keys (mine int)")
+    before = await tables(empty_database_url)
+    with pytest.raises(ForeignTablesError, match=r"\(analytics_event_keys, analytics_events\).*use another database"):
+        await migrate(empty_database_url)
+    assert await tables(empty_database_url) == before
+
+
+@pytest.mark.finding(8)
+async def test_the_keys_of_a_night_are_vacuumed_before_the_next(database_url: str) -> None:
+    """Retention deletes a ninetieth of them; by their table's settings autovacuum is due then."""
+    found = await fetch(database_url, "SELECT reloptions FROM pg_class WHERE oid = 'analytics_event_keys'::regclass")
+    settings = dict(option.split("=") for option in found[0]["reloptions"] or ())
+    share = float(settings.get("autovacuum_vacuum_scale_factor", POSTGRES_SCALE_FACTOR))
+    least = int(settings.get("autovacuum_vacuum_threshold", POSTGRES_THRESHOLD))
+    for events_a_day in (20_000, 500_000, 10_000_000):
+        # As Postgres's documentation reckons when autovacuum is due: 90 days are kept, one more was just deleted.
+        assert events_a_day > least + share * 90 * events_a_day
 
 
 async def test_a_role_without_rights_is_refused(empty_database_url: str) -> None:

@@ -1,14 +1,15 @@
-"""Days that two writers lack at once: both write, one of them makes the day."""
+"""Days that are missing: two writers lack one at once, or several vanish during a write."""
 
 import asyncio
 from collections.abc import Sequence
+from datetime import timedelta
 
 import asyncpg
 import pytest
 
-from storage.batch import EVENT_ID, WriteOutcome
+from storage.batch import EVENT_ID, TIMESTAMP, WriteOutcome
 from storage.database import Connection, Database
-from storage.partitions import LOCK_KEY
+from storage.partitions import LOCK_KEY, Partitions, partition_name
 from tests.rows import NOON, make_batch, make_row, make_store
 
 WRITERS = 2
@@ -77,3 +78,28 @@ async def test_writers_that_lack_the_same_day_at_once_both_store_their_batch(
         "SELECT inhrelid::regclass::text AS name FROM pg_inherits WHERE inhparent = 'analytics_events'::regclass"
     )
     assert [row["name"] for row in partitions] == ["analytics_events_20260310"]
+
+
+@pytest.mark.finding(1)
+async def test_days_that_vanish_while_a_batch_is_stored_are_no_fault_of_its_rows(
+    database: Database, sql: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many of them: what is missing or closed passes, and no row is rejected for it."""
+    rows = [make_row(timestamp=NOON + timedelta(days=day)) for day in range(4)]
+    partitions = Partitions(database)
+    await partitions.ensure({row[TIMESTAMP].date() for row in rows})
+    vanishing = [partition_name(row[TIMESTAMP].date()) for row in rows]
+    refresh = Partitions.refresh
+
+    async def look_and_lose_another(self: Partitions) -> None:
+        await refresh(self)
+        if vanishing:
+            await sql.execute(f"DROP TABLE {vanishing.pop()}")
+
+    monkeypatch.setattr(Partitions, "refresh", look_and_lose_another)
+    await sql.execute(f"DROP TABLE {vanishing.pop()}")
+    store = make_store(database, partitions)
+    assert await store.store(make_batch(rows)) == [WriteOutcome.STORED] * 4
+    await store.close()
+    assert vanishing == []
+    assert await sql.fetchval("SELECT count(*) FROM analytics_rejected_events") == 0

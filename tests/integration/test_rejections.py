@@ -18,12 +18,13 @@ from sociallive.analytics.v1.admin_service_pb2 import (
     GetRejectedEventRequest,
     ListRejectedEventsRequest,
     PurgeRejectedEventsRequest,
+    PurgeRejectedEventsResponse,
     RejectedEventFilter,
     ReplayState,
 )
 from sociallive.analytics.v1.event_pb2 import Event
 from storage.rejections import RejectionFilter
-from tests.integration.rejection_desk import EARLIER, NOW, TIMEOUT_S, Desk, bad, open_desk
+from tests.integration.rejection_desk import CALLER, EARLIER, NOW, TIMEOUT_S, Desk, bad, open_desk
 from tests.rows import make_batch, make_id, make_rejection
 
 
@@ -32,6 +33,13 @@ async def desk(database_url: str) -> AsyncIterator[Desk]:
     """A desk over an empty database."""
     async with open_desk(database_url) as opened:
         yield opened
+
+
+async def purge(
+    desk: Desk, request: PurgeRejectedEventsRequest, *, timeout_s: float = TIMEOUT_S
+) -> PurgeRejectedEventsResponse:
+    """Purge as somebody does."""
+    return await purge_rejected(desk.rejections, request, lambda: NOW, caller=CALLER, timeout_s=timeout_s)
 
 
 async def test_a_page_ends_where_the_next_one_begins_and_counts_are_exact(desk: Desk) -> None:
@@ -126,10 +134,10 @@ async def test_a_purge_deletes_what_it_foresaw(desk: Desk, monkeypatch: pytest.M
     request = PurgeRejectedEventsRequest(all=all_of_them, dry_run=True)
     if not all_of_them:
         request.filter.reason = "EVENT_TOO_OLD"
-    foreseen = await purge_rejected(desk.rejections, request, NOW, timeout_s=TIMEOUT_S)
+    foreseen = await purge(desk, request)
     assert await desk.count("analytics_rejected_events") == 35
     request.dry_run = False
-    purged = await purge_rejected(desk.rejections, request, NOW, timeout_s=TIMEOUT_S)
+    purged = await purge(desk, request)
     assert purged == foreseen
     assert (purged.rows, purged.events) == ((35, 80) if all_of_them else (5, 50))
     assert purged.bytes > purged.rows * 250
@@ -143,7 +151,7 @@ async def test_a_purge_whose_time_is_over_goes_on_with_the_next_call(
     monkeypatch.setattr("server.admin.purge.STEP_ROWS", 10)
     await desk.store.store(make_batch([], [make_rejection() for _ in range(25)]))
     request = PurgeRejectedEventsRequest(all=True)
-    answers = [await purge_rejected(desk.rejections, request, NOW, timeout_s=0) for _ in range(3)]
+    answers = [await purge(desk, request, timeout_s=0) for _ in range(3)]
     assert [(answer.rows, answer.unfinished) for answer in answers] == [(10, True), (10, True), (5, False)]
 
 
@@ -155,7 +163,7 @@ async def test_a_purge_waits_for_nobody(desk: Desk, database_url: str) -> None:
     async with writer.transaction():
         await writer.execute("UPDATE analytics_rejected_events SET event_count = 2 WHERE rejection_id = $1", held[0])
         request = PurgeRejectedEventsRequest(all=True)
-        purged = await asyncio.wait_for(purge_rejected(desk.rejections, request, NOW, timeout_s=TIMEOUT_S), 10)
+        purged = await asyncio.wait_for(purge(desk, request), 10)
     await writer.close()
     assert purged.rows == 1
     assert await desk.count("analytics_rejected_events") == 1
@@ -168,7 +176,7 @@ async def test_a_purge_of_everything_has_to_be_said(desk: Desk, fields: dict[str
     """A filter that names nothing is more likely a mistake."""
     request = json_format.ParseDict(fields, PurgeRejectedEventsRequest())
     with pytest.raises(QuestionError, match="all"):
-        await purge_rejected(desk.rejections, request, NOW, timeout_s=TIMEOUT_S)
+        await purge(desk, request)
 
 
 async def test_the_statements_find_nothing_in_an_empty_quarantine(desk: Desk) -> None:
@@ -177,4 +185,3 @@ async def test_the_statements_find_nothing_in_an_empty_quarantine(desk: Desk) ->
     assert await desk.rejections.newest(only, after=None, limit=5, timeout_s=TIMEOUT_S) == []
     assert await desk.rejections.count_reasons(only, timeout_s=TIMEOUT_S) == []
     assert (await desk.rejections.measure(only, timeout_s=TIMEOUT_S)).rows == 0
-    assert [step async for step in desk.rejections.purge(only, step_rows=10)] == []

@@ -28,6 +28,7 @@ from storage.batch_store import BatchStore
 from storage.errors import StorageUnavailableError
 from storage.rejections import ReplayedMeanwhileError
 from tests.integration.rejection_desk import (
+    CALLER,
     DUPLICATE,
     EARLIER,
     FAILED,
@@ -169,7 +170,7 @@ async def test_after_a_fix_of_the_catalogue_a_replay_stores_what_was_invalid(des
     fixed = replace(catalogue, types={**catalogue.types, "view": replace(view, fields=fields)})
     normalizer = Normalizer(ip_hash_key=b"key", retention_raw_days=90, validator=Validator(fixed))
     request = ReplayRejectedEventsRequest(rejection_ids=ids)
-    answer = await desk.replayer(normalizer).replay(request, timeout_s=TIMEOUT_S)
+    answer = await desk.replayer(normalizer).replay(request, caller=CALLER, timeout_s=TIMEOUT_S)
     assert [result.status for result in answer.results] == [STORED, FAILED]
     assert await desk.sql.fetchval("SELECT event_data->>'contentId' FROM analytics_events") == "post-1"
 
@@ -214,7 +215,7 @@ async def test_a_filter_is_walked_oldest_first_in_bounded_calls(desk: Desk) -> N
     replayer = desk.replayer()
     sizes, statuses = [], []
     while True:
-        answer = await replayer.replay(request, timeout_s=TIMEOUT_S)
+        answer = await replayer.replay(request, caller=CALLER, timeout_s=TIMEOUT_S)
         sizes.append(len(answer.results))
         statuses += [result.status for result in answer.results]
         if not answer.next_page_token:
@@ -223,7 +224,9 @@ async def test_a_filter_is_walked_oldest_first_in_bounded_calls(desk: Desk) -> N
     assert sizes == [3, 3, 3, 1]
     assert sorted(statuses) == [STORED] * 5 + [FAILED] * 5
     request.page_token = ""
-    assert [result.status for result in (await replayer.replay(request, timeout_s=TIMEOUT_S)).results] == [FAILED] * 3
+    assert [
+        result.status for result in (await replayer.replay(request, caller=CALLER, timeout_s=TIMEOUT_S)).results
+    ] == [FAILED] * 3
 
 
 @pytest.mark.parametrize(
@@ -248,7 +251,7 @@ async def test_a_replay_that_makes_no_sense_is_refused(desk: Desk, fields: dict[
     """Before anything is done."""
     request = json_format.ParseDict(fields, ReplayRejectedEventsRequest())
     with pytest.raises(QuestionError):
-        await desk.replayer().replay(request, timeout_s=TIMEOUT_S)
+        await desk.replayer().replay(request, caller=CALLER, timeout_s=TIMEOUT_S)
 
 
 async def test_a_value_that_is_no_json_is_refused(desk: Desk) -> None:
@@ -268,7 +271,9 @@ async def test_rivals_replay_the_same_events_once(desk: Desk) -> None:
         ReplayRejectedEventsRequest(rejection_ids=ids, patch=[MEND, without_id]),
         ReplayRejectedEventsRequest(rejection_ids=list(reversed(ids)), patch=[MEND]),
     ]
-    answers = await asyncio.gather(*(desk.replayer().replay(request, timeout_s=TIMEOUT_S) for request in requests))
+    answers = await asyncio.gather(
+        *(desk.replayer().replay(request, caller=CALLER, timeout_s=TIMEOUT_S) for request in requests)
+    )
     assert sum(answer.stored for answer in answers) == 150
     assert sum(answer.duplicates for answer in answers) == 300
     assert await desk.count("analytics_events") == 150
@@ -384,7 +389,7 @@ async def test_whatever_is_rejected_and_replayed_counts_are_conserved(desk: Desk
             rejected += outcome is WriteOutcome.CONFLICT
         else:
             request = ReplayRejectedEventsRequest(filter=RejectedEventFilter(), patch=changes[action])
-            answer = await replayer.replay(request, timeout_s=TIMEOUT_S)
+            answer = await replayer.replay(request, caller=CALLER, timeout_s=TIMEOUT_S)
             stored, duplicates = stored + answer.stored, duplicates + answer.duplicates
     assert await desk.counts() == (stored, duplicates, rejected)
     assert await desk.count("analytics_events") == stored

@@ -44,6 +44,7 @@ IMPATIENCE_S = (
     (batch_store, "RETRY_DELAY_FIRST_S", 0.005),
     (batch_store, "RETRY_DELAY_MOST_S", 0.02),
     (drainer, "IDLE_POLL_S", 0.01),
+    (drainer, "FAILURE_DELAY_S", 0.01),
 )
 """Outages begin and end within moments here."""
 TABLES = (

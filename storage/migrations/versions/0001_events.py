@@ -1,4 +1,4 @@
-"""Create the partitioned events, the ledger of their ids and the aggregation deltas."""
+"""Create the partitioned events, the ledger of their ids, the aggregation deltas and the check of the secret."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -11,7 +11,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Create the three tables of the write path."""
+    """Create the tables of the write path."""
     instant = sa.DateTime(timezone=True)
     op.create_table(
         "analytics_events",
@@ -40,6 +40,7 @@ def upgrade() -> None:
         sa.Column("received_at", instant, nullable=False),
         sa.Column("fingerprint", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("event_id", name="pk_analytics_event_keys"),
+        postgresql_with={"autovacuum_vacuum_scale_factor": 0.005, "autovacuum_vacuum_threshold": 5000},
     )
     op.create_table(
         "analytics_aggregation_deltas",
@@ -49,6 +50,15 @@ def upgrade() -> None:
         sa.Column("count", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_analytics_aggregation_deltas"),
         postgresql_with={"autovacuum_vacuum_scale_factor": 0, "autovacuum_vacuum_threshold": 5000},
+    )
+    op.create_table(
+        "analytics_service_secret",
+        sa.Column("single", sa.Boolean(), nullable=False),
+        sa.Column("check_value", sa.LargeBinary(), nullable=False),
+        sa.Column("recorded_at", instant, nullable=False),
+        sa.Column("recorded_by", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("single", name="pk_analytics_service_secret"),
+        sa.CheckConstraint("single", name="single"),
     )
 
 

@@ -1,0 +1,97 @@
+"""`analytics ingest aside`: spooled events that the database did not take, to look at and to put back."""
+
+import asyncio
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+import orjson
+
+from runtime.logging import configure_logging
+from runtime.settings import Settings
+from server.cli.main import EXIT_FAILED
+from server.cli.render import count_text, open_console, print_line, print_table
+from storage.batch import COLUMNS, REJECTION_COLUMNS
+from storage.spool import SetAside, list_aside, put_back, read_aside
+
+
+@click.group("aside")
+def command() -> None:
+    """Look at spooled events that the database did not take again and again, and put them back.
+
+    They lie in files in the folder "aside" of the spool, on the machine whose service took them, and count as set aside
+    in `analytics ingest stats`. Reads ANALYTICS_DATA_DIR as the service does; neither service nor database need run.
+    """
+    configure_logging(level="warning", form="console", process="ingest")
+
+
+@command.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print one line of JSON a file.")
+def list_files(*, as_json: bool) -> None:
+    """List what was set aside: its name, when and why, and how many events it holds."""
+    found = list_aside(Settings.from_environment().spool_folder)
+    if as_json:
+        for each in found:
+            described = {
+                "name": each.name,
+                "setAsideAt": each.set_aside_at,
+                "error": each.error,
+                "events": each.events,
+                "path": str(each.path.resolve()),
+            }
+            click.echo(orjson.dumps(described, option=orjson.OPT_UTC_Z))
+        return
+    console = open_console()
+    if not found:
+        print_line(console, "Nothing is set aside.")
+        return
+    rows = [
+        (each.name, f"{each.set_aside_at:%Y-%m-%d %H:%M:%S}", each.error, count_text(each.events)) for each in found
+    ]
+    print_table(console, "", ("Name", "Set aside (UTC)", "Error", "Events"), rows, numbers=frozenset({"Events"}))
+
+
+@command.command("show")
+@click.argument("name")
+def show(name: str) -> None:
+    """Print the events of a file, one line of JSON each, with what is wrong with those that were rejected."""
+    (aside,) = _find(Settings.from_environment().spool_folder, (name,))
+    batch = read_aside(aside)
+    for columns, rows in ((COLUMNS, batch.rows), (REJECTION_COLUMNS, batch.rejections)):
+        for row in rows:
+            event = {column: value for column, value in zip(columns, row, strict=True) if value is not None}
+            click.echo(orjson.dumps(event, default=_text, option=orjson.OPT_UTC_Z))
+
+
+@command.command("put-back")
+@click.argument("names", nargs=-1)
+@click.option("--all", "everything", is_flag=True, help="Put back all that is set aside.")
+def put_files_back(names: Sequence[str], *, everything: bool) -> None:
+    """Put files back into the spool: a service on the same data directory stores their events within seconds.
+
+    Mend first what the error names, or they are set aside again. Putting back twice stores each event once.
+    """
+    if bool(names) == everything:
+        raise click.UsageError("say which by their names, or --all")
+    folder = Settings.from_environment().spool_folder
+    chosen = list_aside(folder) if everything else _find(folder, names)
+    for aside in chosen:
+        asyncio.run(put_back(folder, aside))
+        click.echo(f"{aside.name}: {aside.events} events are in the spool again")
+    if not chosen:
+        click.echo("Nothing is set aside.")
+
+
+def _find(folder: Path, names: Sequence[str]) -> list[SetAside]:
+    known = {each.name: each for each in list_aside(folder)}
+    for name in names:
+        if name not in known:
+            click.echo(f"analytics: nothing is set aside as {name!r} in {folder}; see `ingest aside list`", err=True)
+            sys.exit(EXIT_FAILED)
+    return [known[name] for name in dict.fromkeys(names)]
+
+
+def _text(value: object) -> str:
+    """Write what JSON lacks: the bytes of a rejected event."""
+    return value.decode(errors="backslashreplace") if isinstance(value, bytes) else str(value)

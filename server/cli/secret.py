@@ -1,0 +1,101 @@
+"""`analytics secret`: the secret from which hashes of addresses and other keys are derived."""
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+
+import click
+
+from runtime.logging import configure_logging
+from runtime.person import name_person
+from runtime.settings import Settings
+from server.cli.main import EXIT_FAILED
+from server.database import describe_database, provide_database
+from server.secrets import ServiceSecret, check_secret, load_secret, make_record
+from storage.audit import AuditEntry
+from storage.database import Database
+from storage.secret_record import replace_secret
+
+ACTION = "secret replace"
+
+
+@click.group("secret")
+def command() -> None:
+    """Check or replace the service's secret.
+
+    It is ANALYTICS_IP_HASH_KEY, or the file secret.key in ANALYTICS_DATA_DIR, which the first service generates. All
+    services of a database need the same: keys are derived from it, such as that of the hash that stands for client
+    addresses. Keep a copy with your backups.
+    """
+
+
+@command.command("check")
+def check() -> None:
+    """Tell whether this machine's secret is the one of the database; exits with 2 where it is not.
+
+    Nothing is written or generated.
+    """
+    settings = _read_settings()
+    database_name = describe_database(settings)
+
+    async def run() -> ServiceSecret | None:
+        async with _opened(settings) as database:
+            return await check_secret(settings, database, database_name)
+
+    secret = asyncio.run(run())
+    if secret is None:
+        click.echo(f"No service has set up {database_name} yet: the first one decides which secret is its.")
+    else:
+        click.echo(f"The secret in {secret.place} is the one of {database_name}.")
+
+
+@command.command("replace")
+@click.option("--yes", is_flag=True, help="Do it without asking.")
+def replace(*, yes: bool) -> None:
+    """Go on with this machine's secret, whatever the database was set up with; generates one where there is none.
+
+    Stop every service of the database first, and give all of them the new secret. Addresses that are stored keep their
+    hashes, so the same address counts as two: one before and one after. The audit log tells of it.
+    """
+    settings = _read_settings()
+    database_name = describe_database(settings)
+    if not yes and not click.confirm(f"Replace the secret of {database_name}, with all its services stopped?"):
+        click.echo("Nothing was changed.", err=True)
+        sys.exit(EXIT_FAILED)
+
+    async def run() -> str:
+        started_at = datetime.now(UTC)
+        async with _opened(settings) as database:
+            secret = load_secret(settings)
+            entry = AuditEntry(
+                started_at=started_at,
+                finished_at=datetime.now(UTC),
+                actor=name_person(),
+                action=ACTION,
+                outcome="done",
+                rows=1,
+                details={"pid": os.getpid(), "place": secret.place},
+            )
+            await replace_secret(database, make_record(secret), entry)
+            return secret.place
+
+    click.echo(f"The secret in {asyncio.run(run())} is the one of {database_name} now.")
+
+
+def _read_settings() -> Settings:
+    settings = Settings.from_environment()
+    configure_logging(level="warning", form=settings.log_format, process="secret")
+    return settings
+
+
+@asynccontextmanager
+async def _opened(settings: Settings) -> AsyncIterator[Database]:
+    async with provide_database(settings, asyncio.Event()) as database_url:
+        database = await Database.open(database_url)
+        try:
+            yield database
+        finally:
+            await database.close()
