@@ -57,7 +57,7 @@ def _kind(exc: BaseException) -> dict[str, str]:
     kind = {"type": type(exc).__qualname__}
     if isinstance(exc, AnalyticsError):
         kind["reason"] = exc.reason
-    if isinstance(exc, OSError) and exc.errno in errno.errorcode:
+    if isinstance(exc, OSError) and exc.errno is not None and exc.errno in errno.errorcode:
         kind["errno"] = errno.errorcode[exc.errno]
     # Of asyncpg; what an exception calls so might be anything, and only five letters and digits are a SQLSTATE.
     sqlstate = getattr(exc, "sqlstate", None)

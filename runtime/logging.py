@@ -50,7 +50,7 @@ def configure_logging(*, level: str, form: str, process: str) -> None:
             render,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
-        logger_factory=structlog.WriteLoggerFactory(Outlet(STDERR)),  # type: ignore[arg-type] - it needs write and flush
+        logger_factory=structlog.WriteLoggerFactory(Outlet(STDERR)),  # type: ignore[arg-type]
         cache_logger_on_first_use=True,
     )
     structlog.contextvars.bind_contextvars(process=process)

@@ -30,6 +30,8 @@ PREFIX = "ANALYTICS_"
 FOR_TESTS = "ANALYTICS_TEST_"
 OF_COMMANDS = frozenset({"ANALYTICS_ADDRESS"})
 """What single commands read, as their --help says."""
+LEAST_LIKENESS = 0.7
+"""Of difflib's ratio: a letter or two amiss in a name, not another name."""
 _OF_KUBERNETES = re.compile(
     r"ANALYTICS(_\w+)?_SERVICE_(HOST|PORT\w*)|ANALYTICS(_\w+)?_PORT_\d+_(TCP|UDP|SCTP)\w*|ANALYTICS_PORT"
 )
@@ -199,11 +201,12 @@ def variable_of(name: str) -> str:
 
 def _unknown(given: Mapping[str, str]) -> list[str]:
     """Say which variables look like ours and are not, and what was probably meant."""
-    known = [str(one.metadata["variable"]) for one in fields(Settings)]
+    known = {str(one.metadata["variable"]) for one in fields(Settings)} | OF_COMMANDS
+    bare = {name.removeprefix(PREFIX): name for name in sorted(known)}
     problems = []
     for name in sorted(given):
         is_ours = name.startswith(PREFIX) and not name.startswith(FOR_TESTS) and not _OF_KUBERNETES.fullmatch(name)
-        if is_ours and name not in known and name not in OF_COMMANDS:
-            near = get_close_matches(name, known, n=1) or get_close_matches(name.removeprefix(PREFIX), known, n=1)
-            problems.append(f"{name} is not a setting; " + (f"did you mean {near[0]}?" if near else "unset it"))
+        if is_ours and name not in known:
+            near = get_close_matches(name.removeprefix(PREFIX), bare, n=1, cutoff=LEAST_LIKENESS)
+            problems.append(f"{name} is not a setting; " + (f"did you mean {bare[near[0]]}?" if near else "unset it"))
     return problems

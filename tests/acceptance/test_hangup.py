@@ -35,10 +35,12 @@ JOBS = "server\0jobs"
 PIPE_BYTES = 65_536
 
 
-def complete_service(data_dir: Path, **environment: str) -> Service:
+def complete_service(data_dir: Path, *, log_level: str = "info") -> Service:
     """Name a service with its gateway on a port of its own, two workers, and every part."""
     need_envoy()
-    return Service(data_dir, ANALYTICS_GATEWAY="auto", PORT=str(free_port()), ANALYTICS_WORKERS="2", **environment)
+    return Service(
+        data_dir, ANALYTICS_GATEWAY="auto", PORT=str(free_port()), ANALYTICS_WORKERS="2", ANALYTICS_LOG_LEVEL=log_level
+    )
 
 
 def expect_serving(service: Service) -> None:
@@ -130,7 +132,7 @@ def test_killed_processes_leave_nothing(made_data_dir: Path, roles: Sequence[str
 @pytest.mark.parametrize("ending", ["SIGTERM", "SIGKILL"])
 def test_a_log_without_a_reader_fails_nothing(made_data_dir: Path, ending: str) -> None:
     """As below `| head`: events, reports, errors and REST are answered, and shutdown is as orderly as ever."""
-    service = complete_service(made_data_dir, ANALYTICS_LOG_LEVEL="debug")
+    service = complete_service(made_data_dir, log_level="debug")
     with piped(service) as reader:
         os.close(reader)
         for _ in range(3):
@@ -155,7 +157,7 @@ def test_a_log_without_a_reader_fails_nothing(made_data_dir: Path, ending: str) 
 @pytest.mark.finding(19)
 def test_a_log_that_nobody_reads_blocks_nothing(made_data_dir: Path) -> None:
     """As below a pager: the pipe is full, lines are lost, and the service goes on."""
-    service = complete_service(made_data_dir, ANALYTICS_LOG_LEVEL="debug")
+    service = complete_service(made_data_dir, log_level="debug")
     with piped(service) as reader:
         for _ in range(PIPE_BYTES // 100):
             service.stub.Track(track(), timeout=5)

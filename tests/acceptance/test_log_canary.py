@@ -10,7 +10,7 @@ from pathlib import Path
 import asyncpg
 import grpc
 import pytest
-from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
 from sociallive.analytics.v1.event_list_pb2 import ListEventsRequest
@@ -43,14 +43,14 @@ QUOTES_VALUES = """
 BREAKS_STATEMENTS = "ALTER TABLE analytics_events RENAME COLUMN user_agent TO gone"
 
 
-def marked_everywhere(descriptor: Descriptor = Event.DESCRIPTOR, number: int = 0) -> Iterator[Event]:
+def marked_everywhere() -> Iterator[Event]:
     """Make an event of each type in which every text is the canary, also where another form is due."""
-    for payload in descriptor.oneofs_by_name["payload"].fields:
-        event = Event(ip_address=ADDRESS, sequence=number)
+    for payload in Event.DESCRIPTOR.oneofs_by_name["payload"].fields:
+        event = Event(ip_address=ADDRESS)
         _mark(event, skip="payload")
         _mark(getattr(event, payload.name))
         yield event
-    for name in descriptor.oneofs_by_name["payload"].fields:
+    for name in Event.DESCRIPTOR.oneofs_by_name["payload"].fields:
         event = Event(event_type=name.name, user_id=CANARY)
         event.data.update({CANARY: CANARY, "contentId": CANARY, "amount": CANARY})
         yield event

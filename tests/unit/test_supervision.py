@@ -90,7 +90,7 @@ async def test_a_child_that_cannot_be_started_is_tried_again(number: int, monkey
         nonlocal refused
         refused += 1
         if refused <= 2:
-            process._child_created = False  # type: ignore[attr-defined] - what __del__ asks
+            process._child_created = False  # type: ignore[attr-defined]
             raise OSError(number, os.strerror(number))
         start(process, *args, **named)  # type: ignore[call-overload]
 
