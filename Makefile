@@ -30,9 +30,13 @@ $(VENV)/bin/python:
 		{ echo "This project needs Python 3.11 or newer; say which with: make PYTHON=python3.12 ..."; exit 1; }
 	@$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.runtime: requirements.lock pyproject.toml | $(VENV)/bin/python
+# Apart from the project itself, so that an image has a layer for it that an edit of the source leaves alone.
+$(VENV)/.packages: requirements.lock | $(VENV)/bin/python
 	@echo "==> installing what the service needs"
 	@$(PIP) -r requirements.lock
+	@touch $@
+
+$(VENV)/.runtime: $(VENV)/.packages pyproject.toml
 	@$(PROJECT)
 	@touch $@
 
@@ -41,7 +45,7 @@ $(VENV)/.dev: requirements-dev.lock pyproject.toml | $(VENV)/bin/python
 	@sed -n '/^uv==/,/[^\\]$$/p' requirements-dev.lock | $(PIP) -r /dev/stdin
 	@$(UV) -r requirements-dev.lock || $(PIP) -r requirements-dev.lock
 	@$(PROJECT)
-	@touch $@ $(VENV)/.runtime
+	@touch $(VENV)/.packages $(VENV)/.runtime $@
 
 up: $(VENV)/.runtime ## Set everything up and run the service
 	@exec $(BIN)/analytics up

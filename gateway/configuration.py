@@ -14,6 +14,7 @@ from gateway.replies import local_replies
 from gateway.rest import SERVICES, descriptor_set
 from gateway.routes import build_routes
 from runtime.settings import Settings
+from runtime.variables import UNIX
 
 MAX_CONNECTIONS = 20_000
 """Idle ones cost some 10 KB each; more callers than these come through a balancer."""
@@ -40,7 +41,7 @@ class Place:
 
 
 def render(settings: Settings, place: Place, upstreams: tuple[str, ...]) -> str:
-    """Write the configuration of an Envoy in front of `upstreams`, each HOST:PORT, as YAML."""
+    """Write the configuration of an Envoy in front of `upstreams`, each HOST:PORT or unix:PATH, as YAML."""
     origins = [_origin(text) for text in settings.cors_origins]
     several = len(upstreams) > 1
     values: dict[str, Any] = {
@@ -62,6 +63,8 @@ def render(settings: Settings, place: Place, upstreams: tuple[str, ...]) -> str:
             openapi=_text("openapi.json"), origins=origins, with_reflection=_is_loopback(place.host)
         ),
         "upstreams": [_endpoint(text) for text in upstreams],
+        # Names may stand for other addresses later; sockets stay where they are, and Envoy resolves none.
+        "discovery": "STATIC" if upstreams[0].startswith(UNIX) else "STRICT_DNS",
         "health_checks": [_health_check()] if several else [],
         "outlier_detection": _outlier_detection() if several else {},
     }
@@ -85,11 +88,12 @@ def _origin(text: str) -> dict[str, Any]:
 
 def _endpoint(text: str) -> dict[str, Any]:
     host, _, port = text.rpartition(":")
-    return {
-        "endpoint": {
-            "address": {"socket_address": {"address": host.strip("[]"), "port_value": int(port)}},
-        }
-    }
+    address = (
+        {"pipe": {"path": text.removeprefix(UNIX)}}
+        if text.startswith(UNIX)
+        else {"socket_address": {"address": host.strip("[]"), "port_value": int(port)}}
+    )
+    return {"endpoint": {"address": address}}
 
 
 def _health_check() -> dict[str, Any]:

@@ -6,7 +6,7 @@ import re
 import signal
 import socket
 import subprocess
-import tempfile
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
@@ -17,7 +17,8 @@ from gateway.configuration import Place, render
 from gateway.envoy_process import ask_admin, find_envoy, server_info, start_envoy
 from runtime.errors import AnalyticsError
 from runtime.settings import Settings
-from runtime.supervision import report_ready, wait_for_event, watch_parent
+from runtime.socket_folder import socket_folder
+from runtime.supervision import wait_for_event
 
 log = structlog.get_logger(__name__)
 
@@ -61,13 +62,16 @@ class Gateway:
         epoch = self._epoch + 1
         configuration = self._folder / f"envoy-{epoch}.yaml"
         configuration.write_text(render(self._settings, self._place(epoch), self._upstreams))
-        process = start_envoy(
-            configuration,
-            base_id=self._base_id,
-            epoch=epoch,
-            threads=self._threads,
-            drain_s=self._settings.drain_s,
-        )
+        try:
+            process = start_envoy(
+                configuration,
+                base_id=self._base_id,
+                epoch=epoch,
+                threads=self._threads,
+                drain_s=self._settings.drain_s,
+            )
+        except OSError as exc:
+            raise GatewayFailedError(f"cannot start Envoy: {exc.strerror}") from exc
         try:
             await self._wait_until_live(process, epoch)
         except BaseException:
@@ -140,9 +144,14 @@ class Gateway:
 
 
 async def run_gateway(
-    settings: Settings, upstreams: tuple[str, ...], *, ready_fd: int | None, threads: int, stop: asyncio.Event
+    settings: Settings,
+    upstreams: tuple[str, ...],
+    *,
+    report_ready: Callable[[], None],
+    threads: int,
+    stop: asyncio.Event,
 ) -> None:
-    """Run the gateway until `stop` is set, or the process that started this one is gone; SIGHUP replaces Envoy.
+    """Run the gateway until `stop` is set; SIGUSR2 replaces Envoy.
 
     Raises:
         EnvoyMissingError: Envoy is not installed.
@@ -151,15 +160,13 @@ async def run_gateway(
     find_envoy()
     settings = replace(settings, port=choose_port(settings.host, settings.port))
     again = asyncio.Event()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, again.set)
-    # In the system's folder: the path of a socket may have no more than some 100 bytes.
-    with tempfile.TemporaryDirectory(prefix="analytics-gateway-") as folder:
-        gateway = Gateway(settings, upstreams, Path(folder), threads=threads)
-        watching = asyncio.create_task(watch_parent(stop)) if ready_fd is not None else None
+    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR2, again.set)
+    with socket_folder() as folder:
+        gateway = Gateway(settings, upstreams, folder, threads=threads)
         try:
             await gateway.start()
             log.info("gateway_serving", address=f"{settings.host}:{settings.port}", upstreams=list(upstreams))
-            report_ready(ready_fd)
+            report_ready()
             while not await wait_for_event(stop, 4 * POLL_S):
                 if gateway.poll() is not None:
                     raise GatewayFailedError(f"Envoy ended with code {gateway.poll()}")
@@ -168,8 +175,6 @@ async def run_gateway(
                     await gateway.replace()
         finally:
             await gateway.stop()
-            if watching is not None:
-                watching.cancel()
     log.info("gateway_stopped")
 
 

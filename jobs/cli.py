@@ -16,7 +16,7 @@ from jobs.schedule import JOBS, Job
 from runtime.logging import configure_logging
 from runtime.person import name_person
 from runtime.settings import Settings, SettingsError
-from runtime.supervision import report_ready, stop_on_signals, watch_parent
+from runtime.supervised import stop_on_signals, supervised
 from runtime.terminal import bytes_text, count_text, open_console, print_line, print_table
 from storage.audit import read_last_runs
 from storage.database import Database
@@ -26,6 +26,8 @@ from storage.ticks import read_ticks
 AnswerT = TypeVar("AnswerT")
 
 EXIT_FAILED = 1
+STOP_S = 2.0
+"""A job's transaction rolls back when it is cut off, and the next run repeats it: there is little to wait for."""
 NEVER = "-"
 NAMED = {job.name: job for job in JOBS}
 
@@ -140,16 +142,13 @@ def run_job(
 async def _keep_running(settings: Settings, database_url: str, ready_fd: int | None) -> None:
     stop = asyncio.Event()
     stop_on_signals(stop)
-    database = await Database.open(database_url)
-    try:
-        async with asyncio.TaskGroup() as tasks:
-            watching = tasks.create_task(watch_parent(stop)) if ready_fd is not None else None
-            report_ready(ready_fd)
+    async with supervised(ready_fd, stop, grace_s=STOP_S) as report_ready:
+        database = await Database.open(database_url)
+        try:
+            report_ready()
             await Runner(database, settings, name=name_runner()).keep_running(JOBS, stop)
-            if watching is not None:
-                watching.cancel()
-    finally:
-        await database.close()
+        finally:
+            await database.close()
 
 
 async def _with_database(settings: Settings, work: Callable[[Database], Awaitable[AnswerT]]) -> AnswerT:

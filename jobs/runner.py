@@ -62,13 +62,7 @@ class Runner:
         self._now = now
 
     async def keep_running(self, jobs: Sequence[Job], stop: asyncio.Event) -> None:
-        """Run the jobs whenever they are due, until `stop` is set. Failures are logged, not raised.
-
-        Raises:
-            SettingsError: a cron line makes no sense.
-        """
-        for job in jobs:
-            job.read_cron(self._settings)
+        """Run the jobs whenever they are due, until `stop` is set. Failures are logged, not raised."""
         async with asyncio.TaskGroup() as tasks:
             running = [tasks.create_task(self._keep(job)) for job in jobs]
             await stop.wait()

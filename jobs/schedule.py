@@ -4,8 +4,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from jobs import aggregate, make_partitions, rebuild, retention, verify
-from jobs.cron import OFF, Cron
 from jobs.order import Order, Outcome
+from runtime.cron import OFF, Cron
 from runtime.settings import Settings
 
 
@@ -18,7 +18,6 @@ class Job:
         run: does it.
         purpose: in words, as a command.
         cron: reads from the settings when it is due, in UTC; None where it only runs when asked to.
-        variable: the environment variable that sets it.
         at_start: whether it also runs whenever the jobs start.
         takes_range: whether it works on a range of event times.
     """
@@ -27,7 +26,6 @@ class Job:
     run: Callable[[Order], Awaitable[Outcome]]
     purpose: str
     cron: Callable[[Settings], str] | None = None
-    variable: str = ""
     at_start: bool = False
     takes_range: bool = False
 
@@ -35,9 +33,9 @@ class Job:
         """Read when the job is due.
 
         Raises:
-            SettingsError: the line makes no sense.
+            ValueError: the line makes no sense; those that the environment sets have been read before.
         """
-        return Cron(OFF if self.cron is None else self.cron(settings), self.variable)
+        return Cron(OFF if self.cron is None else self.cron(settings))
 
 
 JOBS: Sequence[Job] = (
@@ -46,21 +44,18 @@ JOBS: Sequence[Job] = (
         run=aggregate.run,
         purpose="fold new events into the rollups of their hours, days, weeks and months",
         cron=lambda settings: settings.aggregate_cron,
-        variable="ANALYTICS_AGGREGATE_CRON",
     ),
     Job(
         name="retention",
         run=retention.run,
         purpose="let go of what has aged out, and keep its sums",
         cron=lambda settings: settings.retention_cron,
-        variable="ANALYTICS_RETENTION_CRON",
     ),
     Job(
         name="partitions",
         run=make_partitions.run,
         purpose="make the partitions of the coming days",
         cron=lambda settings: settings.partitions_cron,
-        variable="ANALYTICS_PARTITIONS_CRON",
         at_start=True,
     ),
     Job(

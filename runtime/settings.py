@@ -1,30 +1,45 @@
 """Settings: read once from the environment, typed and frozen."""
 
-import math
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from difflib import get_close_matches
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from runtime.errors import AnalyticsError
+from runtime.variables import (
+    choice,
+    cron_line,
+    listed,
+    origin,
+    postgres_url,
+    seconds,
+    secret,
+    upstream_list,
+    whole_number,
+)
 
 MAX_WORKERS = 64
 """More processes than any machine this is meant for has cores; a typo should not start thousands."""
-
 MAX_STORE_BYTES = 1 << 50
-"""More than any disk; a typo should be told as one."""
+"""More than any disk; a typo should be reported as one."""
 
-_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/\s,*]+")
-"""Scheme and host, with a port where it is not the scheme's own, and nothing after it: as browsers send it."""
-
-
-CRON_FIELDS = (5, 6)
+PREFIX = "ANALYTICS_"
+FOR_TESTS = "ANALYTICS_TEST_"
+OF_COMMANDS = frozenset({"ANALYTICS_ADDRESS"})
+"""What single commands read, as their --help says."""
+LEAST_LIKENESS = 0.7
+"""Of difflib's ratio: a letter or two amiss in a name, not another name."""
+_OF_KUBERNETES = re.compile(
+    r"ANALYTICS(_\w+)?_SERVICE_(HOST|PORT\w*)|ANALYTICS(_\w+)?_PORT_\d+_(TCP|UDP|SCTP)\w*|ANALYTICS_PORT"
+)
+"""What Kubernetes tells every container about services named analytics or analytics-something."""
 
 
 class SettingsError(AnalyticsError):
-    """One or more variables of the environment cannot be understood; the message names each."""
+    """One or more variables of the environment cannot be used; the message names each."""
 
     reason: ClassVar[str] = "BAD_SETTINGS"
 
@@ -34,75 +49,95 @@ def spare_cores() -> int:
     return max(1, (os.cpu_count() or 1) - 1)
 
 
+def _set_by(
+    variable: str,
+    parse: Callable[[str], object],
+    default: object = None,
+    *,
+    default_factory: Callable[[], object] | None = None,
+    is_secret: bool = False,
+) -> Any:
+    """Declare a field: the variable that sets it, what reads its text, and what it is where the variable is missing."""
+    how = {"variable": variable, "parse": parse}
+    if default_factory is not None:
+        return field(default_factory=default_factory, metadata=how)
+    return field(default=default, repr=not is_secret, metadata=how)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Everything that can be set, with the variable that sets it.
+    """Everything that can be set.
 
     Example:
         >>> Settings.from_environment({"GRPC_PORT": "0"}).grpc_port
         0
     """
 
-    database_url: str | None = field(default=None, repr=False)
-    """DATABASE_URL: a Postgres of one's own; the embedded one where missing."""
-    data_dir: Path = Path(".analytics")
-    """ANALYTICS_DATA_DIR: the embedded Postgres, the spool and a generated secret."""
-    host: str = "127.0.0.1"
-    """ANALYTICS_HOST: the address to listen on."""
-    port: int = 3006
-    """PORT: the API gateway; 0 picks a free one."""
-    gateway: str = "auto"
-    """ANALYTICS_GATEWAY: whether `analytics up` runs the gateway: auto (where Envoy is installed) or off."""
-    upstreams: tuple[str, ...] = ()
-    """ANALYTICS_UPSTREAMS: HOST:PORT of each server that `analytics gateway` stands before; that of GRPC_PORT where
-    missing."""
-    cors_origins: tuple[str, ...] = ()
-    """ANALYTICS_CORS_ORIGINS: web origins whose pages may call the gateway; "*" for any, none where missing."""
-    trusted_hops: int = 0
-    """ANALYTICS_TRUSTED_HOPS: proxies in front of the gateway whose x-forwarded-for is believed."""
-    grpc_port: int = 50051
-    """GRPC_PORT: the gRPC server; 0 picks a free one."""
-    metrics_port: int = 9464
-    """ANALYTICS_METRICS_PORT: GET /metrics for Prometheus; 0 turns it off."""
-    workers: int = field(default_factory=spare_cores)
-    """ANALYTICS_WORKERS: server processes on the gRPC port."""
-    writers: int = 2
-    """ANALYTICS_WRITERS: concurrent write transactions of one worker."""
-    batch_size: int | None = None
-    """ANALYTICS_BATCH_SIZE: write at once when so many events wait; tuned by the writer where missing."""
-    batch_interval_ms: int | None = None
-    """ANALYTICS_BATCH_INTERVAL: write after so many milliseconds at the latest; tuned by the writer where missing."""
-    retention_raw_days: int = 90
-    """ANALYTICS_RETENTION_RAW_DAYS: age at which raw events go; 0 keeps them."""
-    retention_hourly_days: int = 365
-    """ANALYTICS_RETENTION_HOURLY_DAYS: age at which hour rollups go, not before raw events do; 0 keeps them."""
-    retention_daily_days: int = 1826
-    """ANALYTICS_RETENTION_DAILY_DAYS: age at which day rollups go, not before hours do; 0 keeps them."""
-    aggregate_cron: str = "2-57/5 * * * *"
-    """ANALYTICS_AGGREGATE_CRON: when deltas are folded into rollups, in UTC; "off" for never."""
-    retention_cron: str = "20 3 * * *"
-    """ANALYTICS_RETENTION_CRON: when goes what has aged out."""
-    partitions_cron: str = "7 0 * * *"
-    """ANALYTICS_PARTITIONS_CRON: when the partitions of the coming days are made."""
-    schema_sunset_days: int = 90
-    """ANALYTICS_SCHEMA_SUNSET_DAYS: how long events of a deprecated schema version are taken; 0 takes them for ever."""
-    spool_max_bytes: int = 1024 * 1024 * 1024
-    """ANALYTICS_SPOOL_MAX_BYTES: what events may take up in data_dir while Postgres is away; 0 refuses them instead."""
-    quarantine_max_bytes: int = 256 * 1024 * 1024
-    """ANALYTICS_QUARANTINE_MAX_BYTES: size of the quarantine past which rejected events are counted, not kept."""
-    max_message_bytes: int = 4 * 1024 * 1024
-    """ANALYTICS_MAX_MESSAGE_BYTES: the largest gRPC message taken."""
-    reports_concurrent: int = 2
-    """ANALYTICS_REPORTS_CONCURRENT: how many heavy reports one worker answers at once; half its connections."""
-    ip_hash_key: str | None = field(default=None, repr=False)
-    """ANALYTICS_IP_HASH_KEY: the secret from which the key of address hashes and others are derived; generated into
-    data_dir where missing. Several servers on one database need the same."""
-    drain_s: float = 5.0
-    """ANALYTICS_DRAIN_SECONDS: how long a stopping server lets waiting calls finish."""
-    log_level: str = "info"
-    """ANALYTICS_LOG_LEVEL: debug, info, warning or error."""
-    log_format: str = "auto"
-    """ANALYTICS_LOG_FORMAT: json, console, or auto (console on a terminal)."""
+    database_url: str | None = _set_by("DATABASE_URL", postgres_url, None, is_secret=True)
+    """A Postgres of one's own; the embedded one where missing."""
+    data_dir: Path = _set_by("ANALYTICS_DATA_DIR", Path, Path(".analytics"))  # noqa: RUF009 - a path never changes
+    """The embedded Postgres, the spool and a generated secret."""
+    host: str = _set_by("ANALYTICS_HOST", str, "127.0.0.1")
+    """The address to listen on."""
+    port: int = _set_by("PORT", whole_number(0, 65535), 3006)
+    """The API gateway; 0 picks a free one."""
+    gateway: str = _set_by("ANALYTICS_GATEWAY", choice("auto", "off"), "auto")
+    """Whether `analytics up` runs the gateway: auto (where Envoy is installed) or off."""
+    upstreams: tuple[str, ...] = _set_by("ANALYTICS_UPSTREAMS", upstream_list, ())
+    """HOST:PORT, or unix:PATH, of each server behind `analytics gateway`; that of GRPC_PORT where missing."""
+    cors_origins: tuple[str, ...] = _set_by("ANALYTICS_CORS_ORIGINS", listed(origin), ())
+    """Web origins whose pages may call the gateway; "*" for any, none where missing."""
+    trusted_hops: int = _set_by("ANALYTICS_TRUSTED_HOPS", whole_number(0, 10), 0)
+    """Proxies in front of the gateway whose x-forwarded-for is believed."""
+    grpc_port: int = _set_by("GRPC_PORT", whole_number(0, 65535), 50051)
+    """The gRPC server; 0 picks a free one."""
+    metrics_port: int = _set_by("ANALYTICS_METRICS_PORT", whole_number(0, 65535), 9464)
+    """GET /metrics for Prometheus; 0 turns it off."""
+    workers: int = _set_by("ANALYTICS_WORKERS", whole_number(1, MAX_WORKERS), default_factory=spare_cores)
+    """Server processes on the gRPC port."""
+    writers: int = _set_by("ANALYTICS_WRITERS", whole_number(1, 32), 2)
+    """Concurrent write transactions of one worker."""
+    batch_size: int | None = _set_by("ANALYTICS_BATCH_SIZE", whole_number(1, 100_000), None)
+    """Write at once when so many events wait; tuned by the writer where missing."""
+    batch_interval_ms: int | None = _set_by("ANALYTICS_BATCH_INTERVAL", whole_number(0, 600_000), None)
+    """Write after so many milliseconds at the latest; tuned by the writer where missing."""
+    retention_raw_days: int = _set_by("ANALYTICS_RETENTION_RAW_DAYS", whole_number(0, 36_500), 90)
+    """Age at which raw events go; 0 keeps them."""
+    retention_hourly_days: int = _set_by("ANALYTICS_RETENTION_HOURLY_DAYS", whole_number(0, 36_500), 365)
+    """Age at which hour rollups go; 0 keeps them. At least that of raw events, which it follows where it is not set."""
+    retention_daily_days: int = _set_by("ANALYTICS_RETENTION_DAILY_DAYS", whole_number(0, 36_500), 1826)
+    """Age at which day rollups go; 0 keeps them. At least that of hours, likewise."""
+    aggregate_cron: str = _set_by("ANALYTICS_AGGREGATE_CRON", cron_line, "2-57/5 * * * *")
+    """When deltas are folded into rollups, in UTC; "off" for never."""
+    retention_cron: str = _set_by("ANALYTICS_RETENTION_CRON", cron_line, "20 3 * * *")
+    """When what has aged out is deleted."""
+    partitions_cron: str = _set_by("ANALYTICS_PARTITIONS_CRON", cron_line, "7 0 * * *")
+    """When the partitions of the coming days are made."""
+    schema_sunset_days: int = _set_by("ANALYTICS_SCHEMA_SUNSET_DAYS", whole_number(0, 36_500), 90)
+    """How long events of a deprecated schema version are taken; 0 takes them whatever their age."""
+    spool_max_bytes: int = _set_by("ANALYTICS_SPOOL_MAX_BYTES", whole_number(0, MAX_STORE_BYTES), 1024 * 1024 * 1024)
+    """What events may take up in data_dir while Postgres is away; 0 refuses them instead."""
+    quarantine_max_bytes: int = _set_by(
+        "ANALYTICS_QUARANTINE_MAX_BYTES", whole_number(0, MAX_STORE_BYTES), 256 * 1024 * 1024
+    )
+    """Size of the quarantine past which rejected events are counted, not kept."""
+    max_message_bytes: int = _set_by(
+        "ANALYTICS_MAX_MESSAGE_BYTES", whole_number(1024, 64 * 1024 * 1024), 4 * 1024 * 1024
+    )
+    """The largest gRPC message taken."""
+    reports_concurrent: int = _set_by("ANALYTICS_REPORTS_CONCURRENT", whole_number(1, 64), 2)
+    """How many heavy reports one worker answers at once; half its connections."""
+    ip_hash_key: str | None = _set_by("ANALYTICS_IP_HASH_KEY", secret(16), None, is_secret=True)
+    """The secret from which the key of address hashes and others are derived; generated into data_dir where missing.
+    Several servers on one database need the same."""
+    drain_s: float = _set_by("ANALYTICS_DRAIN_SECONDS", seconds(0, 600), 5.0)
+    """How long a stopping server lets waiting calls finish."""
+    hang_s: float = _set_by("ANALYTICS_HANG_SECONDS", seconds(2, 3600), 20.0)
+    """How long a worker or the gateway may show no sign of life before it is killed and started again."""
+    log_level: str = _set_by("ANALYTICS_LOG_LEVEL", choice("debug", "info", "warning", "error"), "info")
+    """The least severe lines that are logged."""
+    log_format: str = _set_by("ANALYTICS_LOG_FORMAT", choice("auto", "json", "console"), "auto")
+    """How lines look; auto is console on a terminal and JSON elsewhere."""
 
     @property
     def spool_folder(self) -> Path:
@@ -114,126 +149,64 @@ class Settings:
         """Read all settings from `environ`; empty variables count as missing.
 
         Raises:
-            SettingsError: a variable's value is of no use; the message lists every such variable.
+            SettingsError: variables that are unknown, cannot be understood, or contradict each other; the message lists
+                all of them.
         """
-        problems: list[str] = []
-        values: dict[str, object] = {}
-
-        def read(name: str, variable: str, parse: Callable[[str], object]) -> None:
-            text = environ.get(variable, "").strip()
-            if not text:
-                return
+        given = {name: text.strip() for name, text in environ.items() if text.strip()}
+        problems = _unknown(given)
+        values: dict[str, Any] = {}
+        for one in fields(cls):
+            variable = one.metadata["variable"]
+            if variable not in given:
+                continue
             try:
-                values[name] = parse(text)
+                values[one.name] = one.metadata["parse"](given[variable])
             except ValueError as exc:
                 problems.append(f"{variable} {exc}")
-
-        read("database_url", "DATABASE_URL", _postgres_url)
-        read("data_dir", "ANALYTICS_DATA_DIR", Path)
-        read("host", "ANALYTICS_HOST", str)
-        read("port", "PORT", _integer(0, 65535))
-        read("gateway", "ANALYTICS_GATEWAY", _choice("auto", "off"))
-        read("upstreams", "ANALYTICS_UPSTREAMS", _list(_host_and_port))
-        read("cors_origins", "ANALYTICS_CORS_ORIGINS", _list(_origin))
-        read("trusted_hops", "ANALYTICS_TRUSTED_HOPS", _integer(0, 10))
-        read("grpc_port", "GRPC_PORT", _integer(0, 65535))
-        read("metrics_port", "ANALYTICS_METRICS_PORT", _integer(0, 65535))
-        read("workers", "ANALYTICS_WORKERS", _integer(1, MAX_WORKERS))
-        read("writers", "ANALYTICS_WRITERS", _integer(1, 32))
-        read("batch_size", "ANALYTICS_BATCH_SIZE", _integer(1, 100_000))
-        read("batch_interval_ms", "ANALYTICS_BATCH_INTERVAL", _integer(0, 600_000))
-        read("retention_raw_days", "ANALYTICS_RETENTION_RAW_DAYS", _integer(0, 36_500))
-        read("retention_hourly_days", "ANALYTICS_RETENTION_HOURLY_DAYS", _integer(0, 36_500))
-        read("retention_daily_days", "ANALYTICS_RETENTION_DAILY_DAYS", _integer(0, 36_500))
-        read("aggregate_cron", "ANALYTICS_AGGREGATE_CRON", _cron)
-        read("retention_cron", "ANALYTICS_RETENTION_CRON", _cron)
-        read("partitions_cron", "ANALYTICS_PARTITIONS_CRON", _cron)
-        read("schema_sunset_days", "ANALYTICS_SCHEMA_SUNSET_DAYS", _integer(0, 36_500))
-        read("spool_max_bytes", "ANALYTICS_SPOOL_MAX_BYTES", _integer(0, MAX_STORE_BYTES))
-        read("quarantine_max_bytes", "ANALYTICS_QUARANTINE_MAX_BYTES", _integer(0, MAX_STORE_BYTES))
-        read("max_message_bytes", "ANALYTICS_MAX_MESSAGE_BYTES", _integer(1024, 64 * 1024 * 1024))
-        read("reports_concurrent", "ANALYTICS_REPORTS_CONCURRENT", _integer(1, 64))
-        read("ip_hash_key", "ANALYTICS_IP_HASH_KEY", _secret(16))
-        read("drain_s", "ANALYTICS_DRAIN_SECONDS", _seconds(0, 600))
-        read("log_level", "ANALYTICS_LOG_LEVEL", _choice("debug", "info", "warning", "error"))
-        read("log_format", "ANALYTICS_LOG_FORMAT", _choice("auto", "json", "console"))
+        settings = cls(**values)
+        for finer, coarser in (
+            ("retention_raw_days", "retention_hourly_days"),
+            ("retention_hourly_days", "retention_daily_days"),
+        ):
+            problem = settings._settle_retention(finer, coarser, is_given=coarser in values)
+            problems += [problem] if problem else []
         if problems:
             raise SettingsError("cannot use these variables: " + "; ".join(problems))
-        return cls(**values)  # type: ignore[arg-type]
+        return settings
+
+    def _settle_retention(self, finer: str, coarser: str, *, is_given: bool) -> str:
+        """Keep what is coarser at least as long as what it was made of; return what is wrong where it is not to be."""
+        finer_days, coarser_days = getattr(self, finer), getattr(self, coarser)
+        if not coarser_days or (finer_days and finer_days <= coarser_days):
+            return ""
+        if not is_given:
+            object.__setattr__(self, coarser, finer_days)
+            return ""
+        least = f"{finer_days} or more" if finer_days else "0"
+        return (
+            f"{variable_of(coarser)} must be {least}, or unset, not {coarser_days}: "
+            f"{variable_of(finer)} keeps finer data {f'{finer_days} days' if finer_days else 'without end'}"
+        )
 
 
-def _integer(low: int, high: int) -> Callable[[str], int]:
-    def parse(text: str) -> int:
-        try:
-            value = int(text)
-        except ValueError:
-            raise ValueError(f"must be a whole number, not {text!r}") from None
-        if not low <= value <= high:
-            raise ValueError(f"must lie in {low}..{high}, not {value}")
-        return value
+def variable_of(name: str) -> str:
+    """Name the variable that sets a field.
 
-    return parse
+    Example:
+        >>> variable_of("drain_s")
+        'ANALYTICS_DRAIN_SECONDS'
+    """
+    return next(str(one.metadata["variable"]) for one in fields(Settings) if one.name == name)
 
 
-def _seconds(low: float, high: float) -> Callable[[str], float]:
-    def parse(text: str) -> float:
-        try:
-            value = float(text)
-        except ValueError:
-            value = math.nan
-        if not low <= value <= high:
-            raise ValueError(f"must be a number of seconds in {low}..{high}, not {text!r}")
-        return value
-
-    return parse
-
-
-def _choice(*allowed: str) -> Callable[[str], str]:
-    def parse(text: str) -> str:
-        if text.lower() not in allowed:
-            raise ValueError(f"must be one of {', '.join(allowed)}, not {text!r}")
-        return text.lower()
-
-    return parse
-
-
-def _secret(least: int) -> Callable[[str], str]:
-    def parse(text: str) -> str:
-        if len(text) < least:
-            raise ValueError(f"must have at least {least} characters")
-        return text
-
-    return parse
-
-
-def _cron(text: str) -> str:
-    fields = text.lower().split()
-    if fields != ["off"] and len(fields) not in CRON_FIELDS:
-        raise ValueError(f'must be five cron fields, six with seconds in front, or "off", not {text!r}')
-    return " ".join(fields)
-
-
-def _list(parse_one: Callable[[str], str]) -> Callable[[str], tuple[str, ...]]:
-    def parse(text: str) -> tuple[str, ...]:
-        return tuple(parse_one(part.strip()) for part in text.split(",") if part.strip())
-
-    return parse
-
-
-def _host_and_port(text: str) -> str:
-    host, _, port = text.rpartition(":")
-    if not host or not port.isdecimal() or not 0 < int(port) < 1 << 16:
-        raise ValueError(f"must be HOST:PORT, separated by commas, not {text!r}")
-    return text
-
-
-def _origin(text: str) -> str:
-    if text != "*" and not _ORIGIN.fullmatch(text):
-        raise ValueError(f"must be origins such as https://shop.example, separated by commas, or *, not {text!r}")
-    return text
-
-
-def _postgres_url(text: str) -> str:
-    if not text.startswith(("postgresql://", "postgres://")):
-        raise ValueError("must start with postgresql://, as in postgresql://user:password@host:5432/database")
-    return text
+def _unknown(given: Mapping[str, str]) -> list[str]:
+    """Say which variables look like ours and are not, and what was probably meant."""
+    known = {str(one.metadata["variable"]) for one in fields(Settings)} | OF_COMMANDS
+    bare = {name.removeprefix(PREFIX): name for name in sorted(known)}
+    problems = []
+    for name in sorted(given):
+        is_ours = name.startswith(PREFIX) and not name.startswith(FOR_TESTS) and not _OF_KUBERNETES.fullmatch(name)
+        if is_ours and name not in known:
+            near = get_close_matches(name.removeprefix(PREFIX), bare, n=1, cutoff=LEAST_LIKENESS)
+            problems.append(f"{name} is not a setting; " + (f"did you mean {bare[near[0]]}?" if near else "unset it"))
+    return problems

@@ -1,17 +1,20 @@
-"""Supervision: child processes that are started, watched, restarted and stopped as one."""
+"""The side of the supervisor: child processes that are started, watched, restarted and stopped as one."""
 
 import asyncio
+import errno
 import os
 import signal
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, TypeAlias
 
 import structlog
 
 from runtime.errors import AnalyticsError
+from runtime.supervised import READY_BYTE
 
 log = structlog.get_logger(__name__)
 
@@ -22,8 +25,16 @@ STEADY_S = 30.0
 """A child that ran so long has recovered: its backoff starts anew."""
 KILL_MARGIN_S = 1.0
 """What a child gets beyond its own drain time before it is killed."""
-PARENT_POLL_S = 0.5
-READY_BYTE = b"R"
+TICK_S = 0.1
+"""How often a child is looked at."""
+MAX_BEATS = 65_536
+"""Bytes of heartbeats read at once: what a pipe holds."""
+
+Restarts: TypeAlias = Counter[tuple[str, str]]
+"""How often each child was started again, by its name and by why: one of the reasons below."""
+ENDED = "ended"
+HUNG = "hung"
+NOT_STARTED = "not_started"
 
 
 class ChildFailedError(AnalyticsError):
@@ -32,29 +43,33 @@ class ChildFailedError(AnalyticsError):
     reason: ClassVar[str] = "CHILD_FAILED"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Child:
     """A program to keep running.
 
     Attributes:
-        name: its role, for logs.
-        arguments: the command line; the word `{ready_fd}` becomes the file descriptor to write READY_BYTE to.
+        name: its role, for logs and metrics.
+        arguments: the command line; `{ready_fd}` becomes the file descriptor that it writes READY_BYTE and beats to.
         environment: variables beside those of this process.
+        grace_s: how long it may take to stop.
+        silence_s: how long it may go without a beat, once it has had one, before it is killed; None for any time.
     """
 
     name: str
     arguments: Sequence[str]
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    grace_s: float
+    silence_s: float | None = None
 
 
-async def keep_running(child: Child, *, ready: asyncio.Event, stop: asyncio.Event, grace_s: float) -> None:
-    """Run the child until `stop` is set; restart it when it ends by itself.
+async def keep_running(child: Child, *, ready: asyncio.Event, stop: asyncio.Event, restarts: Restarts) -> None:
+    """Run the child until `stop` is set; start it again when it ends by itself, hangs, or cannot be started.
 
     Args:
-        child: what to run. It gets a session of its own, so that Ctrl-C reaches only this process.
+        child: what to run. It gets a session of its own, so that Ctrl-C and a closed terminal reach only this process.
         ready: set when the child first says that it is ready.
-        stop: when set, the child gets SIGTERM, and SIGKILL after `grace_s` plus a margin.
-        grace_s: how long the child may take to stop.
+        stop: when set, the child gets SIGTERM, and SIGKILL after its grace plus a margin.
+        restarts: where to count.
 
     Raises:
         ChildFailedError: it ended before it was ever ready; restarting would hide a fault of the set-up.
@@ -63,33 +78,17 @@ async def keep_running(child: Child, *, ready: asyncio.Event, stop: asyncio.Even
     delay_s = RESTART_DELAY_FIRST_S
     while not stop.is_set():
         started_at = loop.time()
-        process, ready_pipe = _spawn(child)
-        waiting = asyncio.create_task(_wait_ready(ready_pipe, ready))
-        try:
-            code = await _wait_or_stop(process, stop, grace_s)
-        finally:
-            waiting.cancel()
-            await asyncio.gather(waiting, return_exceptions=True)
-            os.close(ready_pipe)
+        why, detail = await _run_once(child, ready, stop)
         if stop.is_set():
             return
-        if not ready.is_set():
-            raise ChildFailedError(f"{child.name} ended with code {code} before it was ready; the log above says why")
+        if why == ENDED and not ready.is_set():
+            raise ChildFailedError(f"{child.name} ended with {detail} before it was ready; the log above says why")
         if loop.time() - started_at > STEADY_S:
             delay_s = RESTART_DELAY_FIRST_S
-        log.warning("child_restarted", child=child.name, code=code, delay_s=delay_s)
+        restarts[child.name, why] += 1
+        log.warning("child_restarted", child=child.name, because=why, detail=detail, delay_s=delay_s)
         await wait_for_event(stop, delay_s)
         delay_s = min(delay_s * 2, RESTART_DELAY_MOST_S)
-
-
-async def watch_parent(stop: asyncio.Event) -> None:
-    """Set `stop` when the process that started this one is gone, so that its death leaves no orphan."""
-    parent = os.getppid()
-    while not stop.is_set():
-        await wait_for_event(stop, PARENT_POLL_S)
-        if os.getppid() != parent:
-            log.warning("parent_gone")
-            stop.set()
 
 
 async def wait_for_event(event: asyncio.Event, timeout_s: float) -> bool:
@@ -102,27 +101,72 @@ async def wait_for_event(event: asyncio.Event, timeout_s: float) -> bool:
     return True
 
 
-def stop_on_signals(stop: asyncio.Event) -> None:
-    """Set `stop` on SIGTERM and SIGINT; a second SIGINT ends the process the hard way."""
-    loop = asyncio.get_running_loop()
-
-    def on_signal(number: signal.Signals) -> None:
-        if stop.is_set() and number == signal.SIGINT:
-            os._exit(128 + number)
-        stop.set()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, on_signal, number)
+def python_module(*arguments: str) -> list[str]:
+    """Build the command line that runs this program again, with the same interpreter."""
+    return [sys.executable, "-m", *arguments]
 
 
-def report_ready(ready_fd: int | None) -> None:
-    """Tell the supervisor, where there is one, that this process serves."""
-    if ready_fd is not None:
-        os.write(ready_fd, READY_BYTE)
-        os.close(ready_fd)
+class _Pulse:
+    """What a child says through its pipe, and for how many looks at it there was nothing."""
+
+    def __init__(self, pipe: int, ready: asyncio.Event) -> None:
+        self._pipe = pipe
+        self._ready = ready
+        self._has_beaten = False
+        self._silent_looks = 0
+
+    def look(self) -> None:
+        """Read what there is."""
+        try:
+            said = os.read(self._pipe, MAX_BEATS)
+        except BlockingIOError:
+            said = b""
+        if READY_BYTE in said:
+            self._ready.set()
+        self._has_beaten |= bool(said)
+        self._silent_looks = 0 if said else self._silent_looks + 1
+
+    def is_silent_for(self, silence_s: float | None) -> bool:
+        """Tell whether the child was silent for so long, as counted by our own looks.
+
+        The clock would not do: while a machine sleeps nobody beats, and nobody looks either.
+        """
+        return silence_s is not None and self._has_beaten and self._silent_looks * TICK_S > silence_s
+
+
+async def _run_once(child: Child, ready: asyncio.Event, stop: asyncio.Event) -> tuple[str, str]:
+    """Run the child until it ends, hangs or is to stop; say why it ended, and a detail for people."""
+    try:
+        process, pipe = _spawn(child)
+    except OSError as exc:
+        # A limit of processes, memory or files, which passes; this program itself is surely there.
+        return NOT_STARTED, errno.errorcode.get(exc.errno or 0, type(exc).__name__)
+    pulse = _Pulse(pipe, ready)
+    try:
+        while process.poll() is None and not stop.is_set():
+            await wait_for_event(stop, TICK_S)
+            pulse.look()
+            if pulse.is_silent_for(child.silence_s):
+                log.error("child_hung", child=child.name, pid=process.pid, silent_s=child.silence_s)
+                process.kill()
+                process.wait()
+                return HUNG, f"no beat for {child.silence_s:g} s"
+        await _end(process, child.grace_s)
+    finally:
+        if process.poll() is None:
+            log.error("child_killed", pid=process.pid)
+            process.kill()
+            process.wait()
+        os.close(pipe)
+    return ENDED, f"code {process.returncode}"
 
 
 def _spawn(child: Child) -> tuple["subprocess.Popen[bytes]", int]:
+    """Start the child.
+
+    Raises:
+        OSError: the system has no process, memory or file descriptor left.
+    """
     ours, theirs = os.pipe()
     try:
         process = subprocess.Popen(  # noqa: S603 - the command line is this program's own
@@ -132,43 +176,19 @@ def _spawn(child: Child) -> tuple["subprocess.Popen[bytes]", int]:
             stdin=subprocess.DEVNULL,
             start_new_session=True,
         )
+    except BaseException:
+        os.close(ours)
+        raise
     finally:
         os.close(theirs)
     os.set_blocking(ours, False)
     return process, ours
 
 
-async def _wait_ready(pipe: int, ready: asyncio.Event) -> None:
-    """Set `ready` when the child writes its byte; a pipe that closes empty says nothing."""
-    loop = asyncio.get_running_loop()
-    readable = asyncio.Event()
-    loop.add_reader(pipe, readable.set)
-    try:
-        await readable.wait()
-        if os.read(pipe, 1) == READY_BYTE:
-            ready.set()
-    finally:
-        loop.remove_reader(pipe)
-
-
-async def _wait_or_stop(process: "subprocess.Popen[bytes]", stop: asyncio.Event, grace_s: float) -> int:
-    """Wait for the child to end, by itself or because of `stop`, and return its exit code."""
-    try:
-        while process.poll() is None and not stop.is_set():
-            await wait_for_event(stop, 0.1)
-        if process.poll() is None:
-            process.send_signal(signal.SIGTERM)
-        deadline = asyncio.get_running_loop().time() + grace_s + KILL_MARGIN_S
-        while process.poll() is None and asyncio.get_running_loop().time() < deadline:  # noqa: ASYNC110 - a process sets no event
-            await asyncio.sleep(0.02)
-    finally:
-        if process.poll() is None:
-            log.error("child_killed", pid=process.pid)
-            process.kill()
-            process.wait()
-    return process.returncode
-
-
-def python_module(*arguments: str) -> list[str]:
-    """Build the command line that runs this program again, with the same interpreter."""
-    return [sys.executable, "-m", *arguments]
+async def _end(process: "subprocess.Popen[bytes]", grace_s: float) -> None:
+    """Ask a child that still runs to end, and wait for it within its grace and a margin."""
+    if process.poll() is None:
+        process.send_signal(signal.SIGTERM)
+    deadline_s = asyncio.get_running_loop().time() + grace_s + KILL_MARGIN_S
+    while process.poll() is None and asyncio.get_running_loop().time() < deadline_s:  # noqa: ASYNC110 - a process sets no event
+        await asyncio.sleep(0.02)

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 
 import structlog
 
+from runtime.fault import name_fault
 from runtime.settings import Settings
 from storage.database import MAX_DELAY_S, Address, wait_until_ready
 from storage.embedded import EmbeddedPostgres
@@ -115,13 +116,13 @@ async def _wait_for_database(url: str, stop: asyncio.Event, wait_s: float | None
 
 
 def _why_away(exc: StorageUnavailableError) -> str:
-    """Say why a database is away as the system says it, without numbers and without advice for a person."""
+    """Say why a database is away as the system says it; of Postgres' own errors, which kind and SQLSTATE."""
     cause = exc.__cause__
     if isinstance(cause, socket.gaierror):
         return str(cause.strerror)
     if isinstance(cause, OSError) and cause.errno:
         return os.strerror(cause.errno)
-    return str(cause) or type(cause).__name__
+    return name_fault(cause) if cause is not None else str(exc)
 
 
 async def _keep_postgres(postgres: EmbeddedPostgres, keeper: ThreadPoolExecutor) -> None:

@@ -11,6 +11,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from runtime.errors import AnalyticsError
+from runtime.supervision import Restarts
 from storage.database import Database
 from storage.ingest_ledger import read_ingest_hours, read_storage_size
 from storage.job_health import read_job_health, read_unfolded
@@ -107,8 +108,27 @@ async def _read_backlog(database: Database) -> list[Metric]:
     ]
 
 
+class RestartsCollector(Collector):
+    """Collects how often the parent process has started its children again."""
+
+    def __init__(self, restarts: Restarts) -> None:
+        """Take the counts, which go on changing."""
+        self._restarts = restarts
+
+    def collect(self) -> Iterator[Metric]:
+        """Read the counts; those of a child that never was started again are left out."""
+        counted = CounterMetricFamily(
+            "analytics_child_restarts",
+            "Processes started again since this service started, by why: ended, hung or not_started.",
+            labels=["child", "because"],
+        )
+        for (child, because), count in self._restarts.copy().items():
+            counted.add_metric([child, because], count)
+        yield counted
+
+
 @contextmanager
-def serve_metrics(database: Database, spool_folder: Path, *, host: str, port: int) -> Iterator[int]:
+def serve_metrics(database: Database, spool_folder: Path, restarts: Restarts, *, host: str, port: int) -> Iterator[int]:
     """Answer GET /metrics while the context lasts, and yield the port; 0 where there is none to listen on.
 
     A port that is taken is told and otherwise ignored: figures are not worth refusing events for.
@@ -116,6 +136,7 @@ def serve_metrics(database: Database, spool_folder: Path, *, host: str, port: in
     Args:
         database: where the ledger is; of the running loop.
         spool_folder: where events wait while the database is away.
+        restarts: how often each child process was started again.
         host: the address to listen on.
         port: the port; 0 turns metrics off.
     """
@@ -124,6 +145,7 @@ def serve_metrics(database: Database, spool_folder: Path, *, host: str, port: in
         return
     registry = CollectorRegistry()
     registry.register(StorageCollector(database, spool_folder, asyncio.get_running_loop()))
+    registry.register(RestartsCollector(restarts))
     try:
         server, thread = start_http_server(port, host, registry)
     except OSError as exc:

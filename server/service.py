@@ -1,22 +1,23 @@
-"""The service as a whole: database, migrations, workers and jobs, started and stopped in order by one parent."""
+"""The service as a whole: everything that one parent process starts, in order, and stops in the reverse order."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Mapping
+from contextlib import AsyncExitStack
 from dataclasses import replace
+from pathlib import Path
 
 import structlog
 
 from gateway.envoy_process import EnvoyMissingError, find_envoy
 from gateway.runner import choose_port
+from runtime.outlet import Outlet
 from runtime.settings import Settings
-from runtime.supervision import (
-    Child,
-    ChildFailedError,
-    keep_running,
-    python_module,
-    stop_on_signals,
-)
+from runtime.socket_folder import socket_folder
+from runtime.supervised import stop_on_signals
+from runtime.supervision import Child, Restarts, python_module
 from server.addresses import callable_address
+from server.children import run_children
 from server.database import describe_database, run_database
 from server.metrics import serve_metrics
 from server.port import reserve_port
@@ -27,12 +28,13 @@ from storage.migrate import migrate
 
 log = structlog.get_logger(__name__)
 
+STDOUT = 1
 JOBS_GRACE_S = 2.0
 """A job's transaction rolls back when it is cut off, and the next run repeats it: there is little to wait for."""
 
 
 async def run_service(settings: Settings, *, complete: bool) -> None:
-    """Run everything until SIGTERM or SIGINT, and leave nothing behind.
+    """Run everything until SIGTERM, SIGINT or SIGHUP, and leave nothing behind.
 
     Args:
         settings: everything that can be set.
@@ -49,110 +51,110 @@ async def run_service(settings: Settings, *, complete: bool) -> None:
     """
     stop = asyncio.Event()
     stop_on_signals(stop)
-    if complete:
-        settings = choose_gateway(settings)
-    with reserve_port(settings.host, settings.grpc_port) as port:
-        async with run_database(settings, stop, wait_s=None) as (database_url, shared):
-            if not stop.is_set():
-                await migrate(database_url)
-                settings = await _settle_secret(settings, database_url)
-                database = describe_database(settings) + (", shared with another service" if shared else "")
-                await _serve(settings, port, database_url, stop, database=database, complete=complete)
+    settings = choose_gateway(settings) if complete else replace(settings, gateway="off")
+    restarts: Restarts = Counter()
+    # What is entered here is left in the reverse order.
+    async with AsyncExitStack() as started:
+        port = started.enter_context(reserve_port(settings.host, settings.grpc_port))
+        settings = replace(settings, grpc_port=port)
+        sockets = started.enter_context(socket_folder())
+        database_url, is_shared = await started.enter_async_context(run_database(settings, stop, wait_s=None))
+        if not stop.is_set():
+            await migrate(database_url)
+            database = await Database.open(database_url, readers=1)
+            started.push_async_callback(database.close)
+            settings = await _settle_secret(settings, database)
+            metrics_port = started.enter_context(
+                serve_metrics(
+                    database,
+                    settings.spool_folder,
+                    restarts,
+                    host=settings.host,
+                    port=settings.metrics_port,
+                )
+            )
+            servers = [*_workers(settings, database_url, sockets), *(_jobs(settings, database_url) if complete else ())]
+            # The gateway lets its callers finish while the servers still serve.
+            await run_children(
+                [servers, _gateway(settings, sockets)],
+                stop,
+                restarts=restarts,
+                when_ready=lambda: _announce(
+                    settings, _places(settings, metrics_port, complete=complete, is_shared=is_shared)
+                ),
+            )
     log.info("service_stopped")
 
 
-async def _settle_secret(settings: Settings, database_url: str) -> Settings:
+async def _settle_secret(settings: Settings, database: Database) -> Settings:
     """See that the service's secret is the one of the database, and give it to every process.
 
     Raises:
         SecretMismatchError: it is not.
     """
-    database = await Database.open(database_url, readers=1)
-    try:
-        secret = await agree_on_secret(settings, database, describe_database(settings))
-    finally:
-        await database.close()
+    secret = await agree_on_secret(settings, database, describe_database(settings))
     return replace(settings, ip_hash_key=secret.text)
 
 
-async def _serve(
-    settings: Settings, port: int, database_url: str, stop: asyncio.Event, *, database: str, complete: bool
-) -> None:
-    """Run the metrics and the children until `stop`."""
-    connections = await Database.open(database_url, readers=1)
-    try:
-        with serve_metrics(
-            connections, settings.spool_folder, host=settings.host, port=settings.metrics_port
-        ) as metrics_port:
-            places = {"gRPC": callable_address(settings.host, port)}
-            if complete:
-                places["gateway"] = _describe_gateway(settings)
-            if metrics_port:
-                places["metrics"] = f"http://{callable_address(settings.host, metrics_port)}/metrics"
-            places["database"] = database
-            await _run_children(settings, port, database_url, stop, places, complete=complete)
-    finally:
-        await connections.close()
+def _workers(settings: Settings, database_url: str, sockets: Path) -> list[Child]:
+    """Name the servers; with a gateway before them, each listens on a socket of its own, too."""
+    return [
+        Child(
+            name=name,
+            arguments=python_module(
+                *("server", "worker", "--name", name, "--ready-fd", "{ready_fd}"),
+                *(() if settings.gateway == "off" else ("--socket", str(_socket(sockets, name)))),
+            ),
+            environment=_environment(settings) | {"DATABASE_URL": database_url},
+            grace_s=settings.drain_s,
+            silence_s=settings.hang_s,
+        )
+        for name in _worker_names(settings)
+    ]
 
 
-async def _run_children(
-    settings: Settings,
-    port: int,
-    database_url: str,
-    stop: asyncio.Event,
-    places: Mapping[str, str],
-    *,
-    complete: bool,
-) -> None:
-    """Run workers, jobs and gateway until `stop`; say so when all of them are ready."""
-    environment = {
-        "DATABASE_URL": database_url,
-        "GRPC_PORT": str(port),
+def _jobs(settings: Settings, database_url: str) -> list[Child]:
+    return [
+        Child(
+            name="jobs",
+            arguments=python_module("server", "jobs", "--ready-fd", "{ready_fd}"),
+            environment=_environment(settings) | {"DATABASE_URL": database_url},
+            grace_s=JOBS_GRACE_S,
+        )
+    ]
+
+
+def _gateway(settings: Settings, sockets: Path) -> list[Child]:
+    if settings.gateway == "off":
+        return []
+    upstreams = ",".join(f"unix:{_socket(sockets, name)}" for name in _worker_names(settings))
+    return [
+        Child(
+            name="gateway",
+            arguments=python_module("server", "gateway", "--ready-fd", "{ready_fd}"),
+            environment=_environment(settings) | {"PORT": str(settings.port), "ANALYTICS_UPSTREAMS": upstreams},
+            grace_s=settings.drain_s,
+            silence_s=settings.hang_s,
+        )
+    ]
+
+
+def _environment(settings: Settings) -> dict[str, str]:
+    """Say what was settled here and differs from what the environment says."""
+    return {
+        "GRPC_PORT": str(settings.grpc_port),
         "ANALYTICS_DATA_DIR": str(settings.data_dir.resolve()),
         # A worker that is started again has the secret that was checked, whatever became of the file.
         SECRET_VARIABLE: settings.ip_hash_key or "",
     }
-    children = [
-        (
-            Child(name, python_module("server", "worker", "--name", name, "--ready-fd", "{ready_fd}"), environment),
-            settings.drain_s,
-        )
-        for name in (f"worker-{number}" for number in range(1, settings.workers + 1))
-    ]
-    if complete:
-        arguments = python_module("server", "jobs", "--ready-fd", "{ready_fd}")
-        children.append((Child("jobs", arguments, environment), JOBS_GRACE_S))
-    gateway = None
-    if complete and settings.gateway != "off":
-        arguments = python_module("server", "gateway", "--ready-fd", "{ready_fd}")
-        servers = {"PORT": str(settings.port), "ANALYTICS_UPSTREAMS": callable_address(settings.host, port)}
-        gateway = Child("gateway", arguments, environment | servers)
-        children.append((gateway, settings.drain_s))
-    failures: list[ChildFailedError] = []
-    ready = [asyncio.Event() for _ in children]
-    # The gateway lets its callers finish while the servers still serve.
-    gateway_gone = asyncio.Event() if gateway else stop
 
-    async def keep(child: Child, grace_s: float, child_ready: asyncio.Event) -> None:
-        try:
-            until = stop if child is gateway else gateway_gone
-            await keep_running(child, ready=child_ready, stop=until, grace_s=grace_s)
-        except ChildFailedError as exc:
-            failures.append(exc)
-            stop.set()
-        if child is gateway:
-            gateway_gone.set()
 
-    async with asyncio.TaskGroup() as tasks:
-        announcing = tasks.create_task(_announce(settings, places, ready))
-        running = [
-            tasks.create_task(keep(child, grace_s, child_ready))
-            for (child, grace_s), child_ready in zip(children, ready, strict=True)
-        ]
-        await asyncio.wait(running)
-        announcing.cancel()
-    if failures:
-        raise failures[0]
+def _worker_names(settings: Settings) -> list[str]:
+    return [f"worker-{number}" for number in range(1, settings.workers + 1)]
+
+
+def _socket(sockets: Path, name: str) -> Path:
+    return sockets / f"{name}.sock"
 
 
 def choose_gateway(settings: Settings) -> Settings:
@@ -171,6 +173,17 @@ def choose_gateway(settings: Settings) -> Settings:
     return replace(settings, port=choose_port(settings.host, settings.port))
 
 
+def _places(settings: Settings, metrics_port: int, *, complete: bool, is_shared: bool) -> dict[str, str]:
+    """Tell where everything is, as it can be called."""
+    places = {"gRPC": callable_address(settings.host, settings.grpc_port)}
+    if complete:
+        places["gateway"] = _describe_gateway(settings)
+    if metrics_port:
+        places["metrics"] = f"http://{callable_address(settings.host, metrics_port)}/metrics"
+    places["database"] = describe_database(settings) + (", shared with another service" if is_shared else "")
+    return places
+
+
 def _describe_gateway(settings: Settings) -> str:
     if settings.gateway != "off":
         return f"http://{callable_address(settings.host, settings.port)}"
@@ -181,10 +194,8 @@ def _describe_gateway(settings: Settings) -> str:
     return "off: ANALYTICS_GATEWAY says so"
 
 
-async def _announce(settings: Settings, places: Mapping[str, str], ready: list[asyncio.Event]) -> None:
-    """Print where everything is once every child is ready; each line can be used as it is printed."""
-    for event in ready:
-        await event.wait()
+def _announce(settings: Settings, places: Mapping[str, str]) -> None:
+    """Print where everything is; each line can be used as it is printed."""
     log.info("service_serving", grpc=places["gRPC"], host=settings.host, workers=settings.workers)
     lines = (
         "Social Live Analytics is serving",
@@ -192,4 +203,4 @@ async def _announce(settings: Settings, places: Mapping[str, str], ready: list[a
         f"  health    {program_command()} health --address {places['gRPC']}",
         "  stop      Ctrl-C",
     )
-    print("\n".join(lines), flush=True)  # noqa: T201 - this is what the operator waits for
+    Outlet(STDOUT).write("\n".join(lines) + "\n")

@@ -1,9 +1,10 @@
 """One worker: a grpc.aio server with its writer, its reader and its health, started and stopped in order."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from pathlib import Path
 
 import grpc
 import structlog
@@ -15,7 +16,6 @@ from grpc_reflection.v1alpha import reflection
 from events.normalize import Normalizer
 from events.rules import Validator
 from runtime.settings import Settings
-from runtime.supervision import report_ready, watch_parent
 from server.admin.replay import Replayer
 from server.ingest.pipeline import Pipeline, reject_stored
 from server.port import PortTakenError
@@ -71,13 +71,21 @@ def server_options(settings: Settings) -> list[tuple[str, int]]:
     ]
 
 
-async def run_worker(settings: Settings, *, database_url: str, ready_fd: int | None, stop: asyncio.Event) -> None:
-    """Serve until `stop` is set, or until the process that started this one is gone.
+async def run_worker(
+    settings: Settings,
+    *,
+    database_url: str,
+    own_socket: Path | None,
+    report_ready: Callable[[], None],
+    stop: asyncio.Event,
+) -> None:
+    """Serve until `stop` is set.
 
     Args:
         settings: everything that can be set; the gRPC port must be a definite one.
         database_url: a migrated database.
-        ready_fd: where to say that this worker serves; None where nobody waits for it.
+        own_socket: where to listen beside the port that the workers share, for a gateway that chooses among them.
+        report_ready: called once this worker serves.
         stop: ends the worker.
 
     Raises:
@@ -105,23 +113,20 @@ async def run_worker(settings: Settings, *, database_url: str, ready_fd: int | N
         health = Health(SERVICES, takes_events=writer.takes_events)
         replays = BatchStore(database, partitions, quarantine, reject_row=reject_stored)
         server = _build_server(settings, calls, health, _make_services(settings, database, writer, replays))
+        _listen(server, settings, own_socket)
         if spool is not None:
             await spool.refresh()
         await health.look(database)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(writer.run())
-            watching = [
-                tasks.create_task(health.monitor(database, stop)),
-                tasks.create_task(watch_parent(stop)),
-            ]
+            watching = tasks.create_task(health.monitor(database, stop))
             await server.start()
             log.info("worker_serving", address=f"{settings.host}:{settings.grpc_port}")
-            report_ready(ready_fd)
+            report_ready()
             await stop.wait()
             await _stop(settings, server, health, calls, writer)
             await replays.close()
-            for task in watching:
-                task.cancel()
+            watching.cancel()
     finally:
         await database.close()
         if spool is not None:
@@ -160,15 +165,26 @@ def _build_server(
     server.add_generic_rpc_handlers(tuple(handlers(service, servicer, calls) for service, servicer in services))
     add_HealthServicer_to_server(health.servicer, server)
     reflection.enable_server_reflection((*SERVICES, HEALTH_SERVICE, reflection.SERVICE_NAME), server)
-    host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    address = f"{host}:{settings.grpc_port}"
-    try:
-        bound = server.add_insecure_port(address)
-    except RuntimeError as exc:
-        raise PortTakenError(f"cannot listen on {address}: another program does, or the address is not ours") from exc
-    if not bound:
-        raise PortTakenError(f"cannot listen on {address}")
     return server
+
+
+def _listen(server: grpc.aio.Server, settings: Settings, own_socket: Path | None) -> None:
+    """Bind the shared port and, where there is one, this worker's own socket; a stale one in its place is replaced.
+
+    Raises:
+        PortTakenError: one of them cannot be bound.
+    """
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    addresses = [f"{host}:{settings.grpc_port}", *([f"unix:{own_socket}"] if own_socket else [])]
+    for address in addresses:
+        try:
+            bound = server.add_insecure_port(address)
+        except RuntimeError as exc:
+            raise PortTakenError(
+                f"cannot listen on {address}: another program does, or the address is not ours"
+            ) from exc
+        if not bound:
+            raise PortTakenError(f"cannot listen on {address}")
 
 
 async def _stop(settings: Settings, server: grpc.aio.Server, health: Health, calls: Calls, writer: Writer) -> None:

@@ -7,10 +7,10 @@ from pathlib import Path
 import click
 
 from gateway.configuration import Place, render
-from gateway.runner import run_gateway
+from gateway.runner import END_TIMEOUT_S, run_gateway
 from runtime.logging import configure_logging
 from runtime.settings import Settings
-from runtime.supervision import stop_on_signals
+from runtime.supervised import stop_on_signals, supervised
 from server.addresses import callable_address
 
 
@@ -20,7 +20,7 @@ from server.addresses import callable_address
 def command(ready_fd: int | None, *, print_only: bool) -> None:
     """Run the API gateway: REST, gRPC and gRPC-web on PORT, in front of the servers ANALYTICS_UPSTREAMS.
 
-    SIGHUP replaces Envoy by a new one without a lost request, SIGTERM drains and stops it.
+    SIGUSR2 replaces Envoy by a new one without a lost request, SIGTERM drains and stops it.
     """
     settings = Settings.from_environment()
     upstreams = settings.upstreams or (callable_address(settings.host, settings.grpc_port),)
@@ -35,4 +35,5 @@ def command(ready_fd: int | None, *, print_only: bool) -> None:
 async def _run(settings: Settings, upstreams: tuple[str, ...], ready_fd: int | None) -> None:
     stop = asyncio.Event()
     stop_on_signals(stop)
-    await run_gateway(settings, upstreams, ready_fd=ready_fd, threads=os.cpu_count() or 1, stop=stop)
+    async with supervised(ready_fd, stop, grace_s=settings.drain_s + END_TIMEOUT_S) as report_ready:
+        await run_gateway(settings, upstreams, report_ready=report_ready, threads=os.cpu_count() or 1, stop=stop)

@@ -20,7 +20,7 @@ def check_health(address: str, service: str = "") -> str:
 
     Args:
         address: HOST:PORT of the server.
-        service: a service's full name, "storage", or "" for the whole server.
+        service: a service's full name, "ingest", "storage", or "" for the whole server.
 
     Returns:
         "SERVING", "NOT_SERVING", "UNKNOWN", or "SERVICE_UNKNOWN" where the server has no such service.
@@ -40,7 +40,12 @@ def check_health(address: str, service: str = "") -> str:
 
 
 @click.command("health")
-@click.option("--service", default="", metavar="NAME", help="One service's full name, or `storage`.  [default: all]")
+@click.option(
+    "--service",
+    default="",
+    metavar="NAME",
+    help="`ingest` (events are taken), `storage` (the database answers), or a service's full name.  [default: all]",
+)
 @address_option
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON.")
 def command(service: str, address: str, *, as_json: bool) -> None:

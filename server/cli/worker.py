@@ -2,13 +2,14 @@
 
 import asyncio
 import gc
+from pathlib import Path
 
 import click
 import uvloop
 
 from runtime.logging import configure_logging
 from runtime.settings import Settings, SettingsError
-from runtime.supervision import stop_on_signals
+from runtime.supervised import stop_on_signals, supervised
 from server.worker import run_worker
 
 COLLECT_AFTER_OBJECTS = 50_000
@@ -17,8 +18,9 @@ COLLECT_AFTER_OBJECTS = 50_000
 
 @click.command(name="worker", hidden=True)
 @click.option("--name", default="worker", help="Its name in the logs.")
+@click.option("--socket", "own_socket", type=Path, help="Unix socket to listen on beside the shared port.")
 @click.option("--ready-fd", type=int, help="File descriptor to tell the supervisor that it serves.")
-def command(name: str, ready_fd: int | None) -> None:
+def command(name: str, own_socket: Path | None, ready_fd: int | None) -> None:
     """Run one server process on a migrated database."""
     settings = Settings.from_environment()
     configure_logging(level=settings.log_level, form=settings.log_format, process=name)
@@ -26,7 +28,7 @@ def command(name: str, ready_fd: int | None) -> None:
         raise SettingsError("a worker needs DATABASE_URL; `analytics serve` brings its own database")
     tune_collector()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_run(settings, settings.database_url, ready_fd))
+        runner.run(_run(settings, settings.database_url, own_socket, ready_fd))
 
 
 def tune_collector() -> None:
@@ -39,7 +41,10 @@ def tune_collector() -> None:
     gc.set_threshold(COLLECT_AFTER_OBJECTS, *gc.get_threshold()[1:])
 
 
-async def _run(settings: Settings, database_url: str, ready_fd: int | None) -> None:
+async def _run(settings: Settings, database_url: str, own_socket: Path | None, ready_fd: int | None) -> None:
     stop = asyncio.Event()
     stop_on_signals(stop)
-    await run_worker(settings, database_url=database_url, ready_fd=ready_fd, stop=stop)
+    async with supervised(ready_fd, stop, grace_s=settings.drain_s) as report_ready:
+        await run_worker(
+            settings, database_url=database_url, own_socket=own_socket, report_ready=report_ready, stop=stop
+        )

@@ -2,6 +2,7 @@
 
 import os
 import pwd
+import signal
 import stat
 import subprocess
 import sys
@@ -9,9 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from runtime import launch
 from storage.errors import EmbeddedPostgresError
 
-LAUNCHER = Path(__file__).with_name("launch.py")
+LAUNCHER = Path(launch.__file__)
 PREFERRED_NAMES = ("nobody", "postgres")
 """Users that own nothing of worth and that nearly every system has."""
 PROBE_TIMEOUT_S = 20.0
@@ -31,7 +33,8 @@ class Identity:
 
     def command(self, program: Path, *arguments: str) -> list[str]:
         """Write the command line that runs `program` under this identity and as a child of this process."""
-        launcher = [sys.executable, "-I", "-S", str(LAUNCHER), str(os.getpid())]
+        # SIGINT is Postgres' fast shutdown.
+        launcher = [sys.executable, "-I", "-S", str(LAUNCHER), str(os.getpid()), str(int(signal.SIGINT))]
         return [*launcher, self.mode, str(self.uid), str(self.gid), str(program), *arguments]
 
     def own(self, path: Path) -> None:

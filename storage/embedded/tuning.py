@@ -72,7 +72,9 @@ def configuration(machine: Machine) -> dict[str, str]:
         "timezone": "'UTC'",
         "log_timezone": "'UTC'",
         "log_line_prefix": "'%m [%p] '",
-        # Neither statements nor details: both quote rows, and a payload never reaches a log.
+        # Neither failed statements nor details: they quote rows, and a payload never reaches a log. What a statement
+        # fails with is logged by whoever sent it, by SQLSTATE; what stops the server is still here.
+        "log_min_messages": "log",
         "log_min_error_statement": "panic",
         "log_error_verbosity": "terse",
         "log_checkpoints": "off",

@@ -97,7 +97,7 @@ class Service:
         self.address = f"127.0.0.1:{self.port}"
         self.log = data_dir.parent / f"{data_dir.name}.log"
         inherited = {k: v for k, v in os.environ.items() if not k.startswith(("ANALYTICS_", "DATABASE_URL"))}
-        self._environment = {
+        self.environment = {
             **inherited,
             "ANALYTICS_DATA_DIR": str(data_dir),
             "GRPC_PORT": str(self.port),
@@ -107,7 +107,7 @@ class Service:
             **environment,
         }
         program = ["-c", f"{first}\nfrom server.cli.main import main\nmain()"] if first else ["-m", "server"]
-        self._arguments = [sys.executable, *program, command]
+        self.arguments = [sys.executable, *program, command]
         self._channel: grpc.Channel | None = None
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -115,7 +115,7 @@ class Service:
         """Start the process and do not wait for it."""
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                self._arguments, env=self._environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL
+                self.arguments, env=self.environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL
             )
         return self
 

@@ -1,6 +1,7 @@
 """The service starts, stops, dies and comes back as an operator expects."""
 
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -102,6 +103,46 @@ def test_names_every_variable_that_it_cannot_use(data_dir: Path) -> None:
     assert service.wait(20) == 2
     for variable in ("ANALYTICS_WORKERS", "ANALYTICS_BATCH_SIZE", "DATABASE_URL"):
         assert variable in service.output()
+
+
+@pytest.mark.finding(22)
+@pytest.mark.parametrize("command", ["up", "serve", "gateway", "jobs", "migrate"])
+def test_settings_are_checked_as_a_whole_before_anything_starts(data_dir: Path, command: str) -> None:
+    """Cron lines, misspelt names and contradictions stand in one message, and nothing is made."""
+    service = Service(
+        data_dir,
+        command=command,
+        ANALYTICS_AGGREGATE_CRON="61 * * * *",
+        ANALYTICS_RETENTON_RAW_DAYS="400",
+        ANALYTICS_RETENTION_RAW_DAYS="90",
+        ANALYTICS_RETENTION_HOURLY_DAYS="30",
+        ANALYTICS_WORKERS="many",
+    ).spawn()
+    assert service.wait(20) == 2
+    (line,) = service.output().splitlines()
+    assert line.startswith("analytics: cannot use these variables: ")
+    assert "ANALYTICS_AGGREGATE_CRON must be five cron fields" in line
+    assert "ANALYTICS_RETENTON_RAW_DAYS is not a setting; did you mean ANALYTICS_RETENTION_RAW_DAYS?" in line
+    assert "ANALYTICS_RETENTION_HOURLY_DAYS must be 90 or more" in line
+    assert "ANALYTICS_WORKERS must be a whole number" in line
+    assert not data_dir.exists()
+
+
+@pytest.mark.finding(20)
+def test_a_worker_that_cannot_be_started_just_now_is_started_later(made_data_dir: Path) -> None:
+    """The parent has no file descriptor left, as at a limit of processes: it goes on, and tries again."""
+    with Service(made_data_dir) as service:
+        assert service.process is not None
+        limits = resource.prlimit(service.process.pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(service.process.pid, resource.RLIMIT_NOFILE, (3, limits[1]))
+        (victim,) = service.pids(WORKER)
+        os.kill(victim, signal.SIGKILL)
+        eventually("two attempts fail", lambda: service.output().count('"because":"not_started"') >= 2)
+        assert '"detail":"EMFILE"' in service.output()
+        resource.prlimit(service.process.pid, resource.RLIMIT_NOFILE, limits)
+        eventually("it serves again", lambda: service.health() == "SERVING")
+        assert service.stop() == 0
+    assert processes_of(made_data_dir) == []
 
 
 def test_waits_for_a_database_that_is_away_and_never_prints_its_password(data_dir: Path) -> None:

@@ -89,7 +89,8 @@ def test_the_settings_of_the_composition_are_taken(composed: dict[str, Any], mon
             assert settings.upstreams == ("server-1:50051", "server-2:50051")
             assert settings.port == 3006
         else:
-            assert settings.database_url == "postgresql://analytics:secret@postgres:5432/analytics"
+            assert settings.database_url == "postgresql://analytics@postgres:5432/analytics"
+            assert service["environment"]["PGPASSWORD"].startswith("${POSTGRES_PASSWORD:?")
 
 
 @pytest.mark.parametrize(

@@ -1,97 +1,16 @@
 """Servers are restarted one after the other, and Envoy is replaced, while callers track events."""
 
 import asyncio
-import http.client
-import json
 import signal
-import threading
-import uuid
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import asyncpg
 
 from tests.acceptance.running import Service, eventually, totals
-from tests.gateway.http import TIMEOUT_S, call
+from tests.gateway.http import call
+from tests.gateway.load import CALLERS, Load
 from tests.gateway.running import running_gateway
-
-CALLERS = 8
-
-
-class Load:
-    """Callers that track events without a pause, each over a kept connection, and send again what was answered 503."""
-
-    def __init__(self, port: int) -> None:
-        self._port = port
-        self._stop = threading.Event()
-        self._threads = [threading.Thread(target=self._run) for _ in range(CALLERS)]
-        self.stored: list[str] = []
-        self.retried = 0
-        self.connections = 0
-        self.failures: list[Any] = []
-        self.may_be_turned_away = False
-
-    def __enter__(self) -> Self:
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        for thread in self._threads:
-            thread.join()
-
-    def _run(self) -> None:
-        event_id = str(uuid.uuid4())
-        while not self._stop.is_set():
-            connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=TIMEOUT_S)
-            try:
-                connection.connect()
-                self.connections += 1
-                event_id = self._use(connection, event_id)
-            except (OSError, http.client.HTTPException) as exc:
-                if not self.may_be_turned_away:
-                    self.failures.append(exc)
-                return
-            finally:
-                connection.close()
-
-    def _use(self, connection: http.client.HTTPConnection, event_id: str) -> str:
-        """Track over a connection until it is to be closed; return the id to go on with.
-
-        Raises:
-            OSError: the very first call fails: the port has closed.
-        """
-        asked = 0
-        while not self._stop.is_set():
-            try:
-                status, retry_after, closes = self._track(connection, event_id)
-            except (OSError, http.client.HTTPException) as exc:
-                if not asked:
-                    raise
-                self.failures.append(exc)
-                return event_id
-            asked += 1
-            if status == 503 and retry_after:
-                self.retried += 1
-                self._stop.wait(0.2)
-            elif status == 200:
-                self.stored.append(event_id)
-                event_id = str(uuid.uuid4())
-            else:
-                self.failures.append(status)
-            if closes:
-                break
-        return event_id
-
-    def _track(self, connection: http.client.HTTPConnection, event_id: str) -> tuple[int, str | None, bool]:
-        """Track an event; return status, `retry-after`, and whether the connection is to be closed."""
-        event = {"eventId": event_id, "eventType": "view", "data": {"contentType": "post", "contentId": "p"}}
-        sent = {"content-type": "application/json"}
-        connection.request("POST", "/analytics/events/track", json.dumps(event), sent)
-        answer = connection.getresponse()
-        answer.read()
-        return answer.status, answer.getheader("retry-after"), answer.will_close
 
 
 def test_a_rolling_restart_fails_no_request_and_loses_no_event(database_url: str, tmp_path: Path) -> None:
@@ -106,14 +25,14 @@ def test_a_rolling_restart_fails_no_request_and_loses_no_event(database_url: str
         eventually("a server is well", lambda: call(port, "GET", "/events/health").status == 200)
         with Load(port) as load:
             for server in servers:
-                _wait_for_more(load)
+                load.wait_for_more()
                 assert server.stop() == 0
-                _wait_for_more(load)
+                load.wait_for_more()
                 server.start()
             assert gateway.process is not None
-            gateway.process.send_signal(signal.SIGHUP)
+            gateway.process.send_signal(signal.SIGUSR2)
             eventually("Envoy is replaced", lambda: "gateway_replaced" in gateway.output())
-            _wait_for_more(load)
+            load.wait_for_more()
             load.may_be_turned_away = True
             gateway.process.send_signal(signal.SIGTERM)
             assert gateway.wait() == 0
@@ -127,11 +46,6 @@ def test_a_rolling_restart_fails_no_request_and_loses_no_event(database_url: str
     # A caller that is cut off while it waits may have stored one event that it never heard of.
     assert set(load.stored) <= set(rows)
     assert len(rows) - len(load.stored) <= CALLERS
-
-
-def _wait_for_more(load: Load) -> None:
-    before = len(load.stored)
-    eventually("events are stored", lambda: load.failures or len(load.stored) > before + 50)
 
 
 def _stored(database_url: str) -> list[str]:

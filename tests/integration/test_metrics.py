@@ -1,6 +1,7 @@
 """Metrics tell how the jobs go: by the audit log, so that any server's scrape knows of every server's runs."""
 
 import asyncio
+from collections import Counter
 from datetime import timedelta
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from jobs.order import Order, Outcome
 from jobs.runner import Runner
 from jobs.schedule import Job
 from runtime.settings import Settings
+from runtime.supervision import Restarts
 from server.metrics import serve_metrics
 from storage.database import Database
 from storage.errors import StorageUnavailableError
@@ -21,12 +23,13 @@ LABEL = '{job="count"}'
 SUCCESS = f"analytics_job_last_success_timestamp_seconds{LABEL}"
 IS_GOOD = f"analytics_job_last_run_success{LABEL}"
 DURATION = f"analytics_job_last_run_duration_seconds{LABEL}"
+RESTARTS: Restarts = Counter({("worker-1", "hung"): 2})
 OLDEST = "analytics_oldest_unfolded_hour_timestamp_seconds"
 
 
 async def read(database: Database, folder: Path) -> dict[str, float]:
     """Scrape as Prometheus does."""
-    with serve_metrics(database, folder, host="127.0.0.1", port=free_port()) as port:
+    with serve_metrics(database, folder, RESTARTS, host="127.0.0.1", port=free_port()) as port:
         return await asyncio.to_thread(scrape, port)
 
 
@@ -72,3 +75,9 @@ async def test_what_waits_for_a_fold_is_counted(database: Database, tmp_path: Pa
     found = await read(database, tmp_path)
     assert found["analytics_unfolded_events"] == 0
     assert OLDEST not in found
+
+
+async def test_restarts_of_children_are_counted_by_why(database: Database, tmp_path: Path) -> None:
+    """An alert on these finds a worker that crashes or hangs again and again."""
+    found = await read(database, tmp_path)
+    assert found['analytics_child_restarts_total{because="hung",child="worker-1"}'] == 2

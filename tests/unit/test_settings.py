@@ -1,6 +1,7 @@
 """Settings: what the environment may say."""
 
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -59,3 +60,115 @@ def test_secrets_never_show_in_the_representation() -> None:
     settings = Settings(database_url="postgresql://u:pw-1@h/d", ip_hash_key="key-0123456789abcdef", data_dir=Path("d"))
     assert "pw-1" not in repr(settings)
     assert "key-01" not in repr(settings)
+
+
+@pytest.mark.finding(22)
+@pytest.mark.parametrize(
+    "variable", ["ANALYTICS_AGGREGATE_CRON", "ANALYTICS_RETENTION_CRON", "ANALYTICS_PARTITIONS_CRON"]
+)
+@pytest.mark.parametrize("line", ["61 * * * *", "* * * * 1", "a b c d e", "* * *", "* 25 * * *", "*/0 * * * *"])
+def test_a_cron_line_that_cannot_run_is_refused(variable: str, line: str) -> None:
+    """It is read by the library that runs it; numbers of weekdays mean one thing to cron and another to that."""
+    with pytest.raises(SettingsError, match=variable):
+        Settings.from_environment({variable: line})
+
+
+@pytest.mark.parametrize("line", ["off", "OFF", "*/5 * * * *", "30 5 * * mon-FRI", "*/15 * * * * *"])
+def test_a_cron_line_that_can_run_is_taken(line: str) -> None:
+    """In lower case."""
+    assert Settings.from_environment({"ANALYTICS_AGGREGATE_CRON": line}).aggregate_cron == line.lower()
+
+
+@pytest.mark.finding(22)
+@pytest.mark.parametrize(
+    ("unknown", "meant"),
+    [
+        ("ANALYTICS_RETENTON_RAW_DAYS", "ANALYTICS_RETENTION_RAW_DAYS"),
+        ("ANALYTICS_WORKER", "ANALYTICS_WORKERS"),
+        ("ANALYTICS_DATABASE_URL", "DATABASE_URL"),
+        ("ANALYTICS_GRPC_PORT", "GRPC_PORT"),
+    ],
+)
+def test_an_unknown_variable_is_refused_with_the_nearest(unknown: str, meant: str) -> None:
+    """A misspelt setting is not ignored."""
+    with pytest.raises(SettingsError, match=f"{unknown} is not a setting; did you mean {meant}?"):
+        Settings.from_environment({unknown: "1"})
+
+
+@pytest.mark.finding(22)
+def test_an_unknown_variable_that_resembles_nothing_is_refused() -> None:
+    """The message says what to do."""
+    with pytest.raises(SettingsError, match="ANALYTICS_XYZZY is not a setting; unset it"):
+        Settings.from_environment({"ANALYTICS_XYZZY": "1"})
+
+
+def test_what_kubernetes_and_tests_set_is_not_ours() -> None:
+    """Every container learns of services named analytics or analytics-something this way."""
+    foreign = {
+        "ANALYTICS_SERVICE_HOST": "10.0.0.1",
+        "ANALYTICS_SERVICE_PORT": "3006",
+        "ANALYTICS_SERVICE_PORT_GRPC": "50051",
+        "ANALYTICS_PORT": "tcp://10.0.0.1:3006",
+        "ANALYTICS_PORT_3006_TCP": "tcp://10.0.0.1:3006",
+        "ANALYTICS_PORT_3006_TCP_ADDR": "10.0.0.1",
+        "ANALYTICS_PORT_3006_TCP_PORT": "3006",
+        "ANALYTICS_PORT_3006_TCP_PROTO": "tcp",
+        "ANALYTICS_DB_SERVICE_HOST": "10.0.0.2",
+        "ANALYTICS_DB_PORT_5432_TCP_ADDR": "10.0.0.2",
+        "ANALYTICS_TEST_DATABASE": "x",
+        "ANALYTICS_ADDRESS": "127.0.0.1:50051",
+        "OTHER": "x",
+    }
+    assert Settings.from_environment(foreign) == Settings()
+
+
+@pytest.mark.finding(22)
+@pytest.mark.parametrize(
+    ("raw", "hourly", "daily", "named"),
+    [
+        ("90", "30", "", "ANALYTICS_RETENTION_HOURLY_DAYS must be 90 or more"),
+        ("", "", "100", "ANALYTICS_RETENTION_DAILY_DAYS must be 365 or more"),
+        ("0", "365", "", "ANALYTICS_RETENTION_HOURLY_DAYS must be 0"),
+        ("30", "0", "365", "ANALYTICS_RETENTION_DAILY_DAYS must be 0"),
+        ("400", "", "380", "ANALYTICS_RETENTION_DAILY_DAYS must be 400 or more"),
+    ],
+)
+def test_what_is_coarser_is_kept_at_least_as_long(raw: str, hourly: str, daily: str, named: str) -> None:
+    """Rollups that go before what they were made of are a mistake; 0 keeps without end."""
+    environ = {
+        "ANALYTICS_RETENTION_RAW_DAYS": raw,
+        "ANALYTICS_RETENTION_HOURLY_DAYS": hourly,
+        "ANALYTICS_RETENTION_DAILY_DAYS": daily,
+    }
+    with pytest.raises(SettingsError) as caught:
+        Settings.from_environment(environ)
+    assert named in str(caught.value)
+
+
+@pytest.mark.parametrize(("raw", "hourly", "daily"), [(30, 365, 1826), (400, 400, 1826), (4000, 4000, 4000), (0, 0, 0)])
+def test_rollups_follow_raw_events_that_stay_longer(raw: int, hourly: int, daily: int) -> None:
+    """Setting one of them alone is never a contradiction."""
+    settings = Settings.from_environment({"ANALYTICS_RETENTION_RAW_DAYS": str(raw)})
+    kept = (settings.retention_raw_days, settings.retention_hourly_days, settings.retention_daily_days)
+    assert kept == (raw, hourly, daily)
+
+
+@pytest.mark.finding(28)
+@pytest.mark.parametrize("password", ["p@ss", "a/b", "a#b", "a?b", "100%", "a@b/c#d?e%f:g"])
+def test_a_password_is_taken_percent_encoded(password: str) -> None:
+    """Of one that is not, the message says how, and quotes nothing; a lone @ is clear enough."""
+    url = f"postgresql://user:{quote(password, safe='')}@host:5432/db"
+    assert Settings.from_environment({"DATABASE_URL": url}).database_url == url
+    if password != "p@ss":  # noqa: S105 - of nobody
+        with pytest.raises(SettingsError, match=r"%40 for @.*PGPASSWORD") as caught:
+            Settings.from_environment({"DATABASE_URL": f"postgresql://user:{password}@host:5432/db"})
+        assert password not in str(caught.value)
+
+
+@pytest.mark.parametrize("value", ["unix:/run/a.sock,unix:/run/b.sock", "a:1,[::1]:2"])
+def test_upstreams_are_addresses_or_sockets(value: str) -> None:
+    """All of one kind."""
+    assert Settings.from_environment({"ANALYTICS_UPSTREAMS": value}).upstreams == tuple(value.split(","))
+    for wrong in ("unix:/run/a.sock,a:1", "unix:relative", "a"):
+        with pytest.raises(SettingsError, match="ANALYTICS_UPSTREAMS"):
+            Settings.from_environment({"ANALYTICS_UPSTREAMS": wrong})

@@ -1,9 +1,10 @@
-"""Become a user that Postgres accepts, ask to be stopped with the parent, then become the program.
+"""Become another user where needed, ask to be stopped with the parent, then become the program.
 
-Run as a script of its own (`python -I -S launch.py PARENT_PID MODE UID GID PROGRAM ARGUMENT...`): what happens here
-between fork and exec is safe only in a process without threads, which the parent need not be. Imports nothing of ours.
+Run as a script of its own (`python -I -S launch.py PARENT_PID SIGNAL MODE UID GID PROGRAM ARGUMENT...`): what happens
+here between fork and exec is safe only in a process without threads, which the parent need not be. Imports nothing of
+ours.
 
-MODE is one of
+SIGNAL is the number of what the program gets when its parent dies. MODE is one of
     plain      stay who we are.
     namespace  enter a user namespace in which UID and GID stand for us (Linux). Outside of it nothing changes: files
                stay ours, and folders that only we may enter stay open. No privilege is needed where the system allows
@@ -13,7 +14,6 @@ MODE is one of
 
 import ctypes
 import os
-import signal
 import sys
 
 CLONE_NEWUSER = 0x10000000
@@ -26,7 +26,7 @@ EXIT_CANNOT_LAUNCH = 125
 
 def main() -> None:
     """Do what the command line says; never returns."""
-    parent, mode, uid, gid, *command = sys.argv[1:]
+    parent, number, mode, uid, gid, *command = sys.argv[1:]
     try:
         if mode == "namespace":
             enter_namespace(int(uid), int(gid))
@@ -35,7 +35,7 @@ def main() -> None:
             os.setgid(int(gid))
             os.setuid(int(uid))
         # After the change of user, which would undo it; exec keeps it.
-        stop_with_parent(int(parent))
+        stop_with_parent(int(parent), int(number))
         os.umask(0o077)
         os.execv(command[0], command)  # noqa: S606 - a fixed program without a shell
     except OSError as exc:
@@ -60,14 +60,14 @@ def enter_namespace(uid: int, gid: int) -> None:
             file.write(text)
 
 
-def stop_with_parent(parent: int) -> None:
-    """Have the kernel send SIGINT, Postgres' fast shutdown, when the parent dies (Linux; elsewhere nothing happens).
+def stop_with_parent(parent: int, number: int) -> None:
+    """Have the kernel send a signal when the parent dies (Linux; elsewhere nothing happens).
 
     The parent's thread that started this process counts as the parent.
     """
     if sys.platform != "linux":
         return
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(signal.SIGINT), 0, 0, 0)
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, number, 0, 0, 0)
     if os.getppid() != parent:
         sys.exit(EXIT_CANNOT_LAUNCH)  # it died before we could ask
 

@@ -1,10 +1,7 @@
 """Cron lines, in UTC."""
 
 from datetime import UTC, datetime, timedelta
-
-from apscheduler.triggers.cron import CronTrigger
-
-from runtime.settings import SettingsError
+from typing import Any
 
 OFF = "off"
 NAMES = ("second", "minute", "hour", "day", "month", "day_of_week")
@@ -20,28 +17,26 @@ class Cron:
         '2026-02-01T03:20:00+00:00'
     """
 
-    def __init__(self, line: str, variable: str) -> None:
+    def __init__(self, line: str) -> None:
         """Read a line.
 
-        Args:
-            line: as above.
-            variable: where it comes from, for the error.
-
         Raises:
-            SettingsError: it makes no sense.
+            ValueError: it makes no sense.
         """
         self.line = line
-        self._trigger: CronTrigger | None = None
+        self._trigger: Any = None
         if line == OFF:
             return
         fields = line.split()
+        if len(fields) not in {len(NAMES) - 1, len(NAMES)}:
+            raise ValueError(f"it has {len(fields)} fields")
         fields = ["0", *fields] if len(fields) < len(NAMES) else fields
-        try:
-            if any(character.isdigit() for character in fields[-1]):
-                raise ValueError("weekdays are written by name, as in mon-fri")  # noqa: TRY301 - told like the library's
-            self._trigger = CronTrigger(**dict(zip(NAMES, fields, strict=True)), timezone=UTC)
-        except ValueError as exc:
-            raise SettingsError(f"cannot use {variable}={line!r}: {exc}") from exc
+        if any(character.isdigit() for character in fields[-1]):
+            raise ValueError("weekdays are written by name, as in mon-fri")
+        # Here, since it takes longer to import than all else that a command needs which runs nothing by the clock.
+        from apscheduler.triggers.cron import CronTrigger  # noqa: PLC0415
+
+        self._trigger = CronTrigger(**dict(zip(NAMES, fields, strict=True)), timezone=UTC)
 
     def next_after(self, moment: datetime) -> datetime | None:
         """Tell the first time after an aware moment; None where there is none."""
