@@ -17,6 +17,11 @@ COLUMN_GAP = 3
 KILO = 1000
 
 
+def examples(*commands: str) -> str:
+    """Write the examples of a command's help, each as it is typed; click shows the text as the command's epilog."""
+    return "\b\nExamples:\n" + "\n".join(f"  {command}" for command in commands)
+
+
 def open_console(*, stderr: bool = False) -> Console:
     """Make the console for stdout or stderr: coloured on a terminal, plain in a pipe or where NO_COLOR is set."""
     return Console(stderr=stderr, markup=False, highlight=False, emoji=False)

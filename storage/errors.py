@@ -50,6 +50,18 @@ class StorageRefusedError(StorageError):
     reason: ClassVar[str] = "STORAGE_REFUSED"
 
 
+class DatabaseMissingError(StorageError):
+    """A command needs a database that exists, and there is none where the settings say."""
+
+    reason: ClassVar[str] = "DATABASE_MISSING"
+
+
+class NotMigratedError(StorageError):
+    """The database has no tables of this service, or those of an older version."""
+
+    reason: ClassVar[str] = "NOT_MIGRATED"
+
+
 class LeaseTakenError(StorageError):
     """Another process is at the same work; trying again later may do."""
 

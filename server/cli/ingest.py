@@ -4,6 +4,7 @@ from typing import ClassVar
 
 import click
 
+from runtime.terminal import examples
 from server.cli.main import LazyGroup
 
 
@@ -13,6 +14,6 @@ class IngestGroup(LazyGroup):
     modules: ClassVar[dict[str, str]] = {"stats": "server.cli.ingest_stats"}
 
 
-@click.group("ingest", cls=IngestGroup)
+@click.group("ingest", cls=IngestGroup, epilog=examples("analytics ingest stats --hours 1"))
 def command() -> None:
-    """Tell what came in, and what became of it."""
+    """Count what was received, and what became of it."""

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import click
 from rich.console import Console
 
-from runtime.terminal import count_text, open_console, print_line, print_table
+from runtime.terminal import count_text, examples, open_console, print_line, print_table
 from server.cli.chart import draw_heat_map, png_option
 from server.cli.client import address_option, analytics_stub, open_channel, translated_errors
 from server.cli.heat_map import HeatRow, print_heat_map
@@ -26,7 +26,7 @@ from sociallive.analytics.v1.cohort_pb2 import Cohort, GetCohortRequest, GetCoho
 from sociallive.analytics.v1.report_scope_pb2 import Revenue
 
 
-@click.command("cohort")
+@click.command("cohort", epilog=examples("analytics report cohort --step purchase --granularity week --timeframe 12w"))
 @scope_options
 @click.option("--step", default="", metavar="STEP", help="The event by which actors join, as in purchase.")
 @granularity_option
@@ -43,7 +43,7 @@ def command(
     as_csv: bool,
     png: Path | None,
 ) -> None:
-    """Print what actors do in the periods after they first came.
+    """Print what actors do in the periods after they joined.
 
     Without a range it shows the last 30 days.
     """

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 import click
 from rich.console import Console
 
+from runtime.terminal import examples
 from server.cli.chart import Bar, draw_bars, png_option
 from server.cli.client import address_option, analytics_stub, open_channel, translated_errors
 from server.cli.render import (
@@ -58,7 +59,14 @@ STEP_FIELDS = (
 """The columns of a step in CSV, as the .proto file names them."""
 
 
-@click.command("funnel")
+@click.command(
+    "funnel",
+    epilog=examples(
+        "analytics report funnel view 'purchase:amount>=20' --timeframe 30d",
+        "analytics report funnel view engagement purchase --breakdown platform",
+        "analytics report funnel view purchase --actors 1 --dropped",
+    ),
+)
 @click.argument("steps", nargs=-1, required=True)
 @scope_options
 @click.option("--window", default="", metavar="LENGTH", help="Steps follow within it: 30m, 12h, 14d.  [default: 14d]")
@@ -78,7 +86,12 @@ STEP_FIELDS = (
 )
 @click.option("--dropped", is_flag=True, help="With --actors: those who took the step before and not this one.")
 @click.option(
-    "--limit", type=click.IntRange(1), default=DEFAULT_LIMIT, show_default=True, help="With --actors: how many at most."
+    "--limit",
+    type=click.IntRange(1),
+    default=DEFAULT_LIMIT,
+    show_default=True,
+    metavar="N",
+    help="With --actors: most actors to list.",
 )
 @click.option("--csv", "as_csv", is_flag=True, help="Print the numbers as CSV.")
 @png_option
@@ -100,9 +113,10 @@ def command(
     as_csv: bool,
     png: Path | None,
 ) -> None:
-    """Print how many actors go through STEPS, as in `view purchase:amount>=20`.
+    """Print how many actors complete a sequence of steps.
 
-    Without a range it shows the last 30 days.
+    Each of STEPS is an event type, with conditions where wanted: `view`, `purchase:amount>=20`. Without a range it
+    shows the last 30 days.
     """
     one_format(as_json=as_json, as_csv=as_csv)
     if dropped and step is None:

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import click
 from rich.console import Console
 
-from runtime.terminal import count_text, open_console, print_line
+from runtime.terminal import count_text, examples, open_console, print_line
 from server.cli.chart import draw_heat_map, png_option
 from server.cli.client import address_option, analytics_stub, open_channel, translated_errors
 from server.cli.heat_map import HeatRow, print_heat_map
@@ -30,15 +30,23 @@ WEEK_STARTS = {name.removeprefix("WEEK_START_").lower(): name for name, number i
 """What the options take, and the name in the .proto file."""
 
 
-@click.command("retention")
+@click.command(
+    "retention",
+    epilog=examples(
+        "analytics report retention --timeframe 30d",
+        "analytics report retention --kind brackets --bracket 1-7 --bracket 8-28",
+    ),
+)
 @scope_options
 @click.option("--entry-step", default="", metavar="STEP", help="By which event actors enter.  [default: any]")
 @click.option("--return-step", default="", metavar="STEP", help="By which event they come back.  [default: any]")
 @granularity_option
 @click.option("--kind", type=click.Choice(list(KINDS)), help="When a return counts.  [default: on]")
-@click.option("--window", type=click.Choice(list(WINDOWS)), help="How periods are reckoned.  [default: calendar]")
+@click.option("--window", type=click.Choice(list(WINDOWS)), help="How periods are counted.  [default: calendar]")
 @click.option("--entry", type=click.Choice(list(ENTRIES)), help="How actors enter.  [default: first_ever]")
-@click.option("--periods", type=click.IntRange(0), default=0, help="How many to show.  [default: those of the range]")
+@click.option(
+    "--periods", type=click.IntRange(0), default=0, metavar="N", help="Periods to show.  [default: those of the range]"
+)
 @click.option(
     "--bracket",
     "brackets",

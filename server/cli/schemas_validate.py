@@ -12,6 +12,7 @@ import click
 import orjson
 from rich.console import Console
 
+from runtime.terminal import examples
 from server.cli.client import address_option, open_channel, schema_stub, translated_errors
 from server.cli.command_error import CommandError
 from server.cli.json_events import parse_event
@@ -41,15 +42,19 @@ class Verdict:
     warnings: list[str] = field(default_factory=list)
 
 
-@click.command("validate")
+@click.command(
+    "validate", epilog=examples("analytics schemas validate events.ndjson", "analytics schemas validate - < event.json")
+)
 @click.argument("path", metavar="FILE|-")
 @address_option
 @click.option("--json", "as_json", is_flag=True, help="Print one document of JSON.")
 def command(path: str, address: str, *, as_json: bool) -> None:
-    """Check the events of a file (JSON one a line, one document, or a list; gzip or not), and store nothing.
+    """Check the events of a file; store nothing.
 
-    `-` reads the standard input. Prints what is wrong as FILE:LINE: FIELD: what (RULE). Exits with 0 when all events
-    are valid, 1 when one is not, 3 when the service cannot be reached.
+    FILE holds one JSON event a line, or one JSON document: an event or a list of events. It may be compressed with
+    gzip; `-` is the standard input. Prints every problem as FILE:LINE: FIELD: problem (RULE).
+
+    Exits with 0 if all events are valid, 1 if one is not, and 3 if the service cannot be reached.
     """
     console = open_console()
     found = []
