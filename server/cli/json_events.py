@@ -1,6 +1,7 @@
 """Events written as protobuf JSON, one a line: with a typed payload, or as `{"eventType": ..., "data": {...}}`."""
 
 import json
+import re
 from datetime import UTC, datetime
 
 from google.protobuf import json_format
@@ -16,6 +17,8 @@ MOST_DEPTH = 60
 side, and would take all events of its message with it. Rules allow far less; the server tells which."""
 MOST_REASON = 300
 """Characters of a reason that are shown: enough for any of protobuf's own, not for a whole event."""
+SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+"""A character beyond the first 65,536 in two halves, or a half alone, which protobuf does not expect."""
 OUTPUT_ONLY = {"received_at": "receivedAt", "timestamp_source": "timestampSource"}
 """Fields that the service sets on reads and ignores on input, by their names in the .proto file and in JSON."""
 
@@ -56,8 +59,12 @@ def parse_event(record: bytes, event: Event) -> None:
         RecordError: it is not the JSON form of an event.
     """
     try:
+        if SURROGATE.search(record):
+            json.dumps(json.loads(record), ensure_ascii=False).encode()
         _parse(record, event)
-    except (json_format.ParseError, UnicodeDecodeError) as exc:
+    except UnicodeEncodeError as exc:
+        raise RecordError(r"is not an event: half of a surrogate pair, such as \ud800, is no character") from exc
+    except (json_format.ParseError, ValueError) as exc:  # the latter of json, about numbers of thousands of digits
         raise RecordError(f"is not an event: {_shortened(str(exc))}") from exc
     except RecursionError as exc:
         raise RecordError("is not an event: nested too deep") from exc
