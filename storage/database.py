@@ -35,7 +35,7 @@ CONNECT_TIMEOUT_S = 5.0
 WRITE_TIMEOUT_S = 30.0
 """No write takes so long but over a network that has silently gone."""
 IDLE_IN_TRANSACTION_S = 60
-"""A stopped process must not keep its locks for ever."""
+"""A stopped process must not keep its locks."""
 RELEASE_TIMEOUT_S = 1.0
 """A connection that is not ready again by then is not worth waiting for."""
 READER_SETTINGS = {

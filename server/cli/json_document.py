@@ -14,7 +14,7 @@ class CutShortError(ValueError):
 def split_document(text: bytes) -> list[bytes]:
     """Cut a list into its items, and anything else into the one thing it is; each as it stands, to the byte.
 
-    Items are not looked at: whether each is JSON is found out by whoever reads it.
+    Items are not parsed; an item may be no JSON at all.
 
     Example:
         >>> split_document(b'[{"a": [1, 2]}, 5]')

@@ -206,7 +206,6 @@ def print_funnel(console: Console, answer: GetFunnelResponse) -> None:
     columns = ["Step", "Median", "Mean", "90% within"]
     title = "Time since the step before"
     print_table(console, title, columns, rows, numbers=frozenset(columns[1:]), elastic=frozenset({"Step"}))
-    numbers = [f"{number}. users" for number in range(len(answer.steps))]
     rows = [
         [
             group.value or NOTHING,
@@ -215,8 +214,10 @@ def print_funnel(console: Console, answer: GetFunnelResponse) -> None:
         ]
         for group in answer.groups
     ]
-    columns = ["Group", *numbers, "Of first"]
-    print_table(console, "Groups", columns, rows, numbers=frozenset(columns[1:]), elastic=frozenset({"Group"}))
+    columns = ["Group", *(step.step for step in answer.steps), "Of first"]
+    print_table(
+        console, "Users by group", columns, rows, numbers=frozenset(columns[1:]), elastic=frozenset(columns[:-1])
+    )
     if answer.open_users:
         print_line(console, "")
         print_line(console, f"{count_text(answer.open_users)} more may still take the last step: their window is open.")

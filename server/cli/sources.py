@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, Any, cast
 
 from server.cli.command_error import CommandError
 from server.cli.main import EXIT_USAGE
@@ -43,7 +43,7 @@ class ImportFile:
     size_bytes: int | None
     """Its size on disk, compressed where it is; None for a pipe."""
     _raw: IO[bytes]
-    _content: IO[bytes]
+    _content: "io.BufferedReader[Any]"
     line: int = 0
     """The number of the line that was yielded last, counted from 1."""
     too_long: list[int] = field(default_factory=list)
@@ -62,7 +62,7 @@ class ImportFile:
             CommandError: the file is damaged or cannot be read further.
         """
         readline = self._content.readline
-        try:
+        with self._translated_damage():
             while line := readline(MAX_LINE_BYTES):
                 self.line += 1
                 if len(line) == MAX_LINE_BYTES and not line.endswith(b"\n"):
@@ -76,6 +76,30 @@ class ImportFile:
                     continue
                 self._taken.append(line)
                 yield line
+
+    def begins_list(self) -> bool:
+        """Tell, before anything is read, whether the file begins as a list of JSON does.
+
+        Raises:
+            CommandError: the file is damaged or cannot be read.
+        """
+        with self._translated_damage():
+            return self._content.peek(1).lstrip().startswith(b"[")
+
+    def read_document(self, most_bytes: int) -> bytes | None:
+        """Read all that is left, of which lines may be of any length; None where it is more than `most_bytes`.
+
+        Raises:
+            CommandError: the file is damaged or cannot be read further.
+        """
+        with self._translated_damage():
+            text = self._content.read(most_bytes + 1)
+        return text if len(text) <= most_bytes else None
+
+    @contextmanager
+    def _translated_damage(self) -> Iterator[None]:
+        try:
+            yield
         except (EOFError, zlib.error, OSError) as exc:
             how_far = f"beyond line {self.line}" if self.line else "at all, not even its first line"
             raise CommandError(f"{self.name}: cannot be read {how_far}: {_damage(exc)}") from exc
@@ -175,7 +199,7 @@ def _damage(exc: Exception) -> str:
 
 
 @contextmanager
-def _open_content(name: str, raw: IO[bytes]) -> Iterator[IO[bytes]]:
+def _open_content(name: str, raw: IO[bytes]) -> Iterator["io.BufferedReader[Any]"]:
     """Open what `raw` holds, decompressed; `raw` itself is left to its owner."""
     buffered = raw if isinstance(raw, io.BufferedReader) else io.BufferedReader(cast("io.RawIOBase", raw), BUFFER_BYTES)
     try:

@@ -1,4 +1,4 @@
-"""`analytics version`: names the versions that matter to whoever helps."""
+"""`analytics version`: the versions that a bug report needs."""
 
 import platform
 from importlib.metadata import version
@@ -9,7 +9,7 @@ import orjson
 from runtime.terminal import examples
 
 PACKAGES = {"analytics": "sociallive-analytics", "grpc": "grpcio", "protobuf": "protobuf"}
-"""What is told beside Python, with the name of the package that it is installed as."""
+"""What is printed beside the version of Python, and the package of each."""
 
 
 @click.command("version", epilog=examples("analytics version --json"))

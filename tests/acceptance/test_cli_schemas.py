@@ -89,6 +89,36 @@ def test_validate_as_json_is_one_document(service: Service, tmp_path: Path) -> N
     assert (violation["field"], violation["rule"]) == ("data.contentTipe", "UNKNOWN_FIELD")
 
 
+UNREADABLE = {
+    "20 digits": GOOD.replace('"post-123"', '"p", "viewDuration": 12345678901234567890').encode(),
+    "lone surrogate": GOOD.replace("post-123", r"\ud800").encode(),
+    "NaN": GOOD.replace('"post-123"', "NaN").encode(),
+    "deep": GOOD.replace('"post-123"', "[" * 5_000 + "]" * 5_000).encode(),
+    "bad UTF-8": GOOD.encode().replace(b"post-123", b"\xff"),
+    "5,000 digits": GOOD.replace('"post-123"', "9" * 5_000).encode(),
+    "huge": GOOD.replace("post-123", "x" * 2_000_000).encode(),
+}
+
+
+@pytest.mark.finding(29)
+@pytest.mark.parametrize("unreadable", UNREADABLE.values(), ids=UNREADABLE)
+@pytest.mark.parametrize("form", ["lines", "list"])
+def test_validate_says_of_each_event_that_nobody_can_read_what_is_wrong(
+    service: Service, tmp_path: Path, unreadable: bytes, form: str
+) -> None:
+    """In a line, without a traceback, and goes on with the next."""
+    path = tmp_path / "events.json"
+    events = [GOOD.encode(), unreadable, GOOD.encode()]
+    path.write_bytes(b"\n".join(events) if form == "lines" else b"[" + b",".join(events) + b"]")
+    result = run(service, "validate", str(path))
+    assert isinstance(result.exception, SystemExit), result.exception
+    assert result.exit_code == 1
+    lines = result.stdout.splitlines()
+    assert lines[0].startswith(f"{path}:2: ")
+    assert len(lines[0]) < 500
+    assert lines[-1] == "3 events: 2 valid, 1 invalid"
+
+
 def test_validate_tells_a_broken_document_and_a_missing_service(service: Service, tmp_path: Path) -> None:
     """Wrong usage is 2, nobody there is 3."""
     assert run(service, "validate", "-", text="[1,\n").exit_code == 2
