@@ -2,7 +2,9 @@
 
 import json
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 from google.protobuf import json_format
 
@@ -19,6 +21,10 @@ MOST_REASON = 300
 """Characters of a reason that are shown: enough for any of protobuf's own, not for a whole event."""
 SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 """A character beyond the first 65,536 in two halves, or a half alone, which protobuf does not expect."""
+MOST_EXACT = 2**53
+"""The largest whole number up to which a double, as which free fields are sent, holds every one."""
+LONG_NUMBER = re.compile(rb"\d{16}")
+"""Digits of a number that a double may round, or of an id."""
 OUTPUT_ONLY = {"received_at": "receivedAt", "timestamp_source": "timestampSource"}
 """Fields that the service sets on reads and ignores on input, by their names in the .proto file and in JSON."""
 
@@ -68,6 +74,25 @@ def parse_event(record: bytes, event: Event) -> None:
         raise RecordError(f"is not an event: {_shortened(str(exc))}") from exc
     except RecursionError as exc:
         raise RecordError("is not an event: nested too deep") from exc
+    if LONG_NUMBER.search(record):
+        _require_exact(json.loads(record))
+
+
+def _require_exact(fields: Mapping[str, Any]) -> None:
+    """Refuse whole numbers that the fields of one's own choice, which are doubles, would round.
+
+    Raises:
+        RecordError: there is one.
+    """
+    values = [value for value in fields.values() if isinstance(value, dict)]
+    while values:
+        value = values.pop()
+        if isinstance(value, dict):
+            values += value.values()
+        elif isinstance(value, list):
+            values += value
+        elif isinstance(value, int) and abs(value) > MOST_EXACT:
+            raise RecordError(f"the whole number {value} is too long to be kept exactly; write it as a text, in quotes")
 
 
 def _parse(record: bytes, event: Event) -> None:

@@ -205,6 +205,19 @@ def test_bad_records_are_told_and_the_rest_goes_on(tmp_path: Path, mapping: str)
     assert lines[2].endswith("sales.csv:5: has 2 cells where the header has 3")
 
 
+def test_a_number_that_would_be_rounded_is_rejected(tmp_path: Path) -> None:
+    """A text of the same digits, and a number that a double holds, are kept."""
+    path = tmp_path / "events.ndjson"
+    numbers = ["712345678901234567", "99999999999999999999", '"712345678901234567"', "9007199254740992"]
+    path.write_text("\n".join(f'{{"eventType": "view", "data": {{"metadata": {{"n": [{n}]}}}}}}' for n in numbers))
+    with serving(service := FakeService()) as address:
+        result = run(address, str(path))
+    assert counts(result) == (4, 2, 0, 2, 0)
+    assert "events.ndjson:1: the whole number 712345678901234567 is too long" in result.stderr
+    kept = [event.data["metadata"]["n"][0] for event in service.events.values()]
+    assert sorted(map(str, kept)) == ["712345678901234567", "9007199254740992.0"]
+
+
 def test_bad_json_lines_are_told(tmp_path: Path) -> None:
     """None of these can take the events beside it along."""
     deep = '{"eventType": "view", "data": ' + '{"a": ' * 40 + "1" + "}" * 40 + "}"
