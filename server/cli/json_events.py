@@ -70,7 +70,7 @@ def parse_event(record: bytes, event: Event) -> None:
         _parse(record, event)
     except UnicodeEncodeError as exc:
         raise RecordError(r"is not an event: half of a surrogate pair, such as \ud800, is no character") from exc
-    except (json_format.ParseError, ValueError) as exc:  # the latter of json, about numbers of thousands of digits
+    except (json_format.ParseError, ValueError, OverflowError) as exc:  # the latter two about long numbers
         raise RecordError(f"is not an event: {_shortened(str(exc))}") from exc
     except RecursionError as exc:
         raise RecordError("is not an event: nested too deep") from exc
@@ -84,7 +84,7 @@ def _require_exact(fields: Mapping[str, Any]) -> None:
     Raises:
         RecordError: there is one.
     """
-    values = [value for value in fields.values() if isinstance(value, dict)]
+    values: list[Any] = [value for value in fields.values() if isinstance(value, dict)]
     while values:
         value = values.pop()
         if isinstance(value, dict):
