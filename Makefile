@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 TOOLS := .tools/bin
+LOWEST := .lowest
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --require-hashes
 # Much faster than pip, which still helps out where uv cannot go: behind a mirror that only pip is told of.
 UV := $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes
@@ -19,7 +20,7 @@ IN_PARALLEL = --numprocesses $(TEST_PROCESSES) --dist loadfile --no-loadscope-re
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help up demo test findings check static bench bench-ingest bench-soak bench-hostile bench-reports bench-jobs bench-validate bench-gateway chaos chaos-jobs gen tools lock fmt clean
+.PHONY: help up demo test test-lowest findings check ci static bench bench-ingest bench-soak bench-hostile bench-reports bench-jobs bench-validate bench-gateway chaos chaos-jobs gen tools lock fmt clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,16 +59,31 @@ test: ## Set everything up and run the tests
 	@echo "==> tests"
 	@PATH="$(CURDIR)/$(TOOLS):$$PATH" $(BIN)/python -m pytest $(IN_PARALLEL)
 
+# The oldest versions that pyproject.toml allows, in an environment of their own.
+$(LOWEST)/.installed: pyproject.toml | $(VENV)/.dev
+	@echo "==> installing the oldest dependencies that pyproject.toml allows"
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(LOWEST)
+	@$(BIN)/uv pip install --quiet --python $(LOWEST)/bin/python --resolution lowest-direct --requirement pyproject.toml --all-extras
+	@touch $@
+
+test-lowest: $(LOWEST)/.installed ## See that the service works with the oldest dependencies that pyproject.toml allows
+	@echo "==> the oldest dependencies"
+	@$(LOWEST)/bin/python -m tools.lowest_bounds
+	@PYTHONPATH=.:generated $(LOWEST)/bin/python -m tools.smoke
+
 findings: $(VENV)/.dev ## List the known faults that no test shows to be mended
 	@$(BIN)/python -m tools.findings
 
-check: ## Everything CI checks: format, lint, types, contracts, generated code, migrations, tests
+check: ## Everything that a change must pass: format, lint, types, contracts, generated code, migrations, tests
 	@$(MAKE) --silent --no-print-directory --jobs=2 static tools
 	@echo "==> generated code and promises"
 	@tools/check_generated
 	@$(BIN)/python -m tools.released_schemas
 	@tools/check_breaking
 	@$(MAKE) --no-print-directory test
+
+ci: check ## What CI runs: check, then what takes longer
+	@$(MAKE) --no-print-directory test-lowest
 
 static: $(VENV)/.dev .deps/googleapis
 	@echo "==> format and lint"
@@ -149,5 +165,5 @@ fmt: $(VENV)/.dev ## Format Python and protos
 	@$(BIN)/buf format --write proto
 
 clean: ## Remove what the other targets made, but for the databases in .analytics*
-	rm -rf $(VENV) .tools .deps dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(LOWEST) .tools .deps dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

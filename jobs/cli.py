@@ -2,8 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import TypeVar
 
@@ -17,10 +16,10 @@ from runtime.logging import configure_logging
 from runtime.person import name_person
 from runtime.settings import Settings, SettingsError
 from runtime.supervised import stop_on_signals, supervised
-from runtime.terminal import bytes_text, count_text, open_console, print_line, print_table
+from runtime.terminal import bytes_text, count_text, examples, open_console, print_line, print_table
 from storage.audit import read_last_runs
 from storage.database import Database
-from storage.embedded import EmbeddedPostgres
+from storage.existing import open_existing
 from storage.ticks import read_ticks
 
 AnswerT = TypeVar("AnswerT")
@@ -48,11 +47,14 @@ class Moment(click.ParamType[datetime]):
         return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-@click.group(name="jobs", invoke_without_command=True)
+@click.group("jobs", invoke_without_command=True, epilog=examples("analytics jobs list", "analytics jobs run verify"))
 @click.option("--ready-fd", type=int, hidden=True, help="File descriptor to tell the supervisor that it runs.")
 @click.pass_context
 def command(context: click.Context, ready_fd: int | None) -> None:
-    """Run the jobs by the clock, on a migrated database, until Ctrl-C; `up` does so too."""
+    """Run the scheduled jobs, list them, or run one now.
+
+    Without a command, runs the jobs on schedule until Ctrl-C, as `up` does; the database must be migrated.
+    """
     settings = Settings.from_environment()
     quiet = context.invoked_subcommand is not None
     configure_logging(level="warning" if quiet else settings.log_level, form=settings.log_format, process="jobs")
@@ -64,11 +66,11 @@ def command(context: click.Context, ready_fd: int | None) -> None:
     asyncio.run(_keep_running(settings, settings.database_url, ready_fd))
 
 
-@command.command(name="list")
+@command.command("list", epilog=examples("analytics jobs list"))
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON.")
 @click.pass_obj
 def list_jobs(settings: Settings, *, as_json: bool) -> None:
-    """List the jobs: when each runs, how its last run went, and when the next one is due (UTC)."""
+    """List the jobs with their last and next runs (UTC)."""
     listed = asyncio.run(_with_database(settings, lambda database: _describe_jobs(settings, database)))
     if as_json:
         click.echo(orjson.dumps(listed, option=orjson.OPT_UTC_Z))
@@ -89,12 +91,19 @@ def list_jobs(settings: Settings, *, as_json: bool) -> None:
     print_table(open_console(), "", headings, rows, numbers=frozenset({"Seconds"}))
 
 
-@command.command(name="run")
+@command.command(
+    "run",
+    epilog=examples(
+        "analytics jobs run retention --dry-run", "analytics jobs run verify --from 2026-01-01 --to 2026-02-01"
+    ),
+)
 @click.argument("name", type=click.Choice(list(NAMED)))
-@click.option("--now", type=Moment(), metavar="TIME", help="Take this for the present (UTC where without offset).")
-@click.option("--from", "start", type=Moment(), metavar="TIME", help="verify, rebuild: first moment; days are whole.")
-@click.option("--to", "end", type=Moment(), metavar="TIME", help="verify, rebuild: first moment after the range.")
-@click.option("--dry-run", is_flag=True, help="Tell what would be done, and change nothing.")
+@click.option("--now", type=Moment(), metavar="TIME", help="Run as if it were this time (UTC unless it has an offset).")
+@click.option(
+    "--from", "start", type=Moment(), metavar="TIME", help="verify, rebuild: start of the range; days are whole."
+)
+@click.option("--to", "end", type=Moment(), metavar="TIME", help="verify, rebuild: end of the range, exclusive.")
+@click.option("--dry-run", is_flag=True, help="Print what would be done and change nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON.")
 @click.pass_obj
 def run_job(
@@ -107,7 +116,10 @@ def run_job(
     dry_run: bool,
     as_json: bool,
 ) -> None:
-    """Run a job now. Exits with 1 where a verification finds differences or another process runs the job."""
+    """Run a job now.
+
+    Exits with 1 if a verification finds differences, or if another process is running the job.
+    """
     job = NAMED[name]
     if (start or end) and not job.takes_range:
         raise click.UsageError(f"{name} takes no range")
@@ -152,24 +164,8 @@ async def _keep_running(settings: Settings, database_url: str, ready_fd: int | N
 
 
 async def _with_database(settings: Settings, work: Callable[[Database], Awaitable[AnswerT]]) -> AnswerT:
-    async with _provide_database(settings) as database:
+    async with open_existing(settings.database_url, settings.data_dir) as database:
         return await work(database)
-
-
-@asynccontextmanager
-async def _provide_database(settings: Settings) -> AsyncIterator[Database]:
-    """Open the database that the settings name, or the embedded one, which is started where nobody runs it."""
-    postgres = EmbeddedPostgres(settings.data_dir) if settings.database_url is None else None
-    try:
-        # Started here, in the thread that outlives it; there is nothing else to do meanwhile.
-        database = await Database.open(settings.database_url or (postgres.start() if postgres else ""))
-        try:
-            yield database
-        finally:
-            await database.close()
-    finally:
-        if postgres is not None:
-            postgres.stop()
 
 
 async def _describe_jobs(settings: Settings, database: Database) -> list[dict[str, object]]:

@@ -12,9 +12,14 @@ MOST_COLUMN = 36
 LEAST_COLUMN = 10
 LEAST_LAST = 32
 """Characters of the last column that others which can be cut give way to: enough for two or three fields."""
-COLUMN_GAP = 3
+COLUMN_GAP = 2
 """What rich puts between two columns of a table of this kind."""
 KILO = 1000
+
+
+def examples(*commands: str) -> str:
+    """Write the examples of a command's help, each as it is typed; click shows the text as the command's epilog."""
+    return "\b\nExamples:\n" + "\n".join(f"  {command}" for command in commands)
 
 
 def open_console(*, stderr: bool = False) -> Console:
@@ -57,7 +62,7 @@ def print_table(
             print_line(console, "  ".join(aligned).rstrip())
         return
     widths = _fitted(columns, widths, console.width, elastic)
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="bold")
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
     for name, width in zip(columns, widths, strict=True):
         justify: JustifyMethod = "right" if name in numbers else "left"
         table.add_column(name, justify=justify, no_wrap=True, overflow="ellipsis", width=width)
@@ -78,7 +83,7 @@ def _fitted(columns: Sequence[str], widths: Sequence[int], room: int, elastic: f
         if widest is None or fitted[widest] <= LEAST_COLUMN:
             break
         fitted[widest] -= 1
-    return [*fitted, max(LEAST_COLUMN, min(widths[-1], room - sum(fitted)))]
+    return [*fitted, min(widths[-1], max(LEAST_COLUMN, room - sum(fitted)))]
 
 
 def print_line(console: Console, line: str, style: str = "") -> None:

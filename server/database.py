@@ -2,17 +2,14 @@
 
 import asyncio
 import logging
-import os
-import socket
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 
 import structlog
 
-from runtime.fault import name_fault
 from runtime.settings import Settings
-from storage.database import MAX_DELAY_S, Address, wait_until_ready
+from storage.database import MAX_DELAY_S, Address, wait_until_ready, why_away
 from storage.embedded import EmbeddedPostgres
 from storage.errors import EmbeddedPostgresError, StorageUnavailableError
 
@@ -25,14 +22,10 @@ RESTART_WAIT_S = 5.0
 """What keeps Postgres from starting, as a full disk does, seldom passes sooner."""
 LONGEST_RETRY_S = 1.25 * MAX_DELAY_S
 """The longest pause between two attempts at a database that is away: jitter adds a quarter."""
-READ_WAIT_S = 5.0
-"""How long a command that somebody watches waits for a database that is away."""
 
 
 @asynccontextmanager
-async def provide_database(
-    settings: Settings, stop: asyncio.Event, *, wait_s: float | None = READ_WAIT_S
-) -> AsyncIterator[str]:
+async def provide_database(settings: Settings, stop: asyncio.Event, *, wait_s: float | None) -> AsyncIterator[str]:
     """Yield the URL of a database that answers: the given one, or the embedded one, which runs as long as this.
 
     Args:
@@ -89,40 +82,21 @@ async def _wait_for_database(url: str, stop: asyncio.Event, wait_s: float | None
         StorageUnavailableError: it did not answer for `wait_s`.
     """
     where = Address(url).where
-    why = "it does not answer"
 
     def tell(exc: StorageUnavailableError) -> None:
-        nonlocal why
-        why = _why_away(exc)
-        # Whoever waits for ever should be seen to; a command that does not ends with a message of its own.
+        # Somebody should look at a service that waits without limit; a command ends with a message of its own.
         level = logging.WARNING if wait_s is None else logging.INFO
-        log.log(level, "database_away", database=where, error=why, trying_again_within_s=LONGEST_RETRY_S)
+        log.log(level, "database_away", database=where, error=why_away(exc), trying_again_within_s=LONGEST_RETRY_S)
 
-    waiting = asyncio.create_task(wait_until_ready(url, on_retry=tell))
+    waiting = asyncio.create_task(wait_until_ready(url, on_retry=tell, timeout_s=wait_s))
     stopping = asyncio.create_task(stop.wait())
-    await asyncio.wait((waiting, stopping), timeout=wait_s, return_when=asyncio.FIRST_COMPLETED)
-    stopping.cancel()
-    gave_up = not waiting.done()
-    if gave_up:
-        waiting.cancel()
-    await asyncio.gather(stopping, return_exceptions=True)
-    try:
+    await asyncio.wait((waiting, stopping), return_when=asyncio.FIRST_COMPLETED)
+    if waiting.done():
+        stopping.cancel()
         await waiting
-    except asyncio.CancelledError:
-        if not gave_up:
-            raise
-        if not stop.is_set():
-            raise StorageUnavailableError(f"the database {where} has been away for {wait_s:g} s: {why}") from None
-
-
-def _why_away(exc: StorageUnavailableError) -> str:
-    """Say why a database is away as the system says it; of Postgres' own errors, which kind and SQLSTATE."""
-    cause = exc.__cause__
-    if isinstance(cause, socket.gaierror):
-        return str(cause.strerror)
-    if isinstance(cause, OSError) and cause.errno:
-        return os.strerror(cause.errno)
-    return name_fault(cause) if cause is not None else str(exc)
+    else:
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
 
 
 async def _keep_postgres(postgres: EmbeddedPostgres, keeper: ThreadPoolExecutor) -> None:

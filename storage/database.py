@@ -1,8 +1,9 @@
 """Connections: where the database is, one pool for readers, a connection of its own for each writer."""
 
 import asyncio
-import math
+import os
 import random
+import socket
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
@@ -13,6 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
+from runtime.fault import name_fault
 from storage.errors import (
     StorageRefusedError,
     StorageUnavailableError,
@@ -34,7 +36,7 @@ CONNECT_TIMEOUT_S = 5.0
 WRITE_TIMEOUT_S = 30.0
 """No write takes so long but over a network that has silently gone."""
 IDLE_IN_TRANSACTION_S = 60
-"""A stopped process must not keep its locks for ever."""
+"""A stopped process must not keep its locks."""
 RELEASE_TIMEOUT_S = 1.0
 """A connection that is not ready again by then is not worth waiting for."""
 READER_SETTINGS = {
@@ -211,35 +213,47 @@ async def wait_until_ready(
     Args:
         url: as DATABASE_URL.
         on_retry: called before each wait, to tell somebody why.
-        timeout_s: how long to go on trying; for ever where missing, until the caller is cancelled.
+        timeout_s: how long to go on trying; without limit where missing, until the caller is cancelled.
 
     Raises:
-        StorageUnavailableError: it stayed away.
+        StorageUnavailableError: it stayed away for `timeout_s`.
         StorageRefusedError: wrong password, no such database, encoding other than UTF8: no retry would help.
         UnsupportedPostgresError: the server is too old.
     """
     address = Address(url)
-    loop = asyncio.get_running_loop()
-    deadline = math.inf if timeout_s is None else loop.time() + timeout_s
+    why = "it does not answer"
     delay_s = FIRST_DELAY_S
-    while True:
-        try:
-            with translated(address.where):
-                connection = await address.connect("check")
-        except StorageUnavailableError as exc:
-            # Jitter: many servers that lost one database should not return in step.
-            pause_s = delay_s * random.uniform(0.75, 1.25)  # noqa: S311 - nothing secret about it
-            if loop.time() + pause_s > deadline:
-                raise
-            on_retry(exc)
-            await asyncio.sleep(pause_s)
-            delay_s = min(2 * delay_s, MAX_DELAY_S)
-            continue
-        try:
-            _check_server(connection, address)
-        finally:
-            connection.terminate()
-        return
+    try:
+        async with asyncio.timeout(timeout_s):
+            while True:
+                try:
+                    with translated(address.where):
+                        connection = await address.connect("check")
+                    break
+                except StorageUnavailableError as exc:
+                    why = why_away(exc)
+                    on_retry(exc)
+                    # Jitter: many servers that lost one database should not return in step.
+                    await asyncio.sleep(delay_s * random.uniform(0.75, 1.25))  # noqa: S311 - nothing secret about it
+                    delay_s = min(2 * delay_s, MAX_DELAY_S)
+    except TimeoutError:
+        raise StorageUnavailableError(
+            f"the database {address.where} has been away for {timeout_s:g} s: {why}"
+        ) from None
+    try:
+        _check_server(connection, address)
+    finally:
+        connection.terminate()
+
+
+def why_away(exc: StorageUnavailableError) -> str:
+    """Say why a database is away as the system says it; of Postgres's own errors, the type and SQLSTATE."""
+    cause = exc.__cause__
+    if isinstance(cause, socket.gaierror):
+        return str(cause.strerror)
+    if isinstance(cause, OSError) and cause.errno:
+        return os.strerror(cause.errno)
+    return name_fault(cause) if cause is not None else str(exc)
 
 
 def _check_server(connection: Connection, address: Address) -> None:

@@ -8,6 +8,7 @@ from typing import ClassVar
 import asyncpg
 
 from runtime.errors import AnalyticsError
+from runtime.fault import name_fault
 
 
 class StorageError(AnalyticsError):
@@ -57,6 +58,18 @@ class StorageRefusedError(StorageError):
     """The database answers and refuses us; repeating is of no use before somebody changes something."""
 
     reason: ClassVar[str] = "STORAGE_REFUSED"
+
+
+class DatabaseMissingError(StorageError):
+    """A command needs a database that exists, and there is none where the settings say."""
+
+    reason: ClassVar[str] = "DATABASE_MISSING"
+
+
+class NotMigratedError(StorageError):
+    """The database has no tables of this service, or those of an older version."""
+
+    reason: ClassVar[str] = "NOT_MIGRATED"
 
 
 class LeaseTakenError(StorageError):
@@ -156,9 +169,7 @@ def name_error(exc: BaseException) -> str:
         >>> name_error(asyncpg.DiskFullError("could not extend file"))
         'DiskFullError 53100'
     """
-    cause = exc.__cause__ if isinstance(exc, StorageError) and exc.__cause__ is not None else exc
-    state = getattr(cause, "sqlstate", None)
-    return f"{type(cause).__name__} {state}" if isinstance(state, str) else type(cause).__name__
+    return name_fault(exc.__cause__ if isinstance(exc, StorageError) and exc.__cause__ is not None else exc)
 
 
 @contextmanager

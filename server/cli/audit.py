@@ -9,23 +9,30 @@ import orjson
 
 from runtime.logging import configure_logging
 from runtime.settings import Settings
-from runtime.terminal import bytes_text, count_text, open_console, print_line, print_table
-from server.database import provide_database
+from runtime.terminal import bytes_text, count_text, examples, open_console, print_line, print_table
 from storage.audit import AuditEntry, read_audit
-from storage.database import Database
+from storage.existing import open_existing
 
 DEFAULT_ENTRIES = 20
 MOST_ENTRIES = 10_000
 
 
-@click.command(name="audit")
-@click.option("--action", metavar="NAME", help="Only this action, as the name of a job.")
+@click.command("audit", epilog=examples("analytics audit", "analytics audit --action retention --limit 5"))
+@click.option("--action", metavar="NAME", help="Only this action, such as the name of a job.")
 @click.option(
-    "--limit", type=click.IntRange(1, MOST_ENTRIES), default=DEFAULT_ENTRIES, show_default=True, help="How many."
+    "--limit",
+    type=click.IntRange(1, MOST_ENTRIES),
+    default=DEFAULT_ENTRIES,
+    show_default=True,
+    metavar="N",
+    help="Most entries to list.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON an entry.")
 def command(action: str | None, limit: int, *, as_json: bool) -> None:
-    """List the newest entries of the audit log, newest first: who did what, to which range, and how it ended."""
+    """List the newest entries of the audit log.
+
+    Each says who did what, to which range of events, and how it ended.
+    """
     settings = Settings.from_environment()
     configure_logging(level="warning", form=settings.log_format, process="audit")
     entries = asyncio.run(_read(settings, action, limit))
@@ -55,12 +62,8 @@ def command(action: str | None, limit: int, *, as_json: bool) -> None:
 
 
 async def _read(settings: Settings, action: str | None, limit: int) -> Sequence[AuditEntry]:
-    async with provide_database(settings, asyncio.Event()) as database_url:
-        database = await Database.open(database_url)
-        try:
-            return await read_audit(database, limit=limit, action=action)
-        finally:
-            await database.close()
+    async with open_existing(settings.database_url, settings.data_dir) as database:
+        return await read_audit(database, limit=limit, action=action)
 
 
 def _arguments_text(entry: AuditEntry) -> str:

@@ -13,8 +13,8 @@ from typing import Any, TypeVar
 import click
 
 from server.cli.command_error import CommandError
-from server.cli.heat_map import HeatRow
 from server.cli.main import EXIT_FAILED, EXIT_USAGE
+from server.cli.shares import ShareRow
 
 WIDTH_INCHES = 10.0
 HEIGHT_INCHES = 5.5
@@ -108,7 +108,7 @@ def draw_bars(path: Path, title: str, bars: Sequence[Bar]) -> None:
     _save(figure, axes, title, path)
 
 
-def draw_heat_map(path: Path, title: str, columns: Sequence[str], rows: Sequence[HeatRow]) -> None:
+def draw_heat_map(path: Path, title: str, columns: Sequence[str], rows: Sequence[ShareRow]) -> None:
     """Draw shares as a grid, each the darker the larger it is; a star marks those that are not final.
 
     Raises:

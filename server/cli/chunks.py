@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from server.cli.command_error import CommandError
 from server.cli.main import EXIT_USAGE
-from server.cli.records import EventFiller, Form, HopelessRecordError, RecordError, Records
+from server.cli.records import EventFiller, Form, HopelessRecordError, RecordError, Records, Source
 from server.cli.sources import ImportFile
 from sociallive.analytics.v1.track_pb2 import TrackBatchRequest
 
@@ -28,17 +28,17 @@ class Chunk:
 
     messages: list[TrackBatchRequest] = field(default_factory=list)
     """Their events, ready to send; sending them twice stores them once."""
-    lines: list[int] = field(default_factory=list)
-    """The line of each event, in order."""
-    failures: list[tuple[int, str]] = field(default_factory=list)
-    """The line of each record that cannot become an event, and why."""
+    sources: list[Source] = field(default_factory=list)
+    """Where each event comes from, in order."""
+    failures: list[tuple[Source, RecordError]] = field(default_factory=list)
+    """Each record that cannot become an event, and why."""
     consumed_bytes: int = 0
     """How much of the file had been read when the chunk was complete."""
 
     @property
     def records(self) -> int:
         """How many records it stands for."""
-        return len(self.lines) + len(self.failures)
+        return len(self.sources) + len(self.failures)
 
 
 def build_chunks(
@@ -51,16 +51,15 @@ def build_chunks(
             first.
     """
     chunk, chunk_bytes, message, message_bytes = Chunk(), 0, TrackBatchRequest(backfill=True), 0
-    position = 0
     try:
-        for position, (line, record) in enumerate(records, start=1):
+        for source, record in records:
             try:
-                message_bytes += _add(message, record, filler, position)
-                chunk.lines.append(line)
+                message_bytes += _add(message, record, filler, source.row)
+                chunk.sources.append(source)
             except RecordError as exc:
-                chunk.failures.append((line, str(exc)))
+                chunk.failures.append((source, exc))
             except HopelessRecordError as exc:
-                raise CommandError(f"{file.name}:{line}: {exc}", exit_code=EXIT_USAGE) from exc
+                raise CommandError(f"{file.name}:{source.line}: {exc}", exit_code=EXIT_USAGE) from exc
             if len(message.events) >= MESSAGE_EVENTS or message_bytes >= MESSAGE_BYTES:
                 chunk.messages.append(message)
                 chunk_bytes += message_bytes

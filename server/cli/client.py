@@ -77,7 +77,7 @@ def address_option(command: Command) -> Command:
         envvar="ANALYTICS_ADDRESS",
         show_envvar=True,
         callback=lambda _context, _parameter, value: check_address(value) if value else default_address(),
-        help="Where the service listens.  [default: as ANALYTICS_HOST and GRPC_PORT say]",
+        help="Address of the service.  [default: that of ANALYTICS_HOST and GRPC_PORT]",
     )(command)
 
 

@@ -11,6 +11,7 @@ from typing import BinaryIO
 import click
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from runtime.terminal import examples
 from server.cli.client import address_option
 from server.cli.command_error import CommandError
 from server.cli.event_progress import EventProgress
@@ -26,14 +27,24 @@ EVER = Timestamp(seconds=0)
 """An export without a range holds all there is; no event is older."""
 
 
-@click.command("export")
-@click.option("--format", "format_name", type=click.Choice(list(FORMATS)), help="[default: as FILE ends]")
-@click.option("--out", required=True, metavar="FILE", help="Where to; - is the standard output, not for parquet.")
+@click.command(
+    "export",
+    epilog=examples(
+        "analytics export --out events.ndjson",
+        "analytics export --out large.csv --filter 'purchase:amount>=20'",
+    ),
+)
+@click.option(
+    "--format", "format_name", type=click.Choice(list(FORMATS)), help="Format of the file.  [default: as FILE ends]"
+)
+@click.option("--out", required=True, metavar="FILE", help="File to write; - is the standard output, not for parquet.")
 @range_options
 @click.option("--type", "event_type", default="", metavar="TYPE", help="Only events of this type, as in `view`.")
 @click.option("--user", "user_id", default="", metavar="ID", help="Only events of this user.")
 @click.option("--session", "session_id", default="", metavar="ID", help="Only events of this session.")
-@click.option("--filter", "filter_", default="", metavar="STEP", help="As in `purchase:amount>=20` or `:platform=web`.")
+@click.option(
+    "--filter", "filter_", default="", metavar="STEP", help="Only events that match, as in `purchase:amount>=20`."
+)
 @address_option
 def command(
     *,
@@ -46,10 +57,10 @@ def command(
     filter_: str,
     address: str,
 ) -> None:
-    """Write stored events to FILE, newest first, as NDJSON that `import` takes, as CSV or as Parquet.
+    """Write stored events to a file, newest first.
 
-    Without a range it writes all of them. An event that was stored when the export began is in it once; of those stored
-    meanwhile some may be.
+    The formats are NDJSON (which `import` reads), CSV and Parquet. Without a range it writes all events. The file holds
+    each event that was stored when the export began exactly once, and may hold events that were stored meanwhile.
     """
     format_name = format_name or Path(out).suffix.removeprefix(".")
     if format_name not in FORMATS:

@@ -11,16 +11,23 @@ from gateway.runner import END_TIMEOUT_S, run_gateway
 from runtime.logging import configure_logging
 from runtime.settings import Settings
 from runtime.supervised import stop_on_signals, supervised
+from runtime.terminal import examples
 from server.addresses import callable_address
 
 
-@click.command(name="gateway")
-@click.option("--print", "print_only", is_flag=True, help="Print Envoy's configuration, and do no more.")
+@click.command(
+    "gateway",
+    epilog=examples(
+        "ANALYTICS_UPSTREAMS=10.0.0.1:50051,10.0.0.2:50051 analytics gateway", "analytics gateway --print > envoy.yaml"
+    ),
+)
+@click.option("--print", "print_only", is_flag=True, help="Print the configuration of Envoy and exit.")
 @click.option("--ready-fd", type=int, hidden=True, help="File descriptor to tell the supervisor that it serves.")
 def command(ready_fd: int | None, *, print_only: bool) -> None:
-    """Run the API gateway: REST, gRPC and gRPC-web on PORT, in front of the servers ANALYTICS_UPSTREAMS.
+    """Run the API gateway only.
 
-    SIGUSR2 replaces Envoy by a new one without a lost request, SIGTERM drains and stops it.
+    It takes REST, gRPC and gRPC-web on PORT and passes calls to the servers of ANALYTICS_UPSTREAMS. SIGUSR2 replaces
+    Envoy without losing a request; SIGTERM drains and stops it.
     """
     settings = Settings.from_environment()
     upstreams = settings.upstreams or (callable_address(settings.host, settings.grpc_port),)

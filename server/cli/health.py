@@ -8,6 +8,7 @@ import grpc
 import orjson
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from runtime.terminal import examples
 from server.cli.client import address_option, open_channel, translated_errors
 from server.cli.main import EXIT_FAILED
 
@@ -39,19 +40,19 @@ def check_health(address: str, service: str = "") -> str:
         return health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status)
 
 
-@click.command("health")
+@click.command("health", epilog=examples("analytics health", "analytics health --service storage"))
 @click.option(
     "--service",
     default="",
     metavar="NAME",
-    help="`ingest` (events are taken), `storage` (the database answers), or a service's full name.  [default: all]",
+    help="`ingest` (events are taken), `storage` (the database answers), or a full service name.  [default: all]",
 )
 @address_option
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON.")
 def command(service: str, address: str, *, as_json: bool) -> None:
-    """Ask the service whether it serves.
+    """Ask the service whether it is healthy.
 
-    Exits with 0 when it does, 1 when it does not, 3 when it cannot be reached.
+    Exits with 0 if it serves, 1 if it does not, and 3 if it cannot be reached.
     """
     status = check_health(address, service)
     if as_json:

@@ -3,28 +3,34 @@
 import sys
 import time
 from collections import Counter
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 import click
 import orjson
 from rich.console import Console
 
+from runtime.settings import Settings
+from runtime.terminal import examples
 from server.cli.chunks import DEFAULT_CHUNK_EVENTS, MOST_CHUNK_EVENTS, Chunk
 from server.cli.client import address_option, open_channel
 from server.cli.command_error import CommandError
+from server.cli.dry_run import ChunkChecker
 from server.cli.event_progress import EventProgress
 from server.cli.import_plan import PlannedFile, plan_import
 from server.cli.main import EXIT_FAILED, EXIT_INTERRUPTED
-from server.cli.render import open_console, print_line, print_table, printable
+from server.cli.problems import Problem, Problems, problem_of, problems_of
+from server.cli.records import Source
+from server.cli.rejects import CHUNK_EVENTS, RejectsFile
+from server.cli.render import count_text, open_console, print_line, print_table, printable
 from server.cli.sender import ChunkSender
-from sociallive.analytics.v1.track_pb2 import Rejection, TrackBatchResponse
+from sociallive.analytics.v1.track_pb2 import TrackBatchResponse
 
-MOST_SHOWN = 20
-"""Rejected records that are shown one by one: enough to see what is wrong."""
-GO_ON = "Run the same command again to go on: what is stored is recognised and counts as duplicate."
+DRY_RUN = "Dry run: nothing was sent. Stored counts the valid records; only an import finds duplicates."
+GO_ON = "Run the same command again to continue: records that are stored already count as duplicates."
 
 
 @dataclass(slots=True)
@@ -39,6 +45,8 @@ class ImportCounts:
     spooled: int = 0
     warnings: Counter[str] = field(default_factory=Counter)
     """What to mend in records that were taken, and in how many of them."""
+    problems: Problems = field(default_factory=Problems)
+    """What is wrong with those that were rejected."""
     started_at_s: float = field(default_factory=time.monotonic)
 
     def add(self, chunk: Chunk, answer: TrackBatchResponse) -> None:
@@ -58,11 +66,40 @@ class ImportCounts:
         return counts | {"seconds": round(elapsed_s, 3), "events_per_s": round(self.received / elapsed_s)}
 
 
-@click.command("import")
+class Answerer(Protocol):
+    """Takes chunks to the service, or stands in for it."""
+
+    def send_all(self, chunks: Iterator[Chunk]) -> Generator[tuple[Chunk, TrackBatchResponse], None, None]:
+        """Yield each chunk with its answer, in order."""
+
+
+@click.command(
+    "import",
+    epilog=examples(
+        "analytics import events.ndjson.gz",
+        "analytics import sales.csv --mapping sales.toml --dry-run",
+        "analytics import sales.csv --mapping sales.toml --rejects rejects.csv",
+        "analytics import 2024-*.csv --mapping sales.toml --dataset 'sales-{file}'",
+    ),
+)
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
-@click.option("--mapping", type=click.Path(path_type=Path), metavar="M.toml", help="What the columns of a CSV mean.")
 @click.option(
-    "--dataset", metavar="NAME", help="Part of the events' ids.  [default: the mapping's, or the file's name]"
+    "--mapping",
+    type=click.Path(path_type=Path),
+    metavar="M.toml",
+    help="Mapping from the columns of a CSV to fields of events; the files are CSV.",
+)
+@click.option(
+    "--dataset",
+    metavar="NAME",
+    help="Name that event ids are made from; {file} is the file's name.  [default: the mapping's, or the file's name]",
+)
+@click.option("--dry-run", is_flag=True, help="Check every record and send nothing; needs no service.")
+@click.option(
+    "--rejects",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="REJECTS",
+    help="Write rejected records to this file, to be corrected and imported. Takes one FILE.",
 )
 @click.option(
     "--chunk-size",
@@ -70,29 +107,42 @@ class ImportCounts:
     default=DEFAULT_CHUNK_EVENTS,
     show_default=True,
     metavar="EVENTS",
-    help="Events a stream carries, and at most are sent again when it breaks.",
+    help="Events of one stream; at most so many are sent again when it breaks.",
 )
 @address_option
 @click.option("--json", "as_json", is_flag=True, help="Print the counts as one line of JSON.")
 def command(
-    files: Sequence[str], mapping: Path | None, dataset: str | None, chunk_size: int, address: str, *, as_json: bool
+    files: Sequence[str],
+    mapping: Path | None,
+    dataset: str | None,
+    rejects: Path | None,
+    chunk_size: int,
+    address: str,
+    *,
+    dry_run: bool,
+    as_json: bool,
 ) -> None:
-    """Import events of any age from files, gzip or not; `-` is the standard input.
+    """Import events of any age from files.
 
-    Without --mapping each line is one event as JSON: {"eventType": "view", "userId": ..., "timestamp": ..., "data":
-    {...}}, or with a typed payload, "view": {...}. With --mapping the files are CSV, and the mapping says which column
-    goes where. `report events --ndjson` prints events in the first form.
+    A FILE may be compressed with gzip; `-` is the standard input. Without --mapping each line is one event as JSON:
+    {"eventType": "view", "timestamp": "2024-01-31T12:00:00Z", "data": {...}}. With --mapping the files are CSV.
 
-    An event without an id gets one that is made from dataset, row number and content, so an import that broke is
-    finished by running it again, and running it twice stores nothing twice.
+    An event without an id gets one made from dataset, row number and content. So an import that broke off is completed
+    by running it again, and importing a file twice stores nothing twice.
 
-    Exits with 0 when every record is stored, 1 when some were rejected, 2 when something is wrong with the command
-    line, mapping or file, 3 when the service cannot be reached, 130 on Ctrl-C.
+    Exits with 0 if every record is stored (or valid, with --dry-run), 1 if some were rejected, 2 if the command line,
+    the mapping or a file is wrong, 3 if the service cannot be reached, and 130 on Ctrl-C.
     """
+    if rejects is not None and len(files) > 1:
+        raise click.UsageError("--rejects takes one FILE at a time")
     messages = open_console(stderr=True)
     counts = ImportCounts()
+    rejects_file = None if rejects is None else RejectsFile(rejects)
     try:
-        import_files(plan_import(files, mapping, dataset), address, chunk_size, messages, counts)
+        plan = plan_import(files, mapping, dataset)
+        chunk_events = chunk_size if rejects_file is None else min(chunk_size, CHUNK_EVENTS)
+        with EventProgress(messages) as progress, _answerer(address, progress, dry_run=dry_run) as answerer:
+            import_files(plan, answerer, chunk_events, progress, counts, rejects_file)
     except KeyboardInterrupt:
         click.echo(f"Interrupted after {counts.received:,} records. {GO_ON}", err=True)
         sys.exit(EXIT_INTERRUPTED)
@@ -100,52 +150,86 @@ def command(
         if counts.received:
             click.echo(f"Ended early, after {counts.received:,} records. {GO_ON}", err=True)
         raise
+    finally:
+        _print_problems(messages, counts, rejects_file)
     _print_counts(counts, as_json=as_json)
+    if dry_run:
+        print_line(messages, DRY_RUN)
     if counts.rejected:
         sys.exit(EXIT_FAILED)
 
 
 def import_files(
-    files: Sequence[PlannedFile], address: str, chunk_events: int, messages: Console, counts: ImportCounts
+    files: Sequence[PlannedFile],
+    answerer: Answerer,
+    chunk_events: int,
+    progress: EventProgress,
+    counts: ImportCounts,
+    rejects: RejectsFile | None,
 ) -> None:
     """Send all files, one after the other.
 
     Args:
         files: what to send.
-        address: HOST:PORT of the service.
+        answerer: takes the chunks.
         chunk_events: events a stream carries.
-        messages: takes the progress and the rejected records.
+        progress: shows how far it is.
         counts: is kept up to date, so that it tells how far an import came that ends with an error.
+        rejects: takes the rejected records.
 
     Raises:
-        CommandError: a file cannot be read further, or the service cannot be reached or refuses.
+        CommandError: a file cannot be read further, the service cannot be reached or refuses, or `rejects` cannot be
+            written.
     """
-    with open_channel(address) as channel, EventProgress(messages) as progress:
+    for file in files:
+        with file.open_chunks(chunk_events) as opened, closing(answerer.send_all(opened.chunks)) as answers:
+            progress.start(opened.file.name, opened.file.size_bytes)
+            for chunk, answer in answers:
+                counts.add(chunk, answer)
+                counts.problems.untold += answer.rejected - len(answer.rejections)
+                for source, problems in _rejected(chunk, answer):
+                    counts.problems.add(f"{opened.file.name}:{source.line}", problems)
+                    if rejects is not None:
+                        rejects.write(opened.header, source, problems)
+                progress.advance(chunk.records, chunk.consumed_bytes)
+
+
+@contextmanager
+def _answerer(address: str, progress: EventProgress, *, dry_run: bool) -> Iterator[Answerer]:
+    """Connect to the service, or stand in for it.
+
+    Raises:
+        CallError: the service cannot be reached.
+    """
+    if dry_run:
+        yield ChunkChecker(Settings.from_environment())
+        return
+    with open_channel(address) as channel:
         sender = ChunkSender(channel, address, progress.write)
         sender.connect()
-        for file in files:
-            with file.open_chunks(chunk_events) as (opened, chunks), closing(sender.send_all(chunks)) as answers:
-                progress.start(opened.name, opened.size_bytes)
-                for chunk, answer in answers:
-                    for line in _rejection_lines(opened.name, chunk, answer)[: max(0, MOST_SHOWN - counts.rejected)]:
-                        progress.write(line)
-                    counts.add(chunk, answer)
-                    progress.advance(chunk.records, chunk.consumed_bytes)
-    if counts.rejected > MOST_SHOWN:
-        messages.print(f"... and {counts.rejected - MOST_SHOWN:,} more were rejected.")
+        yield sender
+
+
+def _rejected(chunk: Chunk, answer: TrackBatchResponse) -> list[tuple[Source, list[Problem]]]:
+    """List the rejected records of a chunk and what is wrong with each, in the order of the file."""
+    found = [
+        (chunk.sources[item.index], problems_of(item)) for item in answer.rejections if item.index < len(chunk.sources)
+    ]
+    return sorted(found + [(source, [problem_of(error)]) for source, error in chunk.failures])
+
+
+def _print_problems(messages: Console, counts: ImportCounts, rejects: RejectsFile | None) -> None:
+    """Print what was rejected and why, what to mend in the others, and where the rejected records are."""
+    for line in counts.problems.lines():
+        messages.print(line, soft_wrap=True)
     for description, events in sorted(counts.warnings.items()):
         print_line(messages, printable(f"warning: in {events:,} records {description}"))
-
-
-def _rejection_lines(name: str, chunk: Chunk, answer: TrackBatchResponse) -> list[str]:
-    """Say for each rejected record of a chunk where it stands and why, in the order of the file."""
-    found = [(chunk.lines[item.index], _reason(item)) for item in answer.rejections if item.index < len(chunk.lines)]
-    return [printable(f"{name}:{line}: {why}") for line, why in sorted(found + chunk.failures)]
-
-
-def _reason(rejection: Rejection) -> str:
-    violations = "; ".join(f"{item.field}: {item.description}" for item in rejection.violations)
-    return f"{rejection.reason} {violations}".strip()
+    if rejects is not None and rejects.records:
+        rejects.close()
+        told = (
+            f"{count_text(rejects.records)} rejected records are in {rejects.path}: correct them there, and import it"
+        )
+        messages.print(f"{told} with the same mapping and dataset.", soft_wrap=True)
 
 
 def _print_counts(counts: ImportCounts, *, as_json: bool) -> None:

@@ -5,18 +5,29 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from server.cli.chunks import Chunk, build_chunks
 from server.cli.command_error import CommandError
+from server.cli.csv_source import csv_header, csv_records, explain_mismatch
 from server.cli.json_events import JsonEventFiller
 from server.cli.main import EXIT_USAGE
-from server.cli.mapping import Mapping, read_mapping
+from server.cli.mapping import Mapping, MappingError, read_mapping
 from server.cli.mapping_rows import RowFiller
-from server.cli.sources import STDIN, ImportFile, csv_header, csv_records, dataset_of, json_records, open_file
+from server.cli.sources import STDIN, ImportFile, dataset_of, json_records, open_file
 
 FILE_PLACE = "{file}"
 """Stands in a dataset's name for the file's own."""
 CSV_SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz")
+
+
+class OpenedFile(NamedTuple):
+    """A file that is being imported."""
+
+    file: ImportFile
+    header: bytes
+    """The first line of a CSV, to the byte; empty for events as JSON."""
+    chunks: Iterator[Chunk]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +41,7 @@ class PlannedFile:
     """For CSV; None for events as JSON, one a line."""
 
     @contextmanager
-    def open_chunks(self, chunk_events: int) -> Iterator[tuple[ImportFile, Iterator[Chunk]]]:
+    def open_chunks(self, chunk_events: int) -> Iterator[OpenedFile]:
         """Open the file and its chunks; the header of a CSV and the first line of JSON are read and checked at once.
 
         Raises:
@@ -38,12 +49,18 @@ class PlannedFile:
         """
         with open_file(self.path) as file:
             if self.mapping is None:
-                yield file, build_chunks(file, json_records(file), JsonEventFiller(self.dataset), chunk_events)
+                filler = JsonEventFiller(self.dataset)
+                yield OpenedFile(file, b"", build_chunks(file, json_records(file), filler, chunk_events))
                 return
-            header = csv_header(file, self.mapping.delimiter)
+            delimiter = self.mapping.delimiter
+            header = csv_header(file, delimiter)
             assert self.dataset is not None  # noqa: S101 - rows have no ids: plan_import demands a name for them
-            filler = RowFiller(self.mapping, header, self.dataset)
-            yield file, build_chunks(file, csv_records(file, self.mapping.delimiter), filler, chunk_events)
+            try:
+                rows = RowFiller(self.mapping, header, self.dataset)
+            except MappingError as exc:
+                raise explain_mismatch(file, header, exc, delimiter) from exc
+            raw_header = file.take_lines()
+            yield OpenedFile(file, raw_header, build_chunks(file, csv_records(file, delimiter), rows, chunk_events))
 
 
 def plan_import(paths: Sequence[str], mapping_path: Path | None, dataset: str | None) -> list[PlannedFile]:
@@ -66,7 +83,7 @@ def plan_import(paths: Sequence[str], mapping_path: Path | None, dataset: str | 
     if count > 1:
         raise _usage(
             f"{count} files share the dataset {name!r}, so that rows which are equal in both would count once; "
-            "tell them apart with --dataset 'NAME-{file}', or import them one by one under names of their own"
+            "name each with --dataset 'NAME-{file}', or import them one by one under names of their own"
         )
     for file in files:
         if file.path == STDIN:

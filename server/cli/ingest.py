@@ -4,6 +4,7 @@ from typing import ClassVar
 
 import click
 
+from runtime.terminal import examples
 from server.cli.main import LazyGroup
 
 
@@ -16,6 +17,6 @@ class IngestGroup(LazyGroup):
     }
 
 
-@click.group("ingest", cls=IngestGroup)
+@click.group("ingest", cls=IngestGroup, epilog=examples("analytics ingest stats --hours 1"))
 def command() -> None:
-    """Tell what came in, and what became of it."""
+    """Count what was received, and what became of it."""

@@ -9,31 +9,32 @@ import orjson
 
 from runtime.logging import configure_logging
 from runtime.settings import Settings
+from runtime.terminal import examples
 from server.cli.render import count_text, open_console, print_line, print_table
-from server.database import provide_database
-from storage.database import Database
+from storage.existing import open_existing
 from storage.ingest_ledger import BEGINNING, IngestHour, read_ingest_hours
 
 DEFAULT_HOURS = 24
 COLUMNS = ("received", "stored", "duplicates", "rejected", "spooled", "set_aside")
 
 
-@click.command(name="stats")
+@click.command("stats", epilog=examples("analytics ingest stats", "analytics ingest stats --hours 0 --json"))
 @click.option(
     "--hours",
     type=click.IntRange(0),
     default=DEFAULT_HOURS,
     show_default=True,
     metavar="N",
-    help="How many hours back; 0 for all there are.",
+    help="Hours to look back; 0 for all.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON.")
 def command(hours: int, *, as_json: bool) -> None:
-    """Count what was received by hour (UTC), and what became of it, exactly: from the ledger in the database.
+    """Count received events and their outcomes, by hour (UTC).
 
-    Spooled are events that wait on this machine for the database; they move to the other columns, of the hour in which
-    they were received, when it has them. Set aside are those that it did not take again and again: `analytics ingest
-    aside` shows them and puts them back. Reads DATABASE_URL and ANALYTICS_DATA_DIR as the service does.
+    The counts are exact. Spooled events wait on this machine for the database; once stored, they move to the other
+    columns of the hour in which they were received. Events set aside are those that the database refused again and
+    again: `analytics ingest aside` shows them and puts them back. Reads the database of DATABASE_URL or
+    ANALYTICS_DATA_DIR, as the service does.
     """
     settings = Settings.from_environment()
     configure_logging(level="warning", form=settings.log_format, process="ingest")
@@ -54,9 +55,5 @@ def command(hours: int, *, as_json: bool) -> None:
 
 
 async def _read(settings: Settings, since: datetime) -> Sequence[IngestHour]:
-    async with provide_database(settings, asyncio.Event()) as database_url:
-        database = await Database.open(database_url)
-        try:
-            return await read_ingest_hours(database, settings.spool_folder, since=since)
-        finally:
-            await database.close()
+    async with open_existing(settings.database_url, settings.data_dir) as database:
+        return await read_ingest_hours(database, settings.spool_folder, since=since)

@@ -1,7 +1,10 @@
 """Events written as protobuf JSON, one a line: with a typed payload, or as `{"eventType": ..., "data": {...}}`."""
 
 import json
+import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 from google.protobuf import json_format
 
@@ -16,6 +19,12 @@ MOST_DEPTH = 60
 side, and would take all events of its message with it. Rules allow far less; the server tells which."""
 MOST_REASON = 300
 """Characters of a reason that are shown: enough for any of protobuf's own, not for a whole event."""
+SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+"""A character beyond the first 65,536 in two halves, or a half alone, which protobuf does not expect."""
+MOST_EXACT = 2**53
+"""The largest whole number up to which a double, as which free fields are sent, holds every one."""
+LONG_NUMBER = re.compile(rb"\d{16}")
+"""Digits of a number that a double may round, or of an id."""
 OUTPUT_ONLY = {"received_at": "receivedAt", "timestamp_source": "timestampSource"}
 """Fields that the service sets on reads and ignores on input, by their names in the .proto file and in JSON."""
 
@@ -56,11 +65,34 @@ def parse_event(record: bytes, event: Event) -> None:
         RecordError: it is not the JSON form of an event.
     """
     try:
+        if SURROGATE.search(record):
+            json.dumps(json.loads(record), ensure_ascii=False).encode()
         _parse(record, event)
-    except (json_format.ParseError, UnicodeDecodeError) as exc:
+    except UnicodeEncodeError as exc:
+        raise RecordError(r"is not an event: half of a surrogate pair, such as \ud800, is no character") from exc
+    except (json_format.ParseError, ValueError, OverflowError) as exc:  # the latter two about long numbers
         raise RecordError(f"is not an event: {_shortened(str(exc))}") from exc
     except RecursionError as exc:
         raise RecordError("is not an event: nested too deep") from exc
+    if LONG_NUMBER.search(record):
+        _require_exact(json.loads(record))
+
+
+def _require_exact(fields: Mapping[str, Any]) -> None:
+    """Refuse whole numbers that the fields of one's own choice, which are doubles, would round.
+
+    Raises:
+        RecordError: there is one.
+    """
+    values: list[Any] = [value for value in fields.values() if isinstance(value, dict)]
+    while values:
+        value = values.pop()
+        if isinstance(value, dict):
+            values += value.values()
+        elif isinstance(value, list):
+            values += value
+        elif isinstance(value, int) and abs(value) > MOST_EXACT:
+            raise RecordError(f"the whole number {value} is too long to be kept exactly; write it as a text, in quotes")
 
 
 def _parse(record: bytes, event: Event) -> None:

@@ -8,6 +8,7 @@ import click
 
 from runtime.errors import AnalyticsError
 from runtime.settings import SettingsError
+from runtime.terminal import examples
 
 EXIT_FAILED = 1
 """It ran, and the result is bad: events were rejected, the service does not serve."""
@@ -22,28 +23,11 @@ EXIT_INTERRUPTED = 130
 class LazyGroup(click.Group):
     """A group that imports a command's module only when that command is asked for, so that each starts fast."""
 
-    modules: ClassVar[dict[str, str]] = {
-        "up": "server.cli.up",
-        "serve": "server.cli.serve",
-        "gateway": "server.cli.gateway",
-        "worker": "server.cli.worker",
-        "jobs": "jobs.cli",
-        "migrate": "server.cli.migrate",
-        "import": "server.cli.import_events",
-        "report": "server.cli.report",
-        "export": "server.cli.export",
-        "schemas": "server.cli.schemas",
-        "ingest": "server.cli.ingest",
-        "rejected": "server.cli.rejected",
-        "partitions": "server.cli.partitions",
-        "audit": "server.cli.audit",
-        "secret": "server.cli.secret",
-        "health": "server.cli.health",
-        "version": "server.cli.version",
-    }
+    modules: ClassVar[dict[str, str]]
+    """The module of each command, by its name, in the order of the help."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
-        """Name the commands in the order of a day's work."""
+        """Name the commands in the order of `modules`."""
         return list(self.modules)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
@@ -56,9 +40,67 @@ class LazyGroup(click.Group):
         return command
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+class MainGroup(LazyGroup):
+    """The commands of `analytics`, in sections by what people want to do."""
+
+    sections: ClassVar[dict[str, dict[str, str]]] = {
+        "Run": {
+            "up": "server.cli.up",
+            "serve": "server.cli.serve",
+            "gateway": "server.cli.gateway",
+            "worker": "server.cli.worker",
+            "migrate": "server.cli.migrate",
+        },
+        "Send": {
+            "import": "server.cli.import_events",
+            "schemas": "server.cli.schemas",
+        },
+        "Ask": {
+            "report": "server.cli.report",
+            "export": "server.cli.export",
+        },
+        "Operate": {
+            "health": "server.cli.health",
+            "ingest": "server.cli.ingest",
+            "rejected": "server.cli.rejected",
+            "jobs": "jobs.cli",
+            "partitions": "server.cli.partitions",
+            "audit": "server.cli.audit",
+            "secret": "server.cli.secret",
+            "version": "server.cli.version",
+        },
+    }
+    modules: ClassVar[dict[str, str]] = {
+        name: module for section in sections.values() for name, module in section.items()
+    }
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands with their first sentences, section by section."""
+        for title, names in self.sections.items():
+            commands = ((name, self.get_command(ctx, name)) for name in names)
+            lines = [
+                (name, one.get_short_help_str(formatter.width)) for name, one in commands if one and not one.hidden
+            ]
+            with formatter.section(title):
+                formatter.write_dl(lines)
+
+
+@click.group(
+    cls=MainGroup,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=examples(
+        "analytics up",
+        "analytics import examples/cdnow.csv.gz --mapping examples/cdnow.toml",
+        "analytics report dashboard --timeframe 7d",
+    ),
+)
+@click.version_option(package_name="sociallive-analytics", message="%(prog)s %(version)s")
 def cli() -> None:
-    """Social Live Analytics: events in over gRPC, stored exactly once, out as reports."""
+    """Collect events of posts, shops and live streams, and report on them.
+
+    `analytics up` runs the service on this machine; the other commands talk to a running service or look at its
+    database. Every command explains itself with --help.
+    """
 
 
 def main() -> None:

@@ -9,6 +9,7 @@ from events.ids import deterministic_id
 from server.cli.mapping import DEVICE, TIMES, Mapping, MappingError
 from server.cli.mapping_values import (
     CONVERTERS,
+    NOT_UTF8,
     Cells,
     Read,
     Step,
@@ -79,7 +80,7 @@ class RowFiller:
             try:
                 content = CELL_SEPARATOR.join(record).encode()
             except UnicodeEncodeError as exc:
-                raise RecordError("holds bytes that are not UTF-8") from exc
+                raise RecordError(f"holds {NOT_UTF8}") from exc
             event.event_id = deterministic_id(self._dataset, position, content, moment)
 
 

@@ -21,6 +21,8 @@ MOST_CACHED_TIMES = 100_000
 """Distinct timestamps that are remembered, about 40 MB: every second of a day, or every day of 270 years."""
 MOST_SHOWN = 40
 """Characters of a cell that a message shows."""
+NOT_UTF8 = "bytes that are not UTF-8"
+"""What a cell holds that cannot be read as text."""
 
 Cells = Sequence[str]
 """The row's cells, and after the last of them the row's number as text."""
@@ -203,8 +205,8 @@ def _truth_value(text: str) -> bool:
 
 def refusal(name: str, text: str, exc: ValueError) -> RecordError:
     """Say that a field cannot take a text."""
-    why = "it holds bytes that are not UTF-8" if isinstance(exc, UnicodeError) else exc
-    return RecordError(f"{name}: {text[:MOST_SHOWN]!r} cannot be used: {why}")
+    why = f"it holds {NOT_UTF8}" if isinstance(exc, UnicodeError) else exc
+    return RecordError(f"{text[:MOST_SHOWN]!r} cannot be used: {why}", name)
 
 
 CONVERTERS: Mapping[Kind, Callable[[str], Any]] = {

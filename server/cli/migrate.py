@@ -7,6 +7,7 @@ import orjson
 
 from runtime.logging import configure_logging
 from runtime.settings import Settings
+from runtime.terminal import examples
 from server.database import describe_database, provide_database
 from storage.migrate import Migration, migrate
 
@@ -14,13 +15,13 @@ WAIT_S = 30.0
 """A database that starts beside this command, as in a deployment, is there by then; then a person should look."""
 
 
-@click.command(name="migrate")
+@click.command("migrate", epilog=examples("DATABASE_URL=postgresql://db.example/analytics analytics migrate"))
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(*, as_json: bool) -> None:
-    """Bring the database's schema up to date; harmless to repeat, and safe beside a running service.
+    """Bring the schema of the database up to date.
 
-    A database that is away is waited for, 30 seconds at most. Without DATABASE_URL it is the embedded Postgres in
-    ANALYTICS_DATA_DIR, which is made where there is none.
+    Repeating it is harmless, also beside a running service. It waits up to 30 seconds for a database that is away.
+    Without DATABASE_URL the database is the embedded Postgres in ANALYTICS_DATA_DIR, which is created if missing.
     """
     settings = Settings.from_environment()
     configure_logging(level=settings.log_level, form=settings.log_format, process="migrate")

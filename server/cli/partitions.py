@@ -8,16 +8,18 @@ import orjson
 
 from runtime.logging import configure_logging
 from runtime.settings import Settings
-from runtime.terminal import bytes_text, count_text, open_console, print_line, print_table
-from server.database import provide_database
-from storage.database import Database
+from runtime.terminal import bytes_text, count_text, examples, open_console, print_line, print_table
+from storage.existing import open_existing
 from storage.partitions import Partition, read_partitions
 
 
-@click.command(name="partitions")
+@click.command("partitions", epilog=examples("analytics partitions"))
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON.")
 def command(*, as_json: bool) -> None:
-    """List the partitions of raw events by day (UTC): rows as Postgres estimates them, and bytes with indexes."""
+    """List the partitions of raw events, one a day (UTC).
+
+    Rows are the estimates of Postgres; bytes include indexes.
+    """
     settings = Settings.from_environment()
     configure_logging(level="warning", form=settings.log_format, process="partitions")
     partitions = asyncio.run(_read(settings))
@@ -41,9 +43,5 @@ def command(*, as_json: bool) -> None:
 
 
 async def _read(settings: Settings) -> Sequence[Partition]:
-    async with provide_database(settings, asyncio.Event()) as database_url:
-        database = await Database.open(database_url)
-        try:
-            return await read_partitions(database)
-        finally:
-            await database.close()
+    async with open_existing(settings.database_url, settings.data_dir) as database:
+        return await read_partitions(database)

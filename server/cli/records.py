@@ -1,7 +1,7 @@
 """Records of import files: what a reader yields, and what is wrong with one that cannot become an event."""
 
 from collections.abc import Iterator
-from typing import Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 from sociallive.analytics.v1.event_pb2 import Event
 
@@ -9,16 +9,32 @@ from sociallive.analytics.v1.event_pb2 import Event
 class RecordError(Exception):
     """One record cannot become an event; the message says why. The import goes on without it."""
 
+    def __init__(self, message: str, field: str = "") -> None:
+        """Take the message, and the field that is at fault where it is one of them."""
+        super().__init__(message)
+        self.field = field
+
 
 class HopelessRecordError(Exception):
     """A record shows that the command line cannot be right; the message says why. The import ends with it."""
 
 
+class Source(NamedTuple):
+    """Where a record stands in its file, and what stands there."""
+
+    line: int
+    """The number of its line, the last one where it spans several; counted from 1."""
+    row: int
+    """Its number among the records, counted from 1; part of the event's identity."""
+    raw: bytes
+    """The record to the byte, without the end of its line; empty where it is too long to be kept."""
+
+
 Form = TypeVar("Form")
 Form_contra = TypeVar("Form_contra", contravariant=True)
 
-Records = Iterator[tuple[int, Form | RecordError]]
-"""(line number in the file, counted from 1; the record, or why there is none), in the order of the file."""
+Records = Iterator[tuple[Source, Form | RecordError]]
+"""The records of a file in its order, or why there is none."""
 
 
 class EventFiller(Protocol[Form_contra]):

@@ -4,6 +4,7 @@ from typing import ClassVar
 
 import click
 
+from runtime.terminal import examples
 from server.cli.main import LazyGroup
 
 
@@ -18,6 +19,6 @@ class RejectedGroup(LazyGroup):
     }
 
 
-@click.group("rejected", cls=RejectedGroup)
+@click.group("rejected", cls=RejectedGroup, epilog=examples("analytics rejected list"))
 def command() -> None:
-    """Look at rejected events, replay them once their fault is mended, and purge them."""
+    """List, show, replay and delete rejected events."""

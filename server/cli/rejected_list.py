@@ -5,6 +5,7 @@ from zoneinfo import ZoneInfo
 import click
 from rich.console import Console
 
+from runtime.terminal import examples
 from server.cli.client import address_option, admin_stub, open_channel, translated_errors
 from server.cli.rejected_filter import CALL_TIMEOUT_S, filter_options, violations_text
 from server.cli.render import NOTHING, count_text, local_time, open_console, print_json, print_line, print_table
@@ -26,10 +27,16 @@ MOST_REJECTED = 100_000
 STATES = {"no": ReplayState.REPLAY_STATE_WAITING, "yes": ReplayState.REPLAY_STATE_REPLAYED}
 
 
-@click.command("list")
+@click.command(
+    "list", epilog=examples("analytics rejected list", "analytics rejected list --reason INVALID_EVENT --timeframe 24h")
+)
 @filter_options
 @click.option(
-    "--replayed", type=click.Choice(["no", "yes", "any"]), default="any", show_default=True, help="Whether replayed."
+    "--replayed",
+    type=click.Choice(["no", "yes", "any"]),
+    default="any",
+    show_default=True,
+    help="Only events that were not replayed, or were.",
 )
 @click.option(
     "--limit",
@@ -37,13 +44,13 @@ STATES = {"no": ReplayState.REPLAY_STATE_WAITING, "yes": ReplayState.REPLAY_STAT
     default=DEFAULT_LIMIT,
     show_default=True,
     metavar="N",
-    help="How many at most.",
+    help="Most events to print.",
 )
 @address_option
 def command(*, only: RejectedEventFilter, replayed: str, limit: int, address: str, as_json: bool) -> None:
-    """Print rejected events, newest first, and how many there are by reason.
+    """Print rejected events, newest first, and counts by reason.
 
-    Without a range it shows all there are. Payloads are shown by `rejected show` alone.
+    Without a range it shows all of them. Only `rejected show` prints payloads.
     """
     if replayed in STATES:
         only.replay_state = STATES[replayed]
@@ -80,9 +87,7 @@ def print_rejected(console: Console, answer: ListRejectedEventsResponse, zone: Z
     if not answer.rejected_events:
         print_line(console, "No rejected events.")
         return
-    counts = [[each.reason, count_text(each.events), count_text(each.replayable)] for each in answer.counts]
-    columns = ["Reason", "Events", "Replayable"]
-    print_table(console, "Rejected events by reason", columns, counts, numbers=frozenset(columns[1:]))
+    print_reasons(console, answer)
     rows = [
         [
             each.rejection_id,
@@ -98,6 +103,13 @@ def print_rejected(console: Console, answer: ListRejectedEventsResponse, zone: Z
     print_table(console, "Newest", columns, rows, elastic=frozenset({"Type", "Replay"}))
     if answer.next_page_token:
         print_line(console, f"These are the newest {len(rows):,}; --limit shows more.", "dim")
+
+
+def print_reasons(console: Console, answer: ListRejectedEventsResponse) -> None:
+    """Print how many events were rejected for each reason."""
+    counts = [[each.reason, count_text(each.events), count_text(each.replayable)] for each in answer.counts]
+    columns = ["Reason", "Events", "Replayable"]
+    print_table(console, "Rejected events by reason", columns, counts, numbers=frozenset(columns[1:]))
 
 
 def state_text(event: RejectedEvent) -> str:

@@ -2,25 +2,36 @@
 
 import click
 
+from runtime.terminal import examples
 from server.cli.client import address_option, admin_stub, open_channel, translated_errors
 from server.cli.rejected_filter import CALL_TIMEOUT_S, filter_options
-from server.cli.rejected_list import STATES
+from server.cli.rejected_list import STATES, list_rejected, print_reasons
 from server.cli.render import count_text, open_console, print_json, print_line
 from sociallive.analytics.v1.admin_service_pb2 import (
+    ListRejectedEventsRequest,
     PurgeRejectedEventsRequest,
     PurgeRejectedEventsResponse,
     RejectedEventFilter,
 )
 
 
-@click.command("purge")
+@click.command(
+    "purge",
+    epilog=examples(
+        "analytics rejected purge --replayed yes", "analytics rejected purge --reason INVALID_EVENT --to 2026-01-01"
+    ),
+)
 @filter_options
 @click.option(
-    "--replayed", type=click.Choice(["no", "yes", "any"]), default="any", show_default=True, help="Whether replayed."
+    "--replayed",
+    type=click.Choice(["no", "yes", "any"]),
+    default="any",
+    show_default=True,
+    help="Only events that were not replayed, or were.",
 )
-@click.option("--all", "everything", is_flag=True, help="Delete all there are.")
-@click.option("--dry-run", is_flag=True, help="Only tell what would be deleted.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--all", "everything", is_flag=True, help="Delete all rejected events.")
+@click.option("--dry-run", is_flag=True, help="Print what would be deleted and delete nothing.")
+@click.option("--yes", is_flag=True, help="Delete without asking.")
 @address_option
 def command(
     *,
@@ -32,16 +43,21 @@ def command(
     address: str,
     as_json: bool,
 ) -> None:
-    """Delete rejected events for ever, after telling how many they are and asking."""
+    """Delete rejected events for good.
+
+    Prints what the options choose, by reason, and asks before it deletes. The audit log keeps who deleted how many.
+    """
     if replayed in STATES:
         only.replay_state = STATES[replayed]
     request = PurgeRejectedEventsRequest(filter=only, all=everything, dry_run=True)
     if dry_run or not yes:
         foreseen = purge(address, request)
+        if not as_json:
+            print_reasons(open_console(stderr=True), list_rejected(address, ListRejectedEventsRequest(filter=only), 1))
         if dry_run:
             _print(foreseen, "would be deleted", as_json=as_json)
             return
-        click.confirm(f"Delete {_measured(foreseen)} for ever?", abort=True, err=True)
+        click.confirm(f"Delete {_measured(foreseen)}? They cannot be restored", abort=True, err=True)
     request.dry_run = False
     _print(purge(address, request), "deleted", as_json=as_json)
 

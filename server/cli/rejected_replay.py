@@ -8,6 +8,7 @@ import click
 from google.protobuf import json_format
 from rich.console import Console
 
+from runtime.terminal import examples
 from server.cli.client import address_option, admin_stub, open_channel, translated_errors
 from server.cli.main import EXIT_FAILED
 from server.cli.rejected_filter import CALL_TIMEOUT_S, filter_options, violations_text
@@ -64,23 +65,27 @@ class Move(click.ParamType[FieldPatch]):
         return FieldPatch(field=field, move_to=target)
 
 
-@click.command("replay")
+@click.command(
+    "replay",
+    epilog=examples(
+        "analytics rejected replay --reason EVENT_TOO_OLD --backfill --dry-run",
+        "analytics rejected replay --reason INVALID_EVENT --set data.contentType=post",
+    ),
+)
 @click.argument("rejection_ids", nargs=-1, metavar="[REJECTION_ID]...")
 @filter_options
 @click.option("--move", "moves", type=Move(), multiple=True, help="Give a field's value to another field first.")
-@click.option(
-    "--set", "sets", type=Assignment(), multiple=True, help="Set a field first; a value that is JSON is read so."
-)
+@click.option("--set", "sets", type=Assignment(), multiple=True, help="Set a field first. VALUE is JSON, or else text.")
 @click.option("--unset", "unsets", multiple=True, metavar="FIELD", help="Remove a field first.")
-@click.option("--backfill", is_flag=True, help="Take events of any age, as an import does.")
-@click.option("--dry-run", is_flag=True, help="Only tell what would become of them.")
+@click.option("--backfill", is_flag=True, help="Accept events of any age, as an import does.")
+@click.option("--dry-run", is_flag=True, help="Print the outcomes and store nothing.")
 @click.option(
     "--limit",
     type=click.IntRange(1, MOST_REPLAYED),
     default=DEFAULT_LIMIT,
     show_default=True,
     metavar="N",
-    help="How many at most.",
+    help="Most events to replay.",
 )
 @address_option
 def command(
@@ -96,10 +101,11 @@ def command(
     address: str,
     as_json: bool,
 ) -> None:
-    """Replay rejected events, oldest first: those given by id, or those that wait and match the options.
+    """Validate and store rejected events again, oldest first.
 
-    Each is stored exactly once, however often it is replayed. Fields are called as violations call them, for example
-    data.contentType. Exits with 1 when one of them failed again; it stays where it is.
+    Takes the events with the given ids, or all that match the options and were not replayed. An event is stored exactly
+    once, however often it is replayed. Name fields as violations do, for example data.contentType. Exits with 1 if an
+    event fails again; it stays in quarantine.
     """
     chosen = bool(only.ListFields())
     if chosen == bool(rejection_ids):

@@ -6,6 +6,7 @@ import click
 from google.protobuf import json_format
 from rich.console import Console
 
+from runtime.terminal import examples
 from server.cli.client import address_option, admin_stub, open_channel, translated_errors
 from server.cli.rejected_filter import CALL_TIMEOUT_S
 from server.cli.rejected_list import state_text
@@ -26,12 +27,15 @@ JSON = "application/json"
 """The payload type of an event that was sent as JSON."""
 
 
-@click.command("show")
+@click.command("show", epilog=examples("analytics rejected show 01890a5d-ac96-774b-bcce-b302099a8057"))
 @click.argument("rejection_id")
 @click.option("--json", "as_json", is_flag=True, help="Print the answer as one document of JSON.")
 @address_option
 def command(*, rejection_id: str, address: str, as_json: bool) -> None:
-    """Print one rejected event: why it was rejected, its payload, and what became of its newest replay."""
+    """Print one rejected event with its payload.
+
+    Also prints why it was rejected and the outcome of its newest replay. REJECTION_ID is as `rejected list` prints it.
+    """
     with translated_errors(address), open_channel(address) as channel:
         answer = admin_stub(channel).GetRejectedEvent(
             GetRejectedEventRequest(rejection_id=rejection_id), timeout=CALL_TIMEOUT_S

@@ -4,6 +4,7 @@ from typing import ClassVar
 
 import click
 
+from runtime.terminal import examples
 from server.cli.main import LazyGroup
 
 
@@ -19,6 +20,6 @@ class ReportGroup(LazyGroup):
     }
 
 
-@click.group("report", cls=ReportGroup)
+@click.group("report", cls=ReportGroup, epilog=examples("analytics report dashboard --timeframe 7d"))
 def command() -> None:
-    """Ask the service for a report and print it."""
+    """Print a report of stored events."""

@@ -7,10 +7,9 @@ from zoneinfo import ZoneInfo
 import click
 from rich.console import Console
 
-from runtime.terminal import count_text, open_console, print_line, print_table
+from runtime.terminal import count_text, examples, open_console, print_line, print_table
 from server.cli.chart import draw_heat_map, png_option
 from server.cli.client import address_option, analytics_stub, open_channel, translated_errors
-from server.cli.heat_map import HeatRow, print_heat_map
 from server.cli.render import (
     NOTHING,
     amount_text,
@@ -22,11 +21,12 @@ from server.cli.render import (
     range_text,
 )
 from server.cli.report_scope import REPORT_TIMEOUT_S, ScopeOptions, granularity_option, one_format, scope_options
+from server.cli.shares import ShareRow, print_shares
 from sociallive.analytics.v1.cohort_pb2 import Cohort, GetCohortRequest, GetCohortResponse
 from sociallive.analytics.v1.report_scope_pb2 import Revenue
 
 
-@click.command("cohort")
+@click.command("cohort", epilog=examples("analytics report cohort --step purchase --granularity week --timeframe 12w"))
 @scope_options
 @click.option("--step", default="", metavar="STEP", help="The event by which actors join, as in purchase.")
 @granularity_option
@@ -43,7 +43,7 @@ def command(
     as_csv: bool,
     png: Path | None,
 ) -> None:
-    """Print what actors do in the periods after they first came.
+    """Print what actors do in the periods after they joined.
 
     Without a range it shows the last 30 days.
     """
@@ -63,13 +63,13 @@ def command(
 
 
 def print_cohorts(console: Console, answer: GetCohortResponse) -> None:
-    """Print the share of members by period as a heat map, then what each cohort has done altogether."""
+    """Print the share of members by period, then what each cohort has done altogether."""
     print_heading(console, "Cohorts", answer.info)
     columns, rows = cohort_grid(answer)
     if not rows:
         print_line(console, "No cohorts.")
         return
-    print_heat_map(console, ["Cohort", "Actors"], columns, rows, what="periods")
+    print_shares(console, ["Cohort", "Actors"], columns, rows, what="periods")
     if not all(period.complete for cohort in answer.cohorts for period in cohort.periods):
         print_line(console, "* not over yet", "dim")
     totals = [
@@ -81,13 +81,13 @@ def print_cohorts(console: Console, answer: GetCohortResponse) -> None:
     print_footing(console, answer.info)
 
 
-def cohort_grid(answer: GetCohortResponse) -> tuple[Sequence[str], Sequence[HeatRow]]:
+def cohort_grid(answer: GetCohortResponse) -> tuple[Sequence[str], Sequence[ShareRow]]:
     """Lay the cohorts out as a grid: its columns, and a line a cohort."""
     zone = ZoneInfo(answer.info.time_zone or "UTC")
     most = max((len(cohort.periods) for cohort in answer.cohorts), default=0)
     names = period_texts([cohort.start_time for cohort in answer.cohorts], zone)
     rows = [
-        HeatRow(
+        ShareRow(
             [name, count_text(cohort.size)],
             [(period.share, period.complete) for period in cohort.periods] if cohort.size else [],
         )

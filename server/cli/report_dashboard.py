@@ -10,6 +10,7 @@ import click
 from google.protobuf.message import Message
 from rich.console import Console
 
+from runtime.terminal import examples
 from server.cli.chart import draw_lines, png_option
 from server.cli.client import address_option, analytics_stub, open_channel, translated_errors
 from server.cli.estimates import list_notes, mark_estimate
@@ -47,7 +48,12 @@ PERIODS_S = {60: "minute", 3600: "hour", 86400: "day"}
 """Lengths of the periods of a series; a day of 23 or 25 hours is nearest to a day."""
 
 
-@click.command("dashboard")
+@click.command(
+    "dashboard",
+    epilog=examples(
+        "analytics report dashboard", "analytics report dashboard --from 2026-01-01 --to 2026-02-01 --json"
+    ),
+)
 @scope_options
 @click.option(
     "--precision",
@@ -61,7 +67,7 @@ PERIODS_S = {60: "minute", 3600: "hour", 86400: "day"}
 def command(
     *, scope: ScopeOptions, address: str, precision: str | None, as_json: bool, as_csv: bool, png: Path | None
 ) -> None:
-    """Print totals, revenue, top content and the course of a time range.
+    """Print totals, revenue, top content and a time series.
 
     Without a range it shows the last 7 days.
     """

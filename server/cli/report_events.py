@@ -8,6 +8,7 @@ import orjson
 from google.protobuf import json_format
 from rich.console import Console
 
+from runtime.terminal import examples
 from server.cli.client import address_option, analytics_stub, open_channel, translated_errors
 from server.cli.render import (
     NOTHING,
@@ -33,12 +34,24 @@ SESSION_COLUMNS = 110
 """A terminal narrower than this shows no sessions: payloads would have no room beside them."""
 
 
-@click.command("events")
+@click.command(
+    "events",
+    epilog=examples(
+        "analytics report events --type purchase --timeframe 24h",
+        "analytics report events --ndjson --timeframe 7d > events.ndjson",
+    ),
+)
 @scope_options
 @click.option("--type", "event_type", default="", metavar="TYPE", help="Only events of this type, as in `view`.")
 @click.option("--user", "user_id", default="", metavar="ID", help="Only events of this user.")
 @click.option("--session", "session_id", default="", metavar="ID", help="Only events of this session.")
-@click.option("--filter", "filter_", default="", metavar="STEP", help="As in `purchase:amount>=20` or `:platform=web`.")
+@click.option(
+    "--filter",
+    "filter_",
+    default="",
+    metavar="STEP",
+    help="Only events that match, as in `purchase:amount>=20` or `:platform=web`.",
+)
 @click.option(
     "--limit",
     type=click.IntRange(1),

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 import click
 from rich.console import Console
 
+from runtime.terminal import examples
 from server.cli.chart import Bar, draw_bars, png_option
 from server.cli.client import address_option, analytics_stub, open_channel, translated_errors
 from server.cli.render import (
@@ -58,7 +59,14 @@ STEP_FIELDS = (
 """The columns of a step in CSV, as the .proto file names them."""
 
 
-@click.command("funnel")
+@click.command(
+    "funnel",
+    epilog=examples(
+        "analytics report funnel view 'purchase:amount>=20' --timeframe 30d",
+        "analytics report funnel view engagement purchase --breakdown platform",
+        "analytics report funnel view purchase --actors 1 --dropped",
+    ),
+)
 @click.argument("steps", nargs=-1, required=True)
 @scope_options
 @click.option("--window", default="", metavar="LENGTH", help="Steps follow within it: 30m, 12h, 14d.  [default: 14d]")
@@ -78,7 +86,12 @@ STEP_FIELDS = (
 )
 @click.option("--dropped", is_flag=True, help="With --actors: those who took the step before and not this one.")
 @click.option(
-    "--limit", type=click.IntRange(1), default=DEFAULT_LIMIT, show_default=True, help="With --actors: how many at most."
+    "--limit",
+    type=click.IntRange(1),
+    default=DEFAULT_LIMIT,
+    show_default=True,
+    metavar="N",
+    help="With --actors: most actors to list.",
 )
 @click.option("--csv", "as_csv", is_flag=True, help="Print the numbers as CSV.")
 @png_option
@@ -100,9 +113,10 @@ def command(
     as_csv: bool,
     png: Path | None,
 ) -> None:
-    """Print how many actors go through STEPS, as in `view purchase:amount>=20`.
+    """Print how many actors complete a sequence of steps.
 
-    Without a range it shows the last 30 days.
+    Each of STEPS is an event type, with conditions where wanted: `view`, `purchase:amount>=20`. Without a range it
+    shows the last 30 days.
     """
     one_format(as_json=as_json, as_csv=as_csv)
     if dropped and step is None:
@@ -192,7 +206,6 @@ def print_funnel(console: Console, answer: GetFunnelResponse) -> None:
     columns = ["Step", "Median", "Mean", "90% within"]
     title = "Time since the step before"
     print_table(console, title, columns, rows, numbers=frozenset(columns[1:]), elastic=frozenset({"Step"}))
-    numbers = [f"{number}. users" for number in range(len(answer.steps))]
     rows = [
         [
             group.value or NOTHING,
@@ -201,8 +214,10 @@ def print_funnel(console: Console, answer: GetFunnelResponse) -> None:
         ]
         for group in answer.groups
     ]
-    columns = ["Group", *numbers, "Of first"]
-    print_table(console, "Groups", columns, rows, numbers=frozenset(columns[1:]), elastic=frozenset({"Group"}))
+    columns = ["Group", *(step.step for step in answer.steps), "Of first"]
+    print_table(
+        console, "Users by group", columns, rows, numbers=frozenset(columns[1:]), elastic=frozenset(columns[:-1])
+    )
     if answer.open_users:
         print_line(console, "")
         print_line(console, f"{count_text(answer.open_users)} more may still take the last step: their window is open.")

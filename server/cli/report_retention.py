@@ -7,12 +7,12 @@ from zoneinfo import ZoneInfo
 import click
 from rich.console import Console
 
-from runtime.terminal import count_text, open_console, print_line
+from runtime.terminal import count_text, examples, open_console, print_line
 from server.cli.chart import draw_heat_map, png_option
 from server.cli.client import address_option, analytics_stub, open_channel, translated_errors
-from server.cli.heat_map import HeatRow, print_heat_map
 from server.cli.render import period_texts, print_csv, print_footing, print_heading, print_json, range_text
 from server.cli.report_scope import REPORT_TIMEOUT_S, ScopeOptions, granularity_option, one_format, scope_options
+from server.cli.shares import ShareRow, print_shares
 from sociallive.analytics.v1.retention_pb2 import (
     GetRetentionRequest,
     GetRetentionResponse,
@@ -30,15 +30,23 @@ WEEK_STARTS = {name.removeprefix("WEEK_START_").lower(): name for name, number i
 """What the options take, and the name in the .proto file."""
 
 
-@click.command("retention")
+@click.command(
+    "retention",
+    epilog=examples(
+        "analytics report retention --timeframe 30d",
+        "analytics report retention --kind brackets --bracket 1-7 --bracket 8-28",
+    ),
+)
 @scope_options
 @click.option("--entry-step", default="", metavar="STEP", help="By which event actors enter.  [default: any]")
 @click.option("--return-step", default="", metavar="STEP", help="By which event they come back.  [default: any]")
 @granularity_option
 @click.option("--kind", type=click.Choice(list(KINDS)), help="When a return counts.  [default: on]")
-@click.option("--window", type=click.Choice(list(WINDOWS)), help="How periods are reckoned.  [default: calendar]")
+@click.option("--window", type=click.Choice(list(WINDOWS)), help="How periods are counted.  [default: calendar]")
 @click.option("--entry", type=click.Choice(list(ENTRIES)), help="How actors enter.  [default: first_ever]")
-@click.option("--periods", type=click.IntRange(0), default=0, help="How many to show.  [default: those of the range]")
+@click.option(
+    "--periods", type=click.IntRange(0), default=0, metavar="N", help="Periods to show.  [default: those of the range]"
+)
 @click.option(
     "--bracket",
     "brackets",
@@ -98,10 +106,10 @@ def command(
 
 
 def print_retention(console: Console, answer: GetRetentionResponse, brackets: Sequence[str] = ()) -> None:
-    """Print the cohorts as a heat map, with the mean as its last line."""
+    """Print a line a cohort, and the mean as the last line."""
     print_heading(console, "Retention", answer.info)
     columns, rows = retention_grid(answer, brackets)
-    print_heat_map(console, ["Cohort", "Actors"], columns, rows, what="periods")
+    print_shares(console, ["Cohort", "Actors"], columns, rows, what="periods")
     if not all(cell.complete for cohort in answer.cohorts for cell in cohort.cells):
         print_line(console, "* not over yet, and not in the mean", "dim")
     print_footing(console, answer.info)
@@ -109,19 +117,19 @@ def print_retention(console: Console, answer: GetRetentionResponse, brackets: Se
 
 def retention_grid(
     answer: GetRetentionResponse, brackets: Sequence[str] = ()
-) -> tuple[Sequence[str], Sequence[HeatRow]]:
+) -> tuple[Sequence[str], Sequence[ShareRow]]:
     """Lay the cohorts out as a grid: its columns, and a line a cohort with the mean as the last one."""
     zone = ZoneInfo(answer.info.time_zone or "UTC")
     names = period_texts([cohort.start_time for cohort in answer.cohorts], zone)
     rows = [
-        HeatRow(
+        ShareRow(
             [name, count_text(cohort.size)],
             [(cell.users / cohort.size, cell.complete) for cell in begun(cohort.cells)[1:]] if cohort.size else [],
         )
         for name, cohort in zip(names, answer.cohorts, strict=True)
     ]
     size = sum(cohort.size for cohort in answer.cohorts)
-    rows.append(HeatRow(["mean", count_text(size)], [(share, True) for share in answer.mean[1:]]))
+    rows.append(ShareRow(["mean", count_text(size)], [(share, True) for share in answer.mean[1:]]))
     most = max((len(cohort.cells) for cohort in answer.cohorts), default=1)
     columns = list(brackets) or [str(number) for number in range(1, most)]
     return columns, rows

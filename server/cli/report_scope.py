@@ -50,13 +50,24 @@ def range_options(function: Callable[..., None]) -> Callable[..., None]:
 
     for option in reversed(
         (
-            click.option("--timeframe", default="", metavar="LENGTH", help="A range that ends now: 24h, 7d, 4w, 12m."),
-            click.option("--from", "start", default="", metavar="TIME", help="The first moment in range."),
             click.option(
-                "--to", "end", default="", metavar="TIME", help="The first moment after the range.  [default: now]"
+                "--timeframe", default="", metavar="LENGTH", help="Length of a range that ends now: 24h, 7d, 4w, 12m."
             ),
             click.option(
-                "--time-zone", default="", metavar="ZONE", help="Of days and of times without offset.  [default: UTC]"
+                "--from",
+                "start",
+                default="",
+                metavar="TIME",
+                help="Start of the range, as in 2026-01-31 or 2026-01-31T12:00:00Z.",
+            ),
+            click.option(
+                "--to", "end", default="", metavar="TIME", help="End of the range, exclusive.  [default: now]"
+            ),
+            click.option(
+                "--time-zone",
+                default="",
+                metavar="ZONE",
+                help="Time zone of days and of times without offset.  [default: UTC]",
             ),
         )
     ):

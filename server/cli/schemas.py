@@ -4,6 +4,7 @@ from typing import ClassVar
 
 import click
 
+from runtime.terminal import examples
 from server.cli.main import LazyGroup
 
 
@@ -17,6 +18,6 @@ class SchemasGroup(LazyGroup):
     }
 
 
-@click.group("schemas", cls=SchemasGroup)
+@click.group("schemas", cls=SchemasGroup, epilog=examples("analytics schemas show view"))
 def command() -> None:
-    """Tell what events look like, and check events without storing them."""
+    """Show what events look like, and check events."""

@@ -2,6 +2,7 @@
 
 import click
 
+from runtime.terminal import examples
 from server.cli.client import address_option, open_channel, schema_stub, translated_errors
 from server.cli.render import NOTHING, open_console, print_json, print_table
 from sociallive.analytics.v1.schema_service_pb2 import ListSchemasRequest
@@ -11,13 +12,13 @@ SCHEMA_TIMEOUT_S = 10.0
 COLUMNS = ("Type", "Version", "Released", "Deprecated", "Sunset", "")
 
 
-@click.command("list")
+@click.command("list", epilog=examples("analytics schemas list"))
 @address_option
 @click.option("--json", "as_json", is_flag=True, help="Print the answer as one document of JSON.")
 def command(address: str, *, as_json: bool) -> None:
     """List every event type and its versions.
 
-    Events of a deprecated version are taken until its sunset.
+    Events of a deprecated version are accepted until its sunset.
     """
     with open_channel(address) as channel, translated_errors(address):
         answer = schema_stub(channel).ListSchemas(ListSchemasRequest(), timeout=SCHEMA_TIMEOUT_S)

@@ -8,6 +8,7 @@ import orjson
 from google.protobuf import json_format
 from rich.console import Console
 
+from runtime.terminal import examples
 from server.cli.client import address_option, open_channel, schema_stub, translated_errors
 from server.cli.render import open_console, print_line, print_table
 from server.cli.schemas_list import SCHEMA_TIMEOUT_S
@@ -18,13 +19,23 @@ MOST_SHOWN_VALUES = 12
 """An enumeration longer than this, such as all currencies, is counted."""
 
 
-@click.command("show")
+@click.command(
+    "show",
+    epilog=examples(
+        "analytics schemas show view",
+        "analytics schemas show view 1.0.0",
+        "analytics schemas show purchase --json > purchase.schema.json",
+    ),
+)
 @click.argument("event_type", metavar="TYPE")
 @click.argument("version", metavar="[VERSION]", default="")
 @address_option
 @click.option("--json", "as_json", is_flag=True, help="Print the JSON Schema (2020-12) instead, alone.")
 def command(event_type: str, version: str, address: str, *, as_json: bool) -> None:
-    """Show the fields of an event type, as in `view` or `view 1.0.0`; of its newest version where none is given."""
+    """Show the fields of an event type.
+
+    VERSION is a version of the type as `schemas list` prints it; the newest by default.
+    """
     request = GetSchemaRequest(event_type=event_type, version=version)
     with open_channel(address) as channel, translated_errors(address):
         answer = schema_stub(channel).GetSchema(request, timeout=SCHEMA_TIMEOUT_S)

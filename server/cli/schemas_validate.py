@@ -1,24 +1,23 @@
 """`analytics schemas validate`: what is wrong with the events of a file, before they are sent."""
 
-import json
 import sys
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
-from itertools import chain
-from typing import Any
 
 import click
 import orjson
 from rich.console import Console
 
+from runtime.terminal import examples
 from server.cli.client import address_option, open_channel, schema_stub, translated_errors
 from server.cli.command_error import CommandError
+from server.cli.json_document import CutShortError, split_document
 from server.cli.json_events import parse_event
 from server.cli.main import EXIT_FAILED, EXIT_USAGE
-from server.cli.records import RecordError, Records
+from server.cli.records import RecordError, Records, Source
 from server.cli.render import count_text, open_console, print_line, printable
-from server.cli.sources import ImportFile, begins_document, first_line, json_lines, open_file
+from server.cli.sources import MAX_LINE_BYTES, ImportFile, begins_document, first_line, json_lines, open_file
 from sociallive.analytics.v1.event_pb2 import Event
 from sociallive.analytics.v1.schema_service_pb2 import ValidateRequest
 
@@ -41,15 +40,19 @@ class Verdict:
     warnings: list[str] = field(default_factory=list)
 
 
-@click.command("validate")
+@click.command(
+    "validate", epilog=examples("analytics schemas validate events.ndjson", "analytics schemas validate - < event.json")
+)
 @click.argument("path", metavar="FILE|-")
 @address_option
 @click.option("--json", "as_json", is_flag=True, help="Print one document of JSON.")
 def command(path: str, address: str, *, as_json: bool) -> None:
-    """Check the events of a file (JSON one a line, one document, or a list; gzip or not), and store nothing.
+    """Check the events of a file; store nothing.
 
-    `-` reads the standard input. Prints what is wrong as FILE:LINE: FIELD: what (RULE). Exits with 0 when all events
-    are valid, 1 when one is not, 3 when the service cannot be reached.
+    FILE holds one JSON event a line, or one JSON document: an event or a list of events. It may be compressed with
+    gzip; `-` is the standard input. Prints every problem as FILE:LINE: FIELD: problem (RULE).
+
+    Exits with 0 if all events are valid, 1 if one is not, and 3 if the service cannot be reached.
     """
     console = open_console()
     found = []
@@ -76,8 +79,8 @@ def check_events(address: str, records: Records[bytes]) -> Iterator[Verdict]:
     """
     with open_channel(address) as channel:
         stub = schema_stub(channel)
-        for line, record in records:
-            event = Event()
+        for source, record in records:
+            event, line = Event(), source.line
             try:
                 if isinstance(record, RecordError):
                     raise record
@@ -95,31 +98,32 @@ def check_events(address: str, records: Records[bytes]) -> Iterator[Verdict]:
 
 def _records(file: ImportFile) -> Records[bytes]:
     """Read one event a line, or a document that is an event or a list of them."""
+    if file.begins_list():
+        return _items(file, b"")
     first = first_line(file)
-    if not begins_document(first):
-        return json_lines(file, first)
-    return enumerate(map(orjson.dumps, _document(file, chain((first,), file))), 1)
+    return _items(file, first) if begins_document(first) else json_lines(file, first)
 
 
-def _document(file: ImportFile, lines: Iterator[bytes]) -> list[Any]:
-    """Read a whole document.
+def _items(file: ImportFile, beginning: bytes) -> Records[bytes]:
+    """Yield each event of a document, to the byte; its line is its place among them.
 
     Raises:
-        CommandError: it is too large, or no JSON.
+        CommandError: the document is too large, or cut off.
     """
-    text = bytearray()
-    for line in lines:
-        text += line
-        if len(text) > MAX_DOCUMENT_BYTES:
-            raise CommandError(
-                f"{file.name}: a document may have {MAX_DOCUMENT_BYTES // 2**20} MiB at most; write one event a line",
-                exit_code=EXIT_USAGE,
-            )
+    rest = file.read_document(MAX_DOCUMENT_BYTES)
+    if rest is None:
+        raise _usage(file, f"is a document of more than {MAX_DOCUMENT_BYTES // 2**20} MiB; write one event a line")
     try:
-        found = json.loads(text)
-    except (ValueError, RecursionError) as exc:
-        raise CommandError(f"{file.name}: is neither JSON nor one event a line: {exc}", exit_code=EXIT_USAGE) from exc
-    return found if isinstance(found, list) else [found]
+        events = split_document(beginning + rest)
+    except CutShortError as exc:
+        raise _usage(file, f"is neither JSON nor one event a line: {exc}") from exc
+    for number, event in enumerate(events, 1):
+        too_long = RecordError(f"is longer than {MAX_LINE_BYTES:,} bytes") if len(event) > MAX_LINE_BYTES else None
+        yield Source(number, number, event), too_long or event
+
+
+def _usage(file: ImportFile, why: str) -> CommandError:
+    return CommandError(f"{file.name}: {why}", exit_code=EXIT_USAGE)
 
 
 def _print_violations(console: Console, name: str, verdict: Verdict) -> None:

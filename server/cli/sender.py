@@ -151,7 +151,7 @@ class ChunkSender:
 def is_retried(error: CallError) -> bool:
     """Tell whether sending the same chunk again may help.
 
-    RESOURCE_EXHAUSTED without a RetryInfo is gRPC's own refusal of a message that is too large, for ever.
+    RESOURCE_EXHAUSTED without a RetryInfo is gRPC's own refusal of a message that is too large: it will not help.
     """
     if error.explanation.retry_after_s is not None:
         return True

@@ -6,12 +6,16 @@ import click
 
 from runtime.logging import configure_logging
 from runtime.settings import Settings
+from runtime.terminal import examples
 from server.service import run_service
 
 
-@click.command(name="serve")
+@click.command("serve", epilog=examples("DATABASE_URL=postgresql://db.example/analytics analytics serve"))
 def command() -> None:
-    """Run database, migrations and server; jobs and gateway run elsewhere."""
+    """Run the database and the servers only.
+
+    Like `up`, without the jobs and the API gateway, which run elsewhere.
+    """
     settings = Settings.from_environment()
     configure_logging(level=settings.log_level, form=settings.log_format, process="main")
     asyncio.run(run_service(settings, complete=False))

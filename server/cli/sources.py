@@ -1,8 +1,8 @@
 """Import files: plain or gzip, a path or stdin, read line by line within bounds."""
 
-import csv
 import gzip
 import io
+import re
 import sys
 import zlib
 from collections.abc import Iterator
@@ -10,11 +10,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, Any, cast
 
 from server.cli.command_error import CommandError
 from server.cli.main import EXIT_USAGE
-from server.cli.records import RecordError, Records
+from server.cli.records import RecordError, Records, Source
 from server.program import program_command
 
 STDIN = "-"
@@ -25,6 +25,9 @@ MAX_LINE_BYTES = 1024 * 1024
 """No event is nearly as long; a longer line is a file of another kind, and must not fill the memory."""
 FORMAT_SUFFIXES = frozenset({".gz", ".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson"})
 """Endings of a file's name that tell its format and not what it holds."""
+NOTE = b"#!rejected "
+"""Begins a line of a file of rejects that says why the record below it was rejected, and which number it had."""
+NOTED_ROW = re.compile(NOTE + rb"line \d{1,18}, row (\d{1,18})")
 
 
 @dataclass(slots=True)
@@ -32,7 +35,7 @@ class ImportFile:
     """An open import file.
 
     Iterating over it yields its lines as bytes; one that is longer than MAX_LINE_BYTES is left out, and its number
-    appended to `too_long`.
+    appended to `too_long`. A line with a NOTE is left out, too: it gives the next record its number.
     """
 
     name: str
@@ -40,10 +43,12 @@ class ImportFile:
     size_bytes: int | None
     """Its size on disk, compressed where it is; None for a pipe."""
     _raw: IO[bytes]
-    _content: IO[bytes]
+    _content: "io.BufferedReader[Any]"
     line: int = 0
     """The number of the line that was yielded last, counted from 1."""
     too_long: list[int] = field(default_factory=list)
+    _next_row: int = 1
+    _taken: list[bytes] = field(default_factory=list)
 
     @property
     def consumed_bytes(self) -> int:
@@ -57,7 +62,7 @@ class ImportFile:
             CommandError: the file is damaged or cannot be read further.
         """
         readline = self._content.readline
-        try:
+        with self._translated_damage():
             while line := readline(MAX_LINE_BYTES):
                 self.line += 1
                 if len(line) == MAX_LINE_BYTES and not line.endswith(b"\n"):
@@ -65,10 +70,58 @@ class ImportFile:
                     while (rest := readline(MAX_LINE_BYTES)) and not rest.endswith(b"\n"):
                         pass
                     continue
+                if line.startswith(NOTE):
+                    noted = NOTED_ROW.match(line)
+                    self._next_row = int(noted[1]) if noted else self._next_row
+                    continue
+                self._taken.append(line)
                 yield line
+
+    def begins_list(self) -> bool:
+        """Tell, before anything is read, whether the file begins as a list of JSON does.
+
+        Raises:
+            CommandError: the file is damaged or cannot be read.
+        """
+        with self._translated_damage():
+            return self._content.peek(1).lstrip().startswith(b"[")
+
+    def read_document(self, most_bytes: int) -> bytes | None:
+        """Read all that is left, of which lines may be of any length; None where it is more than `most_bytes`.
+
+        Raises:
+            CommandError: the file is damaged or cannot be read further.
+        """
+        with self._translated_damage():
+            text = self._content.read(most_bytes + 1)
+        return text if len(text) <= most_bytes else None
+
+    @contextmanager
+    def _translated_damage(self) -> Iterator[None]:
+        try:
+            yield
         except (EOFError, zlib.error, OSError) as exc:
             how_far = f"beyond line {self.line}" if self.line else "at all, not even its first line"
             raise CommandError(f"{self.name}: cannot be read {how_far}: {_damage(exc)}") from exc
+
+    def take_lines(self) -> bytes:
+        """Return all lines that were yielded since this was last called, without white space around them."""
+        raw = b"".join(self._taken).strip()
+        self._taken.clear()
+        return raw
+
+    def take_source(self) -> Source:
+        """Return the record that the lines since the last call make up, with the next number."""
+        source = Source(self.line, self._next_row, self.take_lines())
+        self._next_row += 1
+        return source
+
+    def too_long_records(self) -> Iterator[tuple[Source, RecordError]]:
+        """Yield a rejected record for each line that was left out because it is too long."""
+        for line in self.too_long:
+            yield Source(line, self._next_row, b""), RecordError(f"is longer than {MAX_LINE_BYTES:,} bytes")
+            self._next_row += 1
+        self.too_long.clear()
 
 
 @contextmanager
@@ -126,72 +179,14 @@ def begins_document(first: bytes) -> bool:
 
 
 def json_lines(file: ImportFile, first: bytes) -> Records[bytes]:
-    """Return `first` and each further line that is not blank, without the white space around it."""
-    return _stripped(file, chain((first,), file))
-
-
-def _stripped(file: ImportFile, lines: Iterator[bytes]) -> Records[bytes]:
-    for line in lines:
-        yield from _too_long(file)
+    """Yield `first` and each further line that is not blank, without the white space around it."""
+    for line in chain((first,), file):
+        yield from file.too_long_records()
         if record := line.strip():
-            yield file.line, record
-    yield from _too_long(file)
-
-
-def csv_header(file: ImportFile, delimiter: str) -> list[str]:
-    """Read the names of the columns from the first line.
-
-    Raises:
-        CommandError: there is none, it is not UTF-8, it names a column twice, or it looks like JSON.
-    """
-    header: list[str] = []
-    for line in file:
-        if line.lstrip().startswith((b"{", b"[")):
-            # The line may be an event: its content does not belong on a terminal.
-            raise _header_error(file, "looks like JSON, not like the names of columns; leave --mapping out for JSON")
-        try:
-            header = next(csv.reader([line.decode("utf-8-sig")], delimiter=delimiter), [])
-        except (UnicodeDecodeError, csv.Error) as exc:
-            raise _header_error(file, f"is not a CSV header in UTF-8: {exc}") from exc
-        break
-    names = [name.strip() for name in header]
-    if not names:
-        raise CommandError(f"{file.name}: must begin with a line that names the columns", exit_code=EXIT_USAGE)
-    twice = {name for name in names if names.count(name) > 1}
-    if twice:
-        raise _header_error(file, f"names these columns twice: {', '.join(sorted(twice))}")
-    return names
-
-
-def _header_error(file: ImportFile, why: str) -> CommandError:
-    return CommandError(f"{file.name}: line {file.line} {why}", exit_code=EXIT_USAGE)
-
-
-def csv_records(file: ImportFile, delimiter: str) -> Records[list[str]]:
-    """Yield the cells of each row below the header that is not blank; a row may span several lines.
-
-    Bytes that are not UTF-8 become lone surrogates, which no event takes: such a row is rejected, not the file.
-    """
-    lines = (line.decode("utf-8", "surrogateescape") for line in file)
-    reader = csv.reader(lines, delimiter=delimiter)
-    while True:
-        try:
-            row = next(reader, None)
-        except csv.Error as exc:
-            yield file.line, RecordError(f"is not CSV: {exc}")
-            continue
-        if file.too_long:
-            yield from _too_long(file)
-        if row is None:
-            return
-        if row:
-            yield file.line, row
-
-
-def _too_long(file: ImportFile) -> Iterator[tuple[int, RecordError]]:
-    for line in file.too_long:
-        yield line, RecordError(f"is longer than {MAX_LINE_BYTES:,} bytes")
-    file.too_long.clear()
+            yield file.take_source(), record
+        else:
+            file.take_lines()
+    yield from file.too_long_records()
 
 
 def _damage(exc: Exception) -> str:
@@ -204,7 +199,7 @@ def _damage(exc: Exception) -> str:
 
 
 @contextmanager
-def _open_content(name: str, raw: IO[bytes]) -> Iterator[IO[bytes]]:
+def _open_content(name: str, raw: IO[bytes]) -> Iterator["io.BufferedReader[Any]"]:
     """Open what `raw` holds, decompressed; `raw` itself is left to its owner."""
     buffered = raw if isinstance(raw, io.BufferedReader) else io.BufferedReader(cast("io.RawIOBase", raw), BUFFER_BYTES)
     try:

@@ -1,4 +1,4 @@
-"""`analytics version`: names the versions that matter to whoever helps."""
+"""`analytics version`: the versions that a bug report needs."""
 
 import platform
 from importlib.metadata import version
@@ -6,14 +6,16 @@ from importlib.metadata import version
 import click
 import orjson
 
+from runtime.terminal import examples
+
 PACKAGES = {"analytics": "sociallive-analytics", "grpc": "grpcio", "protobuf": "protobuf"}
-"""What is told beside Python, with the name of the package that it is installed as."""
+"""What is printed beside the version of Python, and the package of each."""
 
 
-@click.command("version")
+@click.command("version", epilog=examples("analytics version --json"))
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON.")
 def command(*, as_json: bool) -> None:
-    """Print the versions of this program, Python, gRPC and protobuf."""
+    """Print the versions of this program and its libraries."""
     versions = {name: version(package) for name, package in PACKAGES.items()}
     versions["python"] = platform.python_version()
     if as_json:

@@ -45,6 +45,14 @@ class Places:
         )
 
 
+def has_cluster(data_dir: Path) -> bool:
+    """Tell whether a data directory holds an embedded database, without touching either."""
+    try:
+        return (Places.under(data_dir).data / "PG_VERSION").exists()
+    except PermissionError:
+        return True  # starting it says what may not be read
+
+
 @dataclass(frozen=True, slots=True)
 class PidFile:
     """What a postmaster writes about itself into its data folder."""

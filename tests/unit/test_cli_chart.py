@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from server.cli.chart import Bar, draw_bars, draw_heat_map, draw_lines
-from server.cli.heat_map import HeatRow
+from server.cli.shares import ShareRow
 
 PNG = b"\x89PNG"
 
@@ -35,6 +35,6 @@ def test_bars_are_drawn(tmp_path: Path, count: int) -> None:
 @pytest.mark.parametrize(("columns", "lines"), [(0, 0), (1, 0), (3, 2), (40, 400)])
 def test_heat_maps_are_drawn(tmp_path: Path, columns: int, lines: int) -> None:
     """Empty, ragged, and larger than a screen."""
-    rows = [HeatRow([f"{n}"], [(0.5, n % 2 == 0)] * max(0, columns - n % 3)) for n in range(lines)]
+    rows = [ShareRow([f"{n}"], [(0.5, n % 2 == 0)] * max(0, columns - n % 3)) for n in range(lines)]
     draw_heat_map(tmp_path / "a.png", "Actors", [str(n) for n in range(columns)], rows)
     assert (tmp_path / "a.png").read_bytes().startswith(PNG)

@@ -1,5 +1,6 @@
 """Mapping files: what they set, and how each mistake is told."""
 
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from server.cli.main import EXIT_USAGE
 from server.cli.mapping import MappingError, read_mapping
 from server.cli.mapping_rows import RowFiller
 from server.cli.mapping_values import Template, ValueMistakeError
+from server.cli.problems import problem_of
 from server.cli.records import RecordError
 from sociallive.analytics.v1.event_pb2 import Event
 
@@ -126,8 +128,9 @@ def test_every_kind_of_field_can_be_mapped(tmp_path: Path) -> None:
 )
 def test_a_bad_row_is_told_with_field_and_cell(tmp_path: Path, row: list[str], told: str) -> None:
     """What cannot be converted is an error of that row alone."""
-    with pytest.raises(RecordError, match=told):
+    with pytest.raises(RecordError) as caught:
         filled(bound(tmp_path, CDNOW, HEADER), row)
+    assert re.fullmatch(f"{told}.*", str(problem_of(caught.value)))
 
 
 def test_whole_numbers_may_have_a_decimal_point(tmp_path: Path) -> None:

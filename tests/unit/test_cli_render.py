@@ -66,7 +66,7 @@ def table(width: int, *, terminal: bool) -> list[str]:
 def test_a_terminal_cuts_the_last_column(width: int) -> None:
     """The other columns stay whole, and no line is wider than the terminal."""
     lines = table(width, terminal=True)
-    assert lines[-1].startswith("[b]       7   xxx")
+    assert lines[-1].startswith("[b]      7  xxx")
     assert lines[-1].endswith("…")
     assert max(map(len, lines)) == width
 
@@ -78,7 +78,7 @@ def test_a_narrow_terminal_cuts_elastic_columns_for_the_last_one() -> None:
     row = ["2024-01-01 12:00:00", "engagement", "u" * 36, "contentType=post contentId=post-123 viewDuration=45"]
     print_table(console, "", ["Time", "Type", "User", "Payload"], [row], elastic=frozenset({"User"}))
     line = out.getvalue().splitlines()[-1]
-    assert line == "2024-01-01 12:00:00   engagement   uuuuuuuuu…   contentType=post contentId=post…"
+    assert line == "2024-01-01 12:00:00  engagement  uuuuuuuuuuuu…  contentType=post contentId=post…"
     assert len(line) == 80
 
 

@@ -7,16 +7,17 @@ import pytest
 
 from server.cli import sources
 from server.cli.command_error import CommandError
+from server.cli.csv_source import csv_header, csv_records
 from server.cli.records import RecordError
-from server.cli.sources import csv_header, csv_records, dataset_of, json_records, open_file
+from server.cli.sources import dataset_of, json_records, open_file
 
 
 def read_json(path: Path) -> list[tuple[int, str]]:
     """Read all records of a file of JSON lines as (line, text or reason)."""
     with open_file(str(path)) as file:
         return [
-            (line, str(record) if isinstance(record, RecordError) else record.decode())
-            for line, record in json_records(file)
+            (source.line, str(record) if isinstance(record, RecordError) else record.decode())
+            for source, record in json_records(file)
         ]
 
 
@@ -24,7 +25,8 @@ def read_csv(path: Path) -> tuple[list[str], list[tuple[int, object]]]:
     """Read header and records of a CSV file; a rejected one as its reason."""
     with open_file(str(path)) as file:
         header = csv_header(file, ",")
-        return header, [(line, str(r) if isinstance(r, RecordError) else r) for line, r in csv_records(file, ",")]
+        file.take_lines()
+        return header, [(s.line, str(r) if isinstance(r, RecordError) else r) for s, r in csv_records(file, ",")]
 
 
 @pytest.mark.parametrize("name", ["plain.ndjson", "lying.gz", "odd.name"])
@@ -116,7 +118,9 @@ def test_csv_that_cannot_be_read_is_rejected_row_by_row(tmp_path: Path, monkeypa
         (b"", "must begin with a line that names the columns"),
         (b"\n1\n", "must begin with a line that names the columns"),
         (b"a,b,a\n", "names these columns twice: a"),
-        (b"\xff\xfea\x00\n", "is not a CSV header in UTF-8"),
+        (b"\xff\xfea\x00\n", "line 1 is UTF-16; convert it, for example with: iconv -f UTF-16 -t UTF-8"),
+        ("größe,b\n".encode("cp1252"), "is not a CSV header in UTF-8.* iconv -f WINDOWS-1252 -t UTF-8"),
+        (b"1,2024-01-01,1\n", "holds numbers or dates, not the names of columns"),
         (b'{"userId": "secret"}\n', "line 1 looks like JSON, not like the names of columns"),
     ],
 )
