@@ -15,6 +15,7 @@ from storage.errors import (
     StorageInterruptedError,
     StorageRefusedError,
     StorageUnavailableError,
+    locate_error,
     name_error,
 )
 from storage.outage import Outage
@@ -75,8 +76,8 @@ class Drainer:
             return FAILURE_DELAY_S
         except StorageUnavailableError as exc:
             self._outage.begin(str(exc), name_error(exc))
-        except Exception as exc:
-            log.exception("spool_not_drained", error=name_error(exc))
+        except Exception as exc:  # noqa: BLE001 - whatever it was, it is named in the log
+            log.error("spool_not_drained", error=name_error(exc), at=locate_error(exc))  # noqa: TRY400 - it may quote events
             return FAILURE_DELAY_S
         return IDLE_POLL_S
 

@@ -1,8 +1,10 @@
 """What can go wrong with storage, in words of our own, and the one translation of asyncpg's errors into them."""
 
 import ssl
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import ClassVar
 
 import asyncpg
@@ -108,6 +110,7 @@ class EmbeddedPostgresError(StorageError):
     reason: ClassVar[str] = "EMBEDDED_POSTGRES"
 
 
+_PROGRAM = Path(__file__).parent
 UNNAMED = "the database"
 """How the database is called where callers from outside may read it: no host, no name."""
 
@@ -170,6 +173,19 @@ def name_error(exc: BaseException) -> str:
         'DiskFullError 53100'
     """
     return name_fault(exc.__cause__ if isinstance(exc, StorageError) and exc.__cause__ is not None else exc)
+
+
+def locate_error(exc: BaseException) -> str:
+    """Name the line of this program in which an error was raised, as in `batch_store.py:238`.
+
+    For logs in the place of a traceback, which shows the error's text and may show values of variables.
+    """
+    lines = [
+        f"{Path(frame.f_code.co_filename).name}:{line}"
+        for frame, line in traceback.walk_tb(exc.__traceback__)
+        if Path(frame.f_code.co_filename).is_relative_to(_PROGRAM)
+    ]
+    return lines[-1] if lines else "unknown"
 
 
 @contextmanager

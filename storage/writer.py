@@ -13,7 +13,7 @@ from storage.batch import COLUMNS, Batch, Rejection, Row, WriteOutcome
 from storage.batch_store import BatchStore, RejectRow
 from storage.database import Database
 from storage.drainer import Drainer
-from storage.errors import DayClosedError, StorageError, StorageUnavailableError, name_error
+from storage.errors import DayClosedError, StorageError, StorageUnavailableError, locate_error, name_error
 from storage.outage import Outage
 from storage.partitions import Partitions
 from storage.quarantine import Quarantine
@@ -179,8 +179,9 @@ class Writer:
         except StorageError as exc:
             self._fail(submissions, exc)
             return
-        except Exception as exc:
-            log.exception("write_failed", events=len(batch), error=name_error(exc))
+        except Exception as exc:  # noqa: BLE001 - whatever it was, it is named in the log
+            # No traceback: it may quote events.
+            log.error("write_failed", events=len(batch), error=name_error(exc), at=locate_error(exc))  # noqa: TRY400 - as above
             self._fail(submissions, StorageError("the database does not take this write; the server's log tells why"))
             return
         except BaseException:

@@ -238,5 +238,7 @@ async def test_what_a_failed_write_holds_never_reaches_the_log(
                 await writer.write([], [make_rejection(reason="secret\0")], size_bytes=200, wait=True)
     failed = [line for line in logs if line["event"] == "write_failed"]
     assert [line["error"] for line in failed] == ["RaiseError P0001", "CharacterNotInRepertoireError 22021"]
+    assert [line["at"].partition(":")[0] for line in failed] == ["batch_store.py", "quarantine.py"]
+    assert not any("exc_info" in line for line in logs), "a traceback quotes what an error quotes"
     assert "user-cursed" not in str(logs)
     assert "secret" not in str(logs)

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import stat
 import sys
 import tempfile
@@ -83,7 +84,17 @@ def test_a_user_without_privileges_runs_it(data_dir: Path, uid: int) -> None:
     """Whoever is no root runs it as itself; whoever has no name in the system, as containers' users, does so too."""
     if choose_identity(program("postgres")).mode != "namespace":
         pytest.skip("this system allows no user namespaces, in which the test becomes another user")
-    prefix = [sys.executable, "-I", "-S", str(LAUNCHER), str(os.getpid()), "namespace", str(uid), str(uid)]
+    prefix = [
+        sys.executable,
+        "-I",
+        "-S",
+        str(LAUNCHER),
+        str(os.getpid()),
+        str(int(signal.SIGINT)),
+        "namespace",
+        str(uid),
+        str(uid),
+    ]
     with owner(data_dir, prefix=prefix) as started:
         assert started.finish() == 0
         assert (started.uid, started.error, started.owned) == (uid, "", True)
