@@ -25,7 +25,7 @@ def covered(tests: Path) -> set[int]:
 def _marks(tree: ast.AST) -> Iterator[int]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and ast.unparse(node.func) == "pytest.mark.finding":
-            yield from (value.value for value in node.args if isinstance(value, ast.Constant))
+            yield from (ast.literal_eval(value) for value in node.args)
 
 
 def listed(text: str) -> dict[int, str]:

@@ -3,8 +3,6 @@
 import asyncio
 import os
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
 import click
@@ -13,10 +11,10 @@ from runtime.logging import configure_logging
 from runtime.person import name_person
 from runtime.settings import Settings
 from server.cli.main import EXIT_FAILED
-from server.database import describe_database, provide_database
+from server.database import describe_database
 from server.secrets import ServiceSecret, check_secret, load_secret, make_record
 from storage.audit import AuditEntry
-from storage.database import Database
+from storage.existing import open_existing
 from storage.secret_record import replace_secret
 
 ACTION = "secret replace"
@@ -42,7 +40,7 @@ def check() -> None:
     database_name = describe_database(settings)
 
     async def run() -> ServiceSecret | None:
-        async with _opened(settings) as database:
+        async with open_existing(settings.database_url, settings.data_dir) as database:
             return await check_secret(settings, database, database_name)
 
     secret = asyncio.run(run())
@@ -68,7 +66,7 @@ def replace(*, yes: bool) -> None:
 
     async def run() -> str:
         started_at = datetime.now(UTC)
-        async with _opened(settings) as database:
+        async with open_existing(settings.database_url, settings.data_dir) as database:
             secret = load_secret(settings)
             entry = AuditEntry(
                 started_at=started_at,
@@ -89,13 +87,3 @@ def _read_settings() -> Settings:
     settings = Settings.from_environment()
     configure_logging(level="warning", form=settings.log_format, process="secret")
     return settings
-
-
-@asynccontextmanager
-async def _opened(settings: Settings) -> AsyncIterator[Database]:
-    async with provide_database(settings, asyncio.Event()) as database_url:
-        database = await Database.open(database_url)
-        try:
-            yield database
-        finally:
-            await database.close()
