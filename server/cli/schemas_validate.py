@@ -7,26 +7,25 @@ from dataclasses import asdict, dataclass, field
 
 import click
 import orjson
+from google.api.httpbody_pb2 import HttpBody
 from rich.console import Console
 
 from runtime.terminal import examples
 from server.cli.client import address_option, open_channel, schema_stub, translated_errors
 from server.cli.command_error import CommandError
 from server.cli.json_document import CutShortError, split_document
-from server.cli.json_events import parse_event
 from server.cli.main import EXIT_FAILED, EXIT_USAGE
 from server.cli.records import RecordError, Records, Source
 from server.cli.render import count_text, open_console, print_line, printable
 from server.cli.sources import MAX_LINE_BYTES, ImportFile, begins_document, first_line, json_lines, open_file
-from sociallive.analytics.v1.event_pb2 import Event
 from sociallive.analytics.v1.schema_service_pb2 import ValidateRequest
 
 VALIDATE_TIMEOUT_S = 10.0
 """A dry run takes microseconds; a service that needs longer than this is stuck."""
 MAX_DOCUMENT_BYTES = 64 * 1024 * 1024
 """A document is held in memory; larger files hold one event a line, and are read line by line."""
-NOT_JSON = "JSON"
-"""Stands for a rule where a record is no event at all."""
+TOO_LONG = "TOO_LONG"
+"""Stands for a rule where a record is not sent at all."""
 
 
 @dataclass(slots=True)
@@ -72,7 +71,7 @@ def command(path: str, address: str, *, as_json: bool) -> None:
 
 
 def check_events(address: str, records: Records[bytes]) -> Iterator[Verdict]:
-    """Ask the service about each event, in order.
+    """Ask the service about each event, in order, and hand it the bytes of the file to judge.
 
     Raises:
         CallError: the service cannot be reached.
@@ -80,20 +79,16 @@ def check_events(address: str, records: Records[bytes]) -> Iterator[Verdict]:
     with open_channel(address) as channel:
         stub = schema_stub(channel)
         for source, record in records:
-            event, line = Event(), source.line
-            try:
-                if isinstance(record, RecordError):
-                    raise record
-                parse_event(record, event)
-            except RecordError as exc:
-                yield Verdict(line, [{"field": "", "rule": NOT_JSON, "description": str(exc)}])
+            if isinstance(record, RecordError):
+                yield Verdict(source.line, [{"field": "", "rule": TOO_LONG, "description": str(record)}])
                 continue
+            request = ValidateRequest(body=HttpBody(content_type="application/json", data=record))
             with translated_errors(address):
-                answer = stub.Validate(ValidateRequest(event=event), timeout=VALIDATE_TIMEOUT_S)
+                answer = stub.Validate(request, timeout=VALIDATE_TIMEOUT_S)
             violations = [
                 {"field": each.field, "rule": each.rule, "description": each.description} for each in answer.violations
             ]
-            yield Verdict(line, violations, list(answer.warnings))
+            yield Verdict(source.line, violations, list(answer.warnings))
 
 
 def _records(file: ImportFile) -> Records[bytes]:
