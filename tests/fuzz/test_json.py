@@ -13,7 +13,8 @@ from events.normalize import Rejected
 from events.rejection import COLUMNS, MAX_PAYLOAD_BYTES, reject_json
 from tests.fuzz.check import check_json
 from tests.fuzz.mutations import mutate
-from tests.fuzz.test_input import BOUNDED, MANY_KEYS, MUTATIONS_PER_SEED, data
+from tests.fuzz.nasty import MANY_KEYS
+from tests.fuzz.test_input import BOUNDED, MUTATIONS_PER_SEED, data
 from tests.unit.event_samples import CATALOGUE, NORMALIZER, NOW
 from tests.unit.json_faults import FAULTS, GOOD, body_of
 from tests.unit.random_events import EventMaker
