@@ -4,6 +4,11 @@ Each step is timed alone in rounds that take turns, and the least time of a step
 the comparison little. "touch" gets the same fields of the same event and checks nothing: what protobuf itself takes.
 "row_fresh_view" parses the event first, as the service does.
 
+`loads_view` is what orjson takes for the JSON of the same view, `validate_view_json` what reading and judging it takes
+beyond that, `row_fresh_view_json` both and the row; "data" is the JSON form of a payload in a message.
+`broken_batch_ratio` is the time to read a body of 1,000 events of which one is no JSON, so that all are read one by
+one, over the time for one of good ones.
+
 Reading and validating are one pass, and the row needs what is read in any case. So in the JSON of the last line
 `validate_us` is what validation adds for a typical event (validate_view - touch_view), `read_us` is touch_view alone,
 and `read_and_validate_us` both.
@@ -22,9 +27,12 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 
+import orjson
 from google.protobuf import json_format
 
 from bench.machine import describe_machine
+from events.json_document import Broken, read_event, read_events
+from events.message_json import message_value
 from events.normalize import Normalizer, Rejected
 from events.rejection import reject_event
 from events.rules import Validator
@@ -166,6 +174,22 @@ def measure_batches(*, rounds: int) -> dict[str, float]:
     return least
 
 
+def measure_bodies(*, rounds: int) -> tuple[float, float]:
+    """Time the reading of a body of good events, and of one with an event that is no JSON: microseconds an event."""
+    event = orjson.dumps(message_value(make_json_form(make_view())))
+    good = b'{"events":[' + b",".join([event] * BATCH_EVENTS) + b"]}"
+    broken = good.replace(b"0.8", b"NaN", 1)
+    least = [float("inf"), float("inf")]
+    for _ in range(rounds):
+        for place, body in enumerate((good, broken)):
+            start = time.perf_counter_ns()
+            document = read_events(body, most=BATCH_EVENTS)
+            least[place] = min(least[place], (time.perf_counter_ns() - start) / BATCH_EVENTS / 1000)
+            if sum(isinstance(value, Broken) for value in document.values) != place:
+                raise SystemExit("the bodies hold other events than they should; mend them")
+    return least[0], least[1]
+
+
 def touch(event: Event) -> object:
     """Get what a reader gets, in the cheapest way there is."""
     _which_oneof(event, "payload")
@@ -193,24 +217,35 @@ def touch(event: Event) -> object:
 
 def make_steps() -> dict[str, Step]:
     """Make the steps to measure, by name."""
-    validate = Validator().read
+    validator = Validator()
+    validate, read_json = validator.read, validator.read_json
     normalizer = Normalizer(ip_hash_key=b"k" * 32, retention_raw_days=90)
     view, purchase, engagement, bad = make_view(), make_purchase(), make_engagement(), make_bad()
-    view_json, purchase_json = make_json_form(view), make_json_form(purchase)
+    view_data, purchase_data = make_json_form(view), make_json_form(purchase)
+    view_json, purchase_json = message_value(view_data), message_value(purchase_data)
+    view_text = orjson.dumps(view_json)
     wire = view.SerializeToString()
-    for event in (view, purchase, engagement, view_json, purchase_json, bad):
+    for event in (view, purchase, engagement, view_data, purchase_data, bad):
         if isinstance(normalizer.prepare(event, NOW), Rejected) is not (event is bad):
             raise SystemExit("one of the benchmark's good events is refused, or its bad one is not; mend it")
+    for message, value in ((view, view_json), (purchase, purchase_json)):
+        if normalizer.prepare_json(value, NOW)[1:] != normalizer.prepare(message, NOW)[1:]:
+            raise SystemExit("the same event makes other rows as JSON; mend it")
     return {
         "parse_view": lambda: Event.FromString(wire),
         "touch_view": lambda: touch(view),
         "validate_view": lambda: validate(view),
         "row_view": lambda: normalizer.prepare(view, NOW),
         "row_fresh_view": lambda: normalizer.prepare(Event.FromString(wire), NOW),
-        "row_view_json": lambda: normalizer.prepare(view_json, NOW),
+        "row_view_data": lambda: normalizer.prepare(view_data, NOW),
+        "loads_view": lambda: orjson.loads(view_text),
+        "validate_view_json": lambda: read_json(view_json, ""),
+        "row_view_json": lambda: normalizer.prepare_json(view_json, NOW),
+        "row_fresh_view_json": lambda: normalizer.prepare_json(read_event(view_text), NOW),
         "validate_purchase": lambda: validate(purchase),
         "row_purchase": lambda: normalizer.prepare(purchase, NOW),
-        "row_purchase_json": lambda: normalizer.prepare(purchase_json, NOW),
+        "row_purchase_data": lambda: normalizer.prepare(purchase_data, NOW),
+        "row_purchase_json": lambda: normalizer.prepare_json(purchase_json, NOW),
         "row_engagement": lambda: normalizer.prepare(engagement, NOW),
         "reject_bad_view": lambda: normalizer.prepare(bad, NOW),
     }
@@ -244,18 +279,24 @@ def main() -> None:
     gc.set_threshold(COLLECT_AFTER_OBJECTS, *gc.get_threshold()[1:])  # as a worker does
     steps = measure(make_steps(), rounds=arguments.rounds, calls=arguments.calls)
     for name, microseconds in steps.items():
-        print(f"{name:>18} {microseconds:6.2f} us")
+        print(f"{name:>19} {microseconds:6.2f} us")
     batches = measure_batches(rounds=arguments.rounds)
     ratios = {name: microseconds / batches["good"] for name, microseconds in batches.items()}
     print(f"an event of a batch of {BATCH_EVENTS:,}, every second one bad:")
     for name, ratio in ratios.items():
         print(f"{name:>23} {batches[name]:6.2f} us, ratio {ratio:.2f}")
+    good, broken = measure_bodies(rounds=arguments.rounds)
+    print(f"an event of a JSON body of {BATCH_EVENTS:,}: {good:.2f} us, {broken:.2f} us where one is no JSON")
     figures = {
         "validate_us": steps["validate_view"] - steps["touch_view"],
         "read_us": steps["touch_view"],
         "read_and_validate_us": steps["validate_view"],
         "parse_us": steps["parse_view"],
         "row_us": steps["row_view"],
+        "json_read_and_validate_us": steps["validate_view_json"],
+        "json_parse_us": steps["loads_view"],
+        "json_ratio": steps["row_fresh_view_json"] / steps["row_fresh_view"],
+        "broken_batch_ratio": broken / good,
         "mixed_batch_ratio": sum(ratios[name] for name in MISTAKES) / len(MISTAKES),
         "mixed_batch_ratio_in_turns": ratios[IN_TURNS],
         "mixed_batch_ratio_three_mistakes": ratios[THREE_MISTAKES],

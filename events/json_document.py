@@ -14,7 +14,7 @@ import orjson
 from events import violations
 from events.field_rules import kind_of
 from events.json_fault import ROOT, find_fault
-from events.json_scanner import ScanError, Span, split_list, walk_members
+from events.json_scanner import ScanError, Span, split_list, value_end, walk_members
 from events.violations import Violation, nearest, quoted
 from runtime.errors import AnalyticsError
 
@@ -64,7 +64,7 @@ class EventsDocument:
     def raw(self, index: int) -> bytes:
         """Answer the bytes of an event as its caller wrote them; the first call looks through the whole body."""
         if self._spans is None:
-            self._spans = _split(self.body, len(self.values)).spans
+            self._spans = _split(self.body, len(self.body)).spans
         start, end = self._spans[index]
         return self.body[start:end]
 
@@ -126,10 +126,23 @@ def _split(body: bytes, most: int) -> _Parts:
     Raises:
         DocumentError: as for `read_events`.
     """
-    start = None
+    spans: Sequence[Span] | None = None
     is_missing, backfill = True, False
+
+    def find_end(name: str, text: bytes, start: int) -> int | None:
+        nonlocal spans
+        if name != EVENTS:
+            return value_end(name, text, start)
+        spans = None
+        if text[start : start + 1] != b"[":
+            return value_end(name, text, start)
+        spans, end = split_list(text, start + 1, most + 1)
+        if len(spans) > most:
+            raise _too_many(most)
+        return end
+
     try:
-        for member in walk_members(body):
+        for member in walk_members(body, find_end):
             _check_name(member.name)
             if member.name == BACKFILL:
                 text = body[member.start : member.end]
@@ -137,16 +150,11 @@ def _split(body: bytes, most: int) -> _Parts:
                     raise _no_flag()
                 backfill = _FLAGS[text]
             else:
-                is_list = body[member.start : member.start + 1] == b"["
-                start = member.start + 1 if is_list else None
                 is_missing = body[member.start : member.end] == b"null"
     except ScanError as exc:
         raise DocumentError("body", violations.JSON, f"is no JSON: {exc}") from None
-    if start is None:
+    if spans is None:
         raise _no_list(is_missing=is_missing)
-    spans = split_list(body, start, most + 1).spans
-    if len(spans) > most:
-        raise _too_many(most)
     return _Parts(spans, backfill)
 
 

@@ -123,6 +123,7 @@ class _Opener:
         plain = {field.name: field.json_name for field in catalogue.envelope.values()} | MESSAGES | IGNORED
         self.plain_names = frozenset(plain.values())
         """The JSON names of an event's fields, but for its typed payloads."""
+        self._all_names = self.plain_names | {*self._types}
         self._names = MemberNames(
             (*plain.items(), *((name, name) for name in self._types)), "event", advice=self._advise
         )
@@ -133,9 +134,9 @@ class _Opener:
             for name in (field.name, field.json_name)
         }
 
-    def open(self, event: Members, path_type: str, found: list[Violation]) -> tuple[str, dict[str, Any]]:
+    def open(self, event: dict[str, Any], path_type: str, found: list[Violation]) -> tuple[str, dict[str, Any]]:
         """Bring the members to their JSON names, and find the one that is the payload: its name comes first."""
-        members = self._names.rename(event, found)
+        members = event if event.keys() <= self._all_names else self._names.rename(event, found)
         payloads = [name for name in self._types if members.get(name) is not None]
         if not payloads:
             return "data", members

@@ -6,6 +6,7 @@ matched.
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
 import orjson
@@ -21,6 +22,9 @@ _inside = re.compile(rb'(?:[^"\[\]{}]++|"(?:[^"\\]++|\\.)*+")*+', re.DOTALL).mat
 _between = re.compile(rb'(?:[^"\[\]{},]++|"(?:[^"\\]++|\\.)*+")*+', re.DOTALL).match
 """Likewise, and no comma."""
 _CLOSER_OF = {ord("["): ord("]"), ord("{"): ord("}")}
+MAX_ENDS, MAX_PARSES = 8, 2
+"""How many closing braces are tried as the end of an object, and how often it is parsed for that: an event of the usual
+form has three braces at most, and is parsed once or twice."""
 _COMMA, _CLOSE_LIST = ord(","), ord("]")
 
 
@@ -43,72 +47,17 @@ class Items(NamedTuple):
     """The items of a list."""
 
     spans: Sequence[Span]
-    is_closed: bool
-    """False where the list's end is missing or cannot be found; the last span then reaches to the end of the text."""
+    end: int | None
+    """Where the list ends; None where that is missing or cannot be found, and the last span reaches to the text's end,
+    or where there are more items than were asked for."""
 
 
-def walk_members(text: bytes) -> Iterator[Member]:
-    """Yield the members of the object that the text is; the last one may be open.
-
-    Values are not looked into. What lies between them is checked.
+def value_end(_name: str, text: bytes, start: int) -> int | None:
+    """Find the end of a value; None where its brackets do not match or a text does not end.
 
     Raises:
-        ScanError: the text is no object.
+        ScanError: there is no value.
     """
-    place = _expect(text, 0, b"{")
-    if _peek(text, place) == b"}":
-        _expect_end(text, _skip(text, place) + 1)
-        return
-    while True:
-        key_start = _skip(text, place)
-        key = _string(text, key_start)
-        if key is None:
-            raise ScanError(f"a name in double quotes is missing at byte {key_start + 1}")
-        start = _skip(text, _expect(text, key.end(), b":"))
-        end = _value_end(text, start)
-        yield Member(_decode(key[0]), key_start, start, end)
-        if end is None:
-            return
-        if _peek(text, end) == b"}":
-            _expect_end(text, _skip(text, end) + 1)
-            return
-        place = _expect(text, end, b",")
-
-
-def split_list(text: bytes, start: int, most: int) -> Items:
-    """Find the items of the list whose bracket stands before `start`, `most` of them at the most.
-
-    An item ends at the next comma outside of its brackets and quotes, whatever it holds. Where brackets do not match,
-    or a text does not end, the rest belongs to that item: its end cannot be known, and what lies inside of one event
-    must never be taken for another one.
-    """
-    spans: list[Span] = []
-    closers = bytearray()  # of the brackets that are open, within the list
-    item_start = place = start
-    while len(spans) < most:
-        place = _end_of(_inside if closers else _between, text, place)
-        byte = text[place] if place < len(text) else -1
-        if byte in _CLOSER_OF:
-            closers.append(_CLOSER_OF[byte])
-        elif closers and byte == closers[-1]:
-            closers.pop()
-        elif byte == _COMMA:
-            spans.append(_trimmed(text, item_start, place))
-            item_start = place + 1
-        elif byte == _CLOSE_LIST and not closers:
-            span = _trimmed(text, item_start, place)
-            if spans or span[0] < span[1]:
-                spans.append(span)
-            return Items(spans, is_closed=True)
-        else:
-            spans.append(_trimmed(text, item_start, len(text)))
-            return Items(spans, is_closed=False)
-        place += 1
-    return Items(spans, is_closed=False)
-
-
-def _value_end(text: bytes, start: int) -> int | None:
-    """Find the end of a value; None where its brackets do not match or a text does not end."""
     byte = text[start : start + 1]
     if byte == b'"':
         string = _string(text, start)
@@ -130,6 +79,95 @@ def _value_end(text: bytes, start: int) -> int | None:
         if not closers:
             return place
         place = _end_of(_inside, text, place)
+
+
+def walk_members(text: bytes, find_end: Callable[[str, bytes, int], int | None] = value_end) -> Iterator[Member]:
+    """Yield the members of the object that the text is; the last one may be open.
+
+    Values are not looked into. What lies between them is checked.
+
+    Args:
+        text: an object.
+        find_end: finds the end of a member's value, given its name, the text, and where it begins.
+
+    Raises:
+        ScanError: the text is no object.
+    """
+    place = _expect(text, 0, b"{")
+    if _peek(text, place) == b"}":
+        _expect_end(text, _skip(text, place) + 1)
+        return
+    while True:
+        key_start = _skip(text, place)
+        key = _string(text, key_start)
+        if key is None:
+            raise ScanError(f"a name in double quotes is missing at byte {key_start + 1}")
+        start = _skip(text, _expect(text, key.end(), b":"))
+        name = _decode(key[0])
+        end = find_end(name, text, start)
+        yield Member(name, key_start, start, end)
+        if end is None:
+            return
+        if _peek(text, end) == b"}":
+            _expect_end(text, _skip(text, end) + 1)
+            return
+        place = _expect(text, end, b",")
+
+
+def split_list(text: bytes, start: int, most: int) -> Items:
+    """Find the items of the list whose bracket stands before `start`, `most` of them at the most.
+
+    An item ends at the next comma outside of its brackets and quotes, whatever it holds. Where brackets do not match,
+    or a text does not end, the rest belongs to that item: its end cannot be known, and what lies inside of one event
+    must never be taken for another one.
+    """
+    spans: list[Span] = []
+    closers = bytearray()  # of the brackets that are open, within the list
+    item_start = place = start
+    while len(spans) < most:
+        if not closers and place == item_start:
+            start = _skip(text, place)
+            place = _object_end(text, start) or start
+        place = _end_of(_inside if closers else _between, text, place)
+        byte = text[place] if place < len(text) else -1
+        if byte in _CLOSER_OF:
+            closers.append(_CLOSER_OF[byte])
+        elif closers and byte == closers[-1]:
+            closers.pop()
+        elif byte == _COMMA:
+            spans.append(_trimmed(text, item_start, place))
+            item_start = place + 1
+        elif byte == _CLOSE_LIST and not closers:
+            span = _trimmed(text, item_start, place)
+            if spans or span[0] < span[1]:
+                spans.append(span)
+            return Items(spans, place + 1)
+        else:
+            spans.append(_trimmed(text, item_start, len(text)))
+            return Items(spans, None)
+        place += 1
+    return Items(spans, None)
+
+
+def _object_end(text: bytes, start: int) -> int | None:
+    """Find the end of a valid object among the next closing braces, by trying; None where it is none of them.
+
+    A parser is several times faster than the patterns. Text that is one value up to a place is none up to another one,
+    so what it takes is the object and nothing else.
+    """
+    if text[start : start + 1] != b"{":
+        return None
+    end, parses = start, 0
+    for _ in range(MAX_ENDS):
+        end = text.find(b"}", end) + 1
+        if end == 0 or parses == MAX_PARSES:
+            return None
+        if _peek(text, end) in (b",", b"]"):
+            parses += 1
+            with suppress(orjson.JSONDecodeError):
+                orjson.loads(text[start:end])
+                return end
+    return None
 
 
 def _skip(text: bytes, place: int) -> int:

@@ -2,14 +2,17 @@
 
 import json
 from contextlib import suppress
+from types import SimpleNamespace
 from typing import Any
 
+import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from events import json_fault, json_scanner
 from events.json_document import Broken, DocumentError, TooManyEventsError, read_event, read_events
+from events.json_scanner import MAX_PARSES
 from tests.unit.json_faults import FAULTS, GOOD, body_of
 
 MOST = 100
@@ -215,6 +218,10 @@ PATTERNS = [
         b"[" + b" " * 20_000 + b"NaN",
         b"{" + b'"a": 1, ' * 2_500 + b'"b": NaN}',
         b'{"a": "' + b"\\u00" * 5_000 + b'"}',
+        b'{"a": NaN},' * 2_000 + b'{"a": "' + b"x" * 20_000 + b'"}',
+        b'{"a": NaN, "b": "},},},},},"},' * 1_000,
+        (b'{"a": NaN}, ' + b"1," * 500) * 20 + b"1",
+        b"{" * 1_000 + b"}," * 1_000,
     ],
     ids=lambda event: event[:8].decode(),
 )
@@ -225,8 +232,16 @@ def test_reading_takes_a_fixed_number_of_looks_at_each_byte(event: bytes, monkey
         counter = CountedBytes(getattr(module, name))
         monkeypatch.setattr(module, name, counter)
         counted.append(counter)
+    parsed = []
+
+    def loads(text: bytes) -> Any:
+        parsed.append(len(text))
+        return orjson.loads(text)
+
+    monkeypatch.setattr(json_scanner, "orjson", SimpleNamespace(loads=loads, JSONDecodeError=orjson.JSONDecodeError))
     body = b'{"events": [' + event + b"," + GOOD + b"]}"
     with suppress(DocumentError):
-        read_events(body, most=MOST)
+        read_events(body, most=len(body))
     assert sum(counter.bytes for counter in counted) <= 12 * len(body)
     assert sum(counter.calls for counter in counted) <= 12 * len(body)
+    assert sum(parsed) <= 2 * MAX_PARSES * len(body)
