@@ -7,10 +7,12 @@ CLIENT_ADDRESS = "analytics-client-address"
 UNKNOWN_FIELDS = "analytics-unknown-fields"
 """Set on REST calls whose body has fields that the server will not see: their paths, as
 gateway/template/unknown_fields.lua tells."""
+QUERY = "analytics-query"
+"""Set on REST calls with a query: the query as its caller wrote it, percent-encoded."""
 JSON_ERROR = "analytics-error"
 """Set by the server on the answer to a REST call that failed: the body for its caller."""
 NOT_BEGUN = "analytics-not-begun"
 """Set by the server on an answer to a call that it turned away untouched: another server may be asked."""
 
-FROM_GATEWAY = (JSON_CALL, CLIENT_ADDRESS, UNKNOWN_FIELDS)
+FROM_GATEWAY = (JSON_CALL, CLIENT_ADDRESS, UNKNOWN_FIELDS, QUERY)
 """What only the gateway may say to the server."""

@@ -22,6 +22,22 @@ class UnknownFieldError(QuestionError):
     reason: ClassVar[str] = "UNKNOWN_FIELD"
 
 
+class ParameterError(QuestionError):
+    """The value of a query parameter is none that it may have.
+
+    Attributes:
+        field: the parameter as its caller wrote it.
+    """
+
+    reason: ClassVar[str] = "INVALID_PARAMETER"
+
+
+class UnknownParameterError(ParameterError):
+    """A query has a parameter that its path does not take."""
+
+    reason: ClassVar[str] = "UNKNOWN_PARAMETER"
+
+
 class DrainingError(AnalyticsError):
     """This server is stopping and takes no new calls."""
 
