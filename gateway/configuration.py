@@ -44,7 +44,8 @@ def render(settings: Settings, place: Place, upstreams: tuple[str, ...]) -> str:
     """Write the configuration of an Envoy in front of `upstreams`, each HOST:PORT, as YAML."""
     origins = [_origin(text) for text in settings.cors_origins]
     several = len(upstreams) > 1
-    rest_lua = f"{unknown_fields_lua()}\n{_request_lua()}\n{_text('template/errors.lua')}"
+    errors_lua = f"{unknown_fields_lua()}\n{_text('template/errors.lua')}"
+    request_lua = errors_lua + Template(_text("template/request.lua")).substitute(query=headers.QUERY)
     values: dict[str, Any] = {
         "admin_socket": str(place.admin_socket),
         "max_connections": MAX_CONNECTIONS,
@@ -54,8 +55,9 @@ def render(settings: Settings, place: Place, upstreams: tuple[str, ...]) -> str:
         "max_body_bytes": settings.max_message_bytes,
         "trusted_hops": settings.trusted_hops,
         "local_replies": local_replies(settings.cors_origins),
-        "rest_lua": rest_lua,
-        "head_lua": f"{rest_lua}\n{_text('template/head.lua')}",
+        "errors_lua": errors_lua,
+        "request_lua": request_lua,
+        "head_lua": request_lua + _text("template/head.lua"),
         "health_lua": _text("template/health.lua"),
         "descriptors": base64.b64encode(descriptor_set()).decode(),
         "services": [service.full_name for service in SERVICES],
@@ -70,10 +72,6 @@ def render(settings: Settings, place: Place, upstreams: tuple[str, ...]) -> str:
         "outlier_detection": _outlier_detection() if several else {},
     }
     return Template(_text("template/envoy.yaml")).substitute({name: json.dumps(at) for name, at in values.items()})
-
-
-def _request_lua() -> str:
-    return Template(_text("template/request.lua")).substitute(query=headers.QUERY)
 
 
 def _text(name: str) -> str:

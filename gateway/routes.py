@@ -46,6 +46,12 @@ _FOR_REST = ("envoy.filters.http.buffer", "envoy.filters.http.lua", "envoy.filte
 """Filters that a gRPC call goes past."""
 _UNTRANSCODED = {"envoy.filters.http.grpc_json_transcoder": _OFF, "envoy.filters.http.buffer": _OFF}
 """For what the gateway answers by itself: the transcoder looks at a request before its route does."""
+_UNREAD = (
+    *("cookie", "referer", "user-agent", "accept", "accept-encoding", "accept-language"),
+    *("x-forwarded-proto", "x-envoy-original-path", "x-envoy-original-method"),
+)
+"""Headers of a REST call that the server never reads: it takes 8 KB of headers in all, and a portal's cookies may have
+as many."""
 _OF_GRPC = ("grpc-status", "grpc-message", "grpc-status-details-bin", "grpc-accept-encoding")
 """Headers and trailers of the server's answer that mean nothing to REST callers."""
 _WITHOUT_GRPC = {
@@ -127,7 +133,9 @@ def _rest(all_bindings: Iterable[Binding]) -> list[Route]:
                 binding = Binding(method, alias + path)
                 if method == "POST":
                     routes += [_refusal(_match(binding, wrong), 415) for wrong in (_NOT_JSON, _NOT_UNPACKED)]
-                routes.append(_json_call(binding))
+                if not alias:
+                    routes.append(_plain_call(binding))
+                routes.append(_json_call(binding, "request"))
                 if method == "GET":
                     routes.append(_head_call(binding))
             allow = ", ".join(GET_AND_HEAD if method == "GET" else method for method in methods)
@@ -135,7 +143,28 @@ def _rest(all_bindings: Iterable[Binding]) -> list[Route]:
     return routes
 
 
-def _json_call(binding: Binding) -> Route:
+def _plain_call(binding: Binding) -> Route:
+    """Route a call without a query, of which the transcoder can make everything by itself: events, mostly."""
+    route = _json_call(binding, "")
+    route["match"]["headers"].append({"name": ":path", "string_match": {"contains": "?"}, "invert_match": True})
+    route["request_headers_to_remove"].append(headers.QUERY)
+    return route
+
+
+def _head_call(binding: Binding) -> Route:
+    route = _json_call(Binding("HEAD", binding.path), "head")
+    # Compressed, no body would be one of 20 bytes.
+    route["typed_per_filter_config"]["envoy.filters.http.compressor"] = _OFF
+    return route
+
+
+def _json_call(binding: Binding, script: str) -> Route:
+    """Route a REST call to the server.
+
+    Args:
+        binding: its method and path.
+        script: the Lua script that prepares it; empty for that which every call has, for its errors.
+    """
     return {
         "match": _match(binding),
         "route": {
@@ -145,23 +174,17 @@ def _json_call(binding: Binding) -> Route:
             "idle_timeout": f"{JSON_TIMEOUT_S + TIMEOUT_MARGIN_S}s",
             "max_stream_duration": {"max_stream_duration": f"{MAX_JSON_CALL_S}s"},
         },
+        "request_headers_to_remove": list(_UNREAD),
         "request_headers_to_add": [
             _header(headers.JSON_CALL, "1"),
             _header(headers.CLIENT_ADDRESS, "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%"),
             _header("grpc-timeout", f"{JSON_TIMEOUT_S}S"),
         ],
-        "typed_per_filter_config": {"envoy.filters.http.header_mutation": _WITHOUT_GRPC},
+        "typed_per_filter_config": {
+            "envoy.filters.http.header_mutation": _WITHOUT_GRPC,
+            **({"envoy.filters.http.lua": _lua(script)} if script else {}),
+        },
     }
-
-
-def _head_call(binding: Binding) -> Route:
-    route = _json_call(Binding("HEAD", binding.path))
-    # Compressed, no body would be one of 20 bytes.
-    route["typed_per_filter_config"] |= {
-        "envoy.filters.http.lua": _lua("head"),
-        "envoy.filters.http.compressor": _OFF,
-    }
-    return route
 
 
 def _lua(script: str) -> dict[str, Any]:

@@ -155,6 +155,14 @@ def test_a_beacon_is_taken(gateway: GatewayService, path: str) -> None:
     assert answer.status == 200, answer
 
 
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_the_headers_of_a_page_do_no_harm(gateway: GatewayService, method: str) -> None:
+    """Cookies of 16 KB, as a portal on the same host may have, stay at the gateway."""
+    path, body = ("/analytics/dashboard", None) if method == "GET" else (TRACK, VIEW)
+    sent = {"cookie": "c=" + "x" * 16_000, "referer": "https://shop.example/" + "x" * 2_000, "user-agent": "x" * 2_000}
+    assert call(gateway.rest_port, method, path, body, headers=sent).status == 200
+
+
 def test_administration_is_not_to_be_found(gateway: GatewayService) -> None:
     """AdminService answers on the gRPC port alone."""
     answer = call(gateway.rest_port, "POST", "/sociallive.analytics.v1.AdminService/ListRejectedEvents", b"")
