@@ -84,7 +84,7 @@ def program(name: str) -> str:
     """Find a Go program that `make tools` installs, or skip and say why."""
     path = shutil.which(name, path=f"{Path.cwd() / '.tools' / 'bin'}:{os.environ['PATH']}")
     if path is None:
-        pytest.skip(f"{name} is not installed here: `make tools` installs it where Go is present")
+        pytest.skip(f"{name} is not installed here: `make tools` installs it")
     return path
 
 
