@@ -85,7 +85,7 @@ def _violations(exc: Exception) -> Sequence[Violation]:
     if isinstance(exc, EventRejectedError):
         return told_of(exc.rejected.violations)
     if isinstance(exc, ParameterError):
-        return (Violation(exc.field, exc.field, exc.reason, exc.description),)
+        return (Violation(exc.field, exc.field, exc.rule, exc.description),)
     if isinstance(exc, QuestionError):
         first, *others = exc.field.split("_")
         parameter = first + "".join(word.capitalize() for word in others)

@@ -29,13 +29,13 @@ class ParameterError(QuestionError):
         field: the parameter as its caller wrote it.
     """
 
-    reason: ClassVar[str] = "INVALID_PARAMETER"
+    rule: ClassVar[str] = "INVALID_PARAMETER"
 
 
 class UnknownParameterError(ParameterError):
     """A query has a parameter that its path does not take."""
 
-    reason: ClassVar[str] = "UNKNOWN_PARAMETER"
+    rule: ClassVar[str] = "UNKNOWN_PARAMETER"
 
 
 class DrainingError(AnalyticsError):

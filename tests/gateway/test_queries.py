@@ -7,6 +7,7 @@ import grpc
 import pytest
 
 from gateway import headers
+from server.reports.errors import QuestionError
 from sociallive.analytics.v1.dashboard_pb2 import GetDashboardRequest
 from tests.acceptance.running import fails_with
 from tests.acceptance.samples import reason, violations
@@ -15,7 +16,7 @@ from tests.gateway.http import call, expect_error
 
 
 @pytest.mark.parametrize(
-    ("path", "field", "why", "description"),
+    ("path", "field", "rule", "description"),
     [
         ("dashboard?timefame=7d", "timefame", "UNKNOWN_PARAMETER", ["timeframe, startTime", "did you mean timeframe?"]),
         ("dashboard?time_zon=UTC", "time_zon", "UNKNOWN_PARAMETER", ["timeZone"]),
@@ -39,13 +40,13 @@ from tests.gateway.http import call, expect_error
     ],
 )
 def test_a_bad_parameter_is_named_as_it_was_written(
-    gateway: GatewayService, path: str, field: str, why: str, description: list[str]
+    gateway: GatewayService, path: str, field: str, rule: str, description: list[str]
 ) -> None:
     """400 with the parameter, what it may be, and the nearest name that there is."""
     answer = call(gateway.rest_port, "GET", f"/analytics/{path}")
-    expect_error(answer, 400, "INVALID_ARGUMENT", why)
+    expect_error(answer, 400, "INVALID_ARGUMENT", QuestionError.reason)
     (violation,) = answer.json["violations"]
-    assert (violation["field"], violation["rule"]) == (field, why)
+    assert (violation["field"], violation["rule"]) == (field, rule)
     for text in description:
         assert text in violation["description"]
 
@@ -81,11 +82,11 @@ def test_a_query_of_any_bytes_is_answered(gateway: GatewayService) -> None:
     """What is no ASCII, what has no name, and what is as long as a query may be."""
     assert call(gateway.rest_port, "GET", "/analytics/dashboard?&&timeframe=1d&").status == 200
     expect_error(
-        call(gateway.rest_port, "GET", "/analytics/dashboard?=x"), 400, "INVALID_ARGUMENT", "UNKNOWN_PARAMETER"
+        call(gateway.rest_port, "GET", "/analytics/dashboard?=x"), 400, "INVALID_ARGUMENT", QuestionError.reason
     )
     for name in ("%00", "%f0%9f%92%a9", "x" * 6_900, "%22" * 2_000):
         answer = call(gateway.rest_port, "GET", f"/analytics/dashboard?{name}=1")
-        expect_error(answer, 400, "INVALID_ARGUMENT", "UNKNOWN_PARAMETER")
+        expect_error(answer, 400, "INVALID_ARGUMENT", QuestionError.reason)
     answer = call(gateway.rest_port, "GET", f"/analytics/dashboard?timeZone={'x' * 7_100}")
     expect_error(answer, 414, "OUT_OF_RANGE", "QUERY_TOO_LONG")
 
@@ -101,4 +102,4 @@ def test_a_caller_cannot_send_the_header_of_queries_by_rest_or_grpc(gateway: Gat
         assert get(GetDashboardRequest(timeframe="1h").SerializeToString(), metadata=metadata, timeout=20)
     with fails_with(grpc.StatusCode.INVALID_ARGUMENT) as caught:
         gateway.stub.GetDashboard(GetDashboardRequest(timeframe="1h"), metadata=metadata, timeout=20)
-    assert (reason(caught[0]), violations(caught[0]).keys()) == ("INVALID_PARAMETER", {"timeframe"})
+    assert (reason(caught[0]), violations(caught[0]).keys()) == (QuestionError.reason, {"timeframe"})
