@@ -8,9 +8,6 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --requir
 # Much faster than pip, which still helps out where uv cannot go: behind a mirror that only pip is told of.
 UV := $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes
 PROJECT := $(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation --editable .
-GRPC_HEALTH_PROBE_VERSION := v0.4.61
-GRPCURL_VERSION := v1.9.4
-OPENAPI_VERSION := v2.33.0
 # Most tests wait for processes that they start, so that two at a time keep two cores busy; 0 runs all in one process.
 # Files stay whole, for what their tests share, and in their order, which has the long ones first.
 TEST_PROCESSES ?= 2
@@ -141,16 +138,8 @@ gen: $(VENV)/.dev .deps/googleapis tools ## Generate the code under generated/, 
 	@tools/openapi gateway/openapi.json
 	@echo "==> generated/, docs/events.md and gateway/openapi.json are up to date"
 
-tools: ## Install grpc_health_probe, grpcurl and the OpenAPI generator into .tools, where Go is present
-	@if ! command -v go >/dev/null 2>&1; then echo "==> no Go here: tests that need its programs will say so, and gateway/openapi.json stays as it is"; \
-	else \
-		[ -x $(TOOLS)/grpc-health-probe ] || { echo "==> installing grpc_health_probe"; GOBIN="$(CURDIR)/$(TOOLS)" \
-			go install github.com/grpc-ecosystem/grpc-health-probe@$(GRPC_HEALTH_PROBE_VERSION); } && \
-		[ -x $(TOOLS)/grpcurl ] || { echo "==> installing grpcurl"; GOBIN="$(CURDIR)/$(TOOLS)" \
-			go install github.com/fullstorydev/grpcurl/cmd/grpcurl@$(GRPCURL_VERSION); } && \
-		[ -x $(TOOLS)/protoc-gen-openapiv3 ] || { echo "==> installing protoc-gen-openapiv3"; GOBIN="$(CURDIR)/$(TOOLS)" \
-			go install github.com/grpc-ecosystem/grpc-gateway/v2/protoc-gen-openapiv3@$(OPENAPI_VERSION); }; \
-	fi
+tools: $(VENV)/.dev ## Install what tests and gen run: Go programs into .tools; a browser, curl and h2load by apt-get
+	@tools/install_programs
 
 lock: | $(VENV)/bin/python ## Resolve the dependencies anew into the lock files
 	@$(BIN)/python -m pip install --quiet uv

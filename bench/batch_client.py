@@ -1,16 +1,17 @@
-"""A client of TrackBatch: grpc's own, with messages that are serialized already."""
+"""A client of TrackBatch and TrackEvents: grpc's own, with messages that are serialized already."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import grpc
 
 from bench.sample_events import EVENTS_PER_MESSAGE, MessagePool
-from sociallive.analytics.v1.track_pb2 import TrackBatchResponse
+from sociallive.analytics.v1.track_pb2 import TrackBatchResponse, TrackEventsResponse
 
 METHOD = "/sociallive.analytics.v1.AnalyticsService/TrackBatch"
+UNARY_METHOD = "/sociallive.analytics.v1.AnalyticsService/TrackEvents"
 STREAMS = 2
 CONNECT_TIMEOUT_S = 10
 
@@ -53,6 +54,27 @@ def stream_parts(
         for client in [clients.submit(send) for _ in range(STREAMS)]:
             client.result()
         return answers, time.perf_counter() - started_at
+
+
+def send_batches(address: str, messages: Sequence[bytes], connections: int) -> float:
+    """Call TrackEvents with each message, always one a connection; return how many events were stored a second."""
+    waiting = iter(messages)
+    options = (("grpc.use_local_subchannel_pool", 1),)
+    channels = [grpc.insecure_channel(address, options=options) for _ in range(connections)]
+
+    def send(channel: grpc.Channel) -> int:
+        call: Any = channel.unary_unary(UNARY_METHOD, response_deserializer=TrackEventsResponse.FromString)
+        return sum(call(message).stored for message in waiting)  # a step of the iterator belongs to one thread
+
+    with ThreadPoolExecutor(connections) as clients:
+        for channel in channels:
+            grpc.channel_ready_future(channel).result(timeout=CONNECT_TIMEOUT_S)
+        started_at = time.perf_counter()
+        stored = sum(clients.map(send, channels))
+        seconds = time.perf_counter() - started_at
+    for channel in channels:
+        channel.close()
+    return stored / seconds
 
 
 def _stream(channel: grpc.Channel, messages: Iterable[bytes]) -> TrackBatchResponse:

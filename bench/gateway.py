@@ -16,10 +16,12 @@ from contextlib import contextmanager
 
 from google.protobuf.json_format import MessageToDict
 
+from bench.batch_client import send_batches
 from bench.machine import describe_load, describe_machine, service
 from bench.rest_client import Run, saturate_rest
 from bench.sample_events import make_event, make_track_messages
-from bench.track_client import CALLERS, percentile, saturate
+from bench.track_client import CALLERS, percentile, saturate, saturate_json
+from sociallive.analytics.v1.track_pb2 import TrackEventsRequest
 
 BATCH_EVENTS = 500
 BATCH_CALLERS = 4
@@ -49,9 +51,8 @@ def gateway(upstream: str) -> Iterator[int]:
 
 
 def track(port: int, calls: int) -> Run:
-    """Track single events by REST."""
-    bodies = [_event_json(number) for number in range(calls)]
-    return saturate_rest(port, "/analytics/events/track", bodies, CALLERS)
+    """Track single events by REST, over as many connections of HTTP/1.1 as there are callers."""
+    return saturate_rest(port, "/analytics/events/track", [_event_json(number) for number in range(calls)], CALLERS)
 
 
 def batch(port: int, events: int) -> float:
@@ -63,8 +64,36 @@ def batch(port: int, events: int) -> float:
     return BATCH_EVENTS * saturate_rest(port, "/analytics/events/batch", bodies, BATCH_CALLERS).per_s
 
 
+def direct_batch(address: str, events: int) -> float:
+    """Track the same batches by gRPC, without the gateway; return events a second."""
+    messages = [
+        TrackEventsRequest(events=[make_event(number) for number in range(BATCH_EVENTS)]).SerializeToString()
+        for _ in range(events // BATCH_EVENTS)
+    ]
+    return send_batches(address, messages, BATCH_CALLERS)
+
+
 def _event_json(number: int) -> bytes:
     return json.dumps(MessageToDict(make_event(number)), separators=(",", ":")).encode()
+
+
+def measure(address: str, port: int, options: argparse.Namespace) -> dict[str, float]:
+    """Measure everything once; a ratio is of figures that were taken one right after the other."""
+    rest = saturate_json(f"127.0.0.1:{port}", [_event_json(number) for number in range(options.calls)])
+    direct = saturate(address, make_track_messages(options.calls))
+    http1 = track(port, options.calls)
+    rest_batch = batch(port, options.events)
+    grpc_batch = direct_batch(address, options.events)
+    return {
+        "rest_track_rps": rest,
+        "direct_track_rps": direct,
+        "track_ratio": rest / direct,
+        "rest_http1_rps": http1.per_s,
+        "rest_p99_ms": percentile(http1.latencies_ms, 99),
+        "rest_batch_events_per_s": rest_batch,
+        "grpc_batch_events_per_s": grpc_batch,
+        "rest_batch_ratio": rest_batch / grpc_batch,
+    }
 
 
 def main() -> None:
@@ -74,38 +103,27 @@ def main() -> None:
     arguments.add_argument("--events", type=int, default=30_000, help="in batches a round (default 30,000)")
     arguments.add_argument("--rounds", type=int, default=3, help="after one to warm up (default 3)")
     options = arguments.parse_args()
-    figures: dict[str, list[float]] = {"rest": [], "direct": [], "p99": [], "batch": []}
+    rounds = []
     with service() as running, gateway(running.address) as port:
         for number in range(options.rounds + 1):
-            rest = track(port, options.calls)
-            direct = saturate(running.address, make_track_messages(options.calls))
-            events_per_s = batch(port, options.events)
-            p99 = percentile(rest.latencies_ms, 99)
+            at = measure(running.address, port, options)
             print(
-                f"{f'round {number}' if number else 'warm-up'}  REST {rest.per_s:>6,.0f} of direct {direct:>6,.0f} "
-                f"calls/s {rest.per_s / direct:.2f}   p99 {p99:.0f} ms   batch {events_per_s:>7,.0f} events/s   "
+                f"{f'round {number}' if number else 'warm-up'}  "
+                f"REST {at['rest_track_rps']:>6,.0f} of direct {at['direct_track_rps']:>6,.0f} calls/s "
+                f"{at['track_ratio']:.2f}   HTTP/1.1 {at['rest_http1_rps']:>6,.0f} calls/s, "
+                f"p99 {at['rest_p99_ms']:.0f} ms   batches {at['rest_batch_events_per_s']:>7,.0f} of "
+                f"{at['grpc_batch_events_per_s']:>7,.0f} events/s {at['rest_batch_ratio']:.2f}   "
                 f"load {os.getloadavg()[0]:.1f}",
                 flush=True,
             )
             if number:
-                for name, value in zip(figures, (rest.per_s, direct, p99, events_per_s), strict=True):
-                    figures[name].append(value)
-    medians = {name: statistics.median(values) for name, values in figures.items()}
+                rounds.append(at)
     print(f"\nmachine  {describe_machine()}")
     print(f"load     {describe_load()}")
     print(f"command  python -m bench.gateway {' '.join(sys.argv[1:])}".rstrip())
-    print(
-        json.dumps(
-            {
-                "rest_track_rps": round(medians["rest"]),
-                "direct_track_rps": round(medians["direct"]),
-                "track_ratio": round(medians["rest"] / medians["direct"], 2),
-                "rest_p99_ms": round(medians["p99"], 1),
-                "rest_batch_events_per_s": round(medians["batch"]),
-                "machine": describe_machine(),
-            }
-        )
-    )
+    medians = {name: statistics.median(at[name] for at in rounds) for name in rounds[0]}
+    figures = {name: round(value, 2 if name.endswith("ratio") else 0) for name, value in medians.items()}
+    print(json.dumps({**figures, "machine": describe_machine()}))
 
 
 if __name__ == "__main__":

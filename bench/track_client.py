@@ -4,30 +4,46 @@ import math
 import time
 from collections.abc import Sequence
 
-from bench.http2_client import ANSWER_TIMEOUT_S, Answer, UnaryConnection
+from bench.http2_client import ANSWER_TIMEOUT_S, JSON, Answer, UnaryConnection
 from sociallive.analytics.v1.track_pb2 import EventStatus, TrackResponse
 
 METHOD = "/sociallive.analytics.v1.AnalyticsService/Track"
+REST_PATH = "/analytics/events/track"
 CALLERS = 200
 
 
 def saturate(address: str, messages: Sequence[bytes], callers: int = CALLERS) -> float:
     """Make a call with each message, always `callers` of them under way; return how many were answered a second."""
+    with UnaryConnection(address, METHOD) as connection:
+        answers, per_s = _saturate(connection, messages, callers)
+    _check(answers)
+    return per_s
+
+
+def saturate_json(address: str, bodies: Sequence[bytes], callers: int = CALLERS) -> float:
+    """As `saturate`, with JSON bodies through the gateway, by the same client."""
+    with UnaryConnection(address, REST_PATH, JSON) as connection:
+        answers, per_s = _saturate(connection, bodies, callers)
+    stored = sum(b"STORED" in answer.message for answer in answers)
+    if stored < len(answers):
+        raise SystemExit(f"{len(answers) - stored} of {len(answers)} calls by REST were not answered with STORED")
+    return per_s
+
+
+def _saturate(connection: UnaryConnection, messages: Sequence[bytes], callers: int) -> tuple[Sequence[Answer], float]:
+    """Return all answers, and how many came a second."""
     answers: list[Answer] = []
     sent = callers
-    with UnaryConnection(address, METHOD) as connection:
-        started_at = time.perf_counter()
-        connection.send(messages[:callers])
-        while len(answers) < len(messages):
-            received = connection.receive(ANSWER_TIMEOUT_S)
-            if not received:
-                raise SystemExit(f"no answer to Track within {ANSWER_TIMEOUT_S:.0f} s")
-            answers += received
-            connection.send(messages[sent : sent + len(received)])
-            sent += len(received)
-        seconds = time.perf_counter() - started_at
-    _check(answers)
-    return len(messages) / seconds
+    started_at = time.perf_counter()
+    connection.send(messages[:callers])
+    while len(answers) < len(messages):
+        received = connection.receive(ANSWER_TIMEOUT_S)
+        if not received:
+            raise SystemExit(f"no answer to Track within {ANSWER_TIMEOUT_S:.0f} s")
+        answers += received
+        connection.send(messages[sent : sent + len(received)])
+        sent += len(received)
+    return answers, len(messages) / (time.perf_counter() - started_at)
 
 
 def offer(address: str, messages: Sequence[bytes], calls_per_s: float) -> list[float]:

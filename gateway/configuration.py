@@ -10,7 +10,7 @@ from string import Template
 from typing import Any
 
 from gateway import headers
-from gateway.replies import local_replies
+from gateway.replies import EXPOSED_HEADERS, local_replies
 from gateway.rest import SERVICES, descriptor_set
 from gateway.routes import build_routes
 from runtime.settings import Settings
@@ -44,6 +44,8 @@ def render(settings: Settings, place: Place, upstreams: tuple[str, ...]) -> str:
     """Write the configuration of an Envoy in front of `upstreams`, each HOST:PORT or unix:PATH, as YAML."""
     origins = [_origin(text) for text in settings.cors_origins]
     several = len(upstreams) > 1
+    errors_lua = _text("template/errors.lua")
+    request_lua = errors_lua + Template(_text("template/request.lua")).substitute(query=headers.QUERY)
     values: dict[str, Any] = {
         "admin_socket": str(place.admin_socket),
         "max_connections": MAX_CONNECTIONS,
@@ -52,13 +54,16 @@ def render(settings: Settings, place: Place, upstreams: tuple[str, ...]) -> str:
         "port": place.port,
         "max_body_bytes": settings.max_message_bytes,
         "trusted_hops": settings.trusted_hops,
-        "local_replies": local_replies(),
-        "errors_lua": _text("template/errors.lua"),
+        "local_replies": local_replies(settings.cors_origins),
+        "errors_lua": errors_lua,
+        "request_lua": request_lua,
+        "head_lua": request_lua + _text("template/head.lua"),
         "health_lua": _text("template/health.lua"),
         "descriptors": base64.b64encode(descriptor_set()).decode(),
         "services": [service.full_name for service in SERVICES],
         "not_begun_header": headers.NOT_BEGUN,
         "cors_origins": origins,
+        "exposed_headers": EXPOSED_HEADERS,
         "routes": build_routes(
             openapi=_text("openapi.json"), origins=origins, with_reflection=_is_loopback(place.host)
         ),

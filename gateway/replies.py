@@ -1,5 +1,7 @@
 """What the gateway says by itself, in the one shape of errors: {"code", "reason", "message", "violations"}."""
 
+import re
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -15,6 +17,7 @@ REPLIES: dict[int, tuple[str, str, str]] = {
         "the request did not arrive in time: send it again, with its event ids",
     ),
     413: ("OUT_OF_RANGE", "BODY_TOO_LARGE", "the body is too large: send fewer events at once"),
+    414: ("OUT_OF_RANGE", "QUERY_TOO_LONG", "the query is longer than 7,000 bytes: ask for less in one call"),
     415: (
         "INVALID_ARGUMENT",
         "NOT_JSON",
@@ -41,29 +44,53 @@ OTHERWISE = ("UNKNOWN", "REFUSED_BY_GATEWAY", f"the gateway does not take such a
 RETRY_AFTER_S = 1
 """A worker that died is back sooner."""
 
+EXPOSED_HEADERS = "grpc-status, grpc-message, grpc-status-details-bin, retry-after, x-request-id, allow"
+"""What a page may read of an answer's headers; those of gRPC are for gRPC-web."""
 
-def local_replies() -> list[dict[str, Any]]:
-    """Build the mappers of Envoy's local replies, first match first: one a status, and one for all other errors."""
-    return [*(_mapper("EQ", status, *reply) for status, reply in REPLIES.items()), _mapper("GE", 400, *OTHERWISE)]
+
+def local_replies(origins: Sequence[str]) -> list[dict[str, Any]]:
+    """Build the mappers of Envoy's local replies, first match first: one a status, and one for all other errors.
+
+    Each stands twice, first with the headers of CORS for the origins whose pages may call: Envoy's CORS filter sees
+    only what a route leads to a server.
+    """
+    mappers = [*(_mapper("EQ", status, *reply) for status, reply in REPLIES.items()), _mapper("GE", 400, *OTHERWISE)]
+    readable = [*mappers, {"filter": _status_filter("LE", HTTPStatus.OK)}]
+    return [*(_readable_by_pages(mapper, origins) for mapper in readable if origins), *mappers]
+
+
+def _readable_by_pages(mapper: dict[str, Any], origins: Sequence[str]) -> dict[str, Any]:
+    """Narrow a mapper to requests of pages that may call, and let them read the answer."""
+    listed = "|".join(".*" if origin == "*" else re.escape(origin) for origin in origins)
+    origin = {"header_filter": {"header": {"name": "origin", "string_match": {"safe_regex": {"regex": listed}}}}}
+    return {
+        **mapper,
+        "filter": {"and_filter": {"filters": [mapper["filter"], origin]}},
+        "headers_to_add": [
+            *mapper.get("headers_to_add", ()),
+            _header("access-control-allow-origin", "%REQ(ORIGIN)%"),
+            _header("access-control-expose-headers", EXPOSED_HEADERS),
+        ],
+    }
 
 
 def _mapper(comparison: str, status: int, code: str, reason: str, message: str) -> dict[str, Any]:
-    limit = {
-        "op": comparison,
-        "value": {"default_value": status, "runtime_key": f"gateway.reply_{comparison}_{status}"},
-    }
     mapper: dict[str, Any] = {
-        "filter": {"status_code_filter": {"comparison": limit}},
+        "filter": _status_filter(comparison, status),
         "body_format_override": {
             "json_format": {"code": code, "reason": reason, "message": message, "violations": []},
             "content_type": "application/json",
         },
     }
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
-        mapper["headers_to_add"] = [
-            {
-                "header": {"key": "retry-after", "value": str(RETRY_AFTER_S)},
-                "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
-            }
-        ]
+        mapper["headers_to_add"] = [_header("retry-after", str(RETRY_AFTER_S))]
     return mapper
+
+
+def _status_filter(comparison: str, status: int) -> dict[str, Any]:
+    value = {"default_value": status, "runtime_key": f"gateway.reply_{comparison}_{status}"}
+    return {"status_code_filter": {"comparison": {"op": comparison, "value": value}}}
+
+
+def _header(name: str, value: str) -> dict[str, Any]:
+    return {"header": {"key": name, "value": value}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}

@@ -9,7 +9,11 @@ from gateway.rest import SERVICES, Binding, bindings
 
 Route = dict[str, Any]
 
-HEALTH_PATHS = ("/events/health", "/analytics/health")
+GET_AND_HEAD = "GET, HEAD"
+HEALTH_PATHS = ("/events/health", "/analytics/health", "/api/analytics/health")
+ALIAS = "/api"
+"""Stands before any path of REST, for callers who have the service behind their own API; template/request.lua takes it
+away again."""
 JSON_TIMEOUT_S = 30
 """A report that takes longer is answered 504; the server learns it, and stops."""
 TIMEOUT_MARGIN_S = 2
@@ -34,11 +38,29 @@ _NOT_UNPACKED = {
     "treat_missing_header_as_empty": True,
     "invert_match": True,
 }
+_READS = {"name": ":method", "string_match": {"safe_regex": {"regex": "GET|HEAD"}}}
 _GRPC = {"name": "content-type", "string_match": {"prefix": "application/grpc"}}
 """gRPC and gRPC-web."""
 _OFF = {"@type": "type.googleapis.com/envoy.config.route.v3.FilterConfig", "disabled": True}
+_FOR_REST = ("envoy.filters.http.buffer", "envoy.filters.http.lua", "envoy.filters.http.grpc_json_transcoder")
+"""Filters that a gRPC call goes past."""
 _UNTRANSCODED = {"envoy.filters.http.grpc_json_transcoder": _OFF, "envoy.filters.http.buffer": _OFF}
 """For what the gateway answers by itself: the transcoder looks at a request before its route does."""
+_UNREAD = (
+    *("cookie", "referer", "user-agent", "accept", "accept-encoding", "accept-language"),
+    *("x-forwarded-proto", "x-envoy-original-method"),
+)
+"""Headers of a REST call that the server never reads: it takes 8 KB of headers in all, and a portal's cookies may have
+as many."""
+_OF_GRPC = ("grpc-status", "grpc-message", "grpc-status-details-bin", "grpc-accept-encoding")
+"""Headers and trailers of the server's answer that mean nothing to REST callers."""
+_WITHOUT_GRPC = {
+    "@type": "type.googleapis.com/envoy.extensions.filters.http.header_mutation.v3.HeaderMutationPerRoute",
+    "mutations": {
+        place: [{"remove": name} for name in _OF_GRPC]
+        for place in ("response_mutations", "response_trailers_mutations")
+    },
+}
 
 
 def build_routes(*, openapi: str, origins: Sequence[dict[str, Any]], with_reflection: bool) -> list[Route]:
@@ -55,9 +77,9 @@ def build_routes(*, openapi: str, origins: Sequence[dict[str, Any]], with_reflec
     return [
         *(_preflight(origin) for origin in origins),
         *(_health(path) for path in HEALTH_PATHS),
-        *(_refusal({"path": path}, 405, allow="GET") for path in HEALTH_PATHS),
+        *(_refusal({"path": path}, 405, allow=GET_AND_HEAD) for path in HEALTH_PATHS),
         _description(openapi),
-        _refusal({"path": "/openapi.json"}, 405, allow="GET"),
+        _refusal({"path": "/openapi.json"}, 405, allow=GET_AND_HEAD),
         *(_grpc(name) for name in grpc_services),
         *_rest(bindings()),
         _refusal({"prefix": "/"}, 404),
@@ -75,18 +97,17 @@ def _preflight(origin: dict[str, Any]) -> Route:
 
 
 def _health(path: str) -> Route:
-    per_route = {"@type": "type.googleapis.com/envoy.extensions.filters.http.lua.v3.LuaPerRoute", "name": "health"}
     return {
-        "match": {"path": path, "headers": [_method("GET")]},
+        "match": {"path": path, "headers": [_READS]},
         # The filter answers by itself.
         "direct_response": {"status": 503},
-        "typed_per_filter_config": {"envoy.filters.http.lua": per_route, **_UNTRANSCODED},
+        "typed_per_filter_config": {"envoy.filters.http.lua": _lua("health"), **_UNTRANSCODED},
     }
 
 
 def _description(openapi: str) -> Route:
     return {
-        "match": {"path": "/openapi.json", "headers": [_method("GET")]},
+        "match": {"path": "/openapi.json", "headers": [_READS]},
         "direct_response": {"status": 200, "body": {"inline_string": openapi}},
         "response_headers_to_add": [_header("content-type", "application/json")],
         "typed_per_filter_config": _UNTRANSCODED,
@@ -99,24 +120,51 @@ def _grpc(service: str) -> Route:
         # The caller's own deadline rules, and a stream may last for ever.
         "route": {"cluster": "server", "timeout": "0s", "idle_timeout": f"{GRPC_IDLE_S}s"},
         "request_headers_to_remove": list(headers.FROM_GATEWAY),
-        "typed_per_filter_config": {"envoy.filters.http.buffer": _OFF},
+        "typed_per_filter_config": dict.fromkeys(_FOR_REST, _OFF),
     }
 
 
 def _rest(all_bindings: Iterable[Binding]) -> list[Route]:
     routes = []
     for path, group in groupby(all_bindings, key=lambda binding: binding.path):
-        of_path = list(group)
-        for binding in of_path:
-            if binding.method == "POST":
-                routes += [_refusal(_match(binding, wrong), 415) for wrong in (_NOT_JSON, _NOT_UNPACKED)]
-            routes.append(_json_call(binding))
-        allow = ", ".join(binding.method for binding in of_path)
-        routes.append(_refusal(_match(Binding("", path)), 405, allow=allow))
+        methods = [binding.method for binding in group]
+        for alias in ("", ALIAS):
+            for method in methods:
+                binding = Binding(method, alias + path)
+                if method == "POST":
+                    routes += [_refusal(_match(binding, wrong), 415) for wrong in (_NOT_JSON, _NOT_UNPACKED)]
+                if not alias:
+                    routes.append(_plain_call(binding))
+                routes.append(_json_call(binding, "request"))
+                if method == "GET":
+                    routes.append(_head_call(binding))
+            allow = ", ".join(GET_AND_HEAD if method == "GET" else method for method in methods)
+            routes.append(_refusal(_match(Binding("", alias + path)), 405, allow=allow))
     return routes
 
 
-def _json_call(binding: Binding) -> Route:
+def _plain_call(binding: Binding) -> Route:
+    """Route a call without a query, of which the transcoder can make everything by itself: events, mostly."""
+    route = _json_call(binding, "")
+    route["match"]["headers"].append({"name": ":path", "string_match": {"contains": "?"}, "invert_match": True})
+    route["request_headers_to_remove"].append(headers.QUERY)
+    return route
+
+
+def _head_call(binding: Binding) -> Route:
+    route = _json_call(Binding("HEAD", binding.path), "head")
+    # Compressed, no body would be one of 20 bytes.
+    route["typed_per_filter_config"]["envoy.filters.http.compressor"] = _OFF
+    return route
+
+
+def _json_call(binding: Binding, script: str) -> Route:
+    """Route a REST call to the server.
+
+    Args:
+        binding: its method and path.
+        script: the Lua script that prepares it; empty for that which every call has, for its errors.
+    """
     return {
         "match": _match(binding),
         "route": {
@@ -126,13 +174,22 @@ def _json_call(binding: Binding) -> Route:
             "idle_timeout": f"{JSON_TIMEOUT_S + TIMEOUT_MARGIN_S}s",
             "max_stream_duration": {"max_stream_duration": f"{MAX_JSON_CALL_S}s"},
         },
+        "request_headers_to_remove": list(_UNREAD),
         "request_headers_to_add": [
             _header(headers.JSON_CALL, "1"),
             _header(headers.CLIENT_ADDRESS, "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%"),
             _header("grpc-timeout", f"{JSON_TIMEOUT_S}S"),
         ],
-        "response_headers_to_remove": ["grpc-accept-encoding"],
+        "typed_per_filter_config": {
+            "envoy.filters.http.header_mutation": _WITHOUT_GRPC,
+            **({"envoy.filters.http.lua": _lua(script)} if script else {}),
+        },
     }
+
+
+def _lua(script: str) -> dict[str, Any]:
+    """Choose one of the scripts that template/envoy.yaml names."""
+    return {"@type": "type.googleapis.com/envoy.extensions.filters.http.lua.v3.LuaPerRoute", "name": script}
 
 
 def _match(binding: Binding, *more: dict[str, Any]) -> dict[str, Any]:

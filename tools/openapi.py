@@ -25,7 +25,7 @@ BY_THE_SERVER = {
     429: "More than the server takes just now: send it again after `retry-after` seconds, with the same event ids.",
     501: "Part of the contract, but not of this release.",
 }
-EVERYWHERE = (400, 405, 408, 429, 431, 500, 501, 503, 504)
+EVERYWHERE = (400, 405, 408, 414, 429, 431, 500, 501, 503, 504)
 WITH_A_BODY = (413, 415)
 RETRIED = (429, 503)
 FOUND_BY_NAME = "/analytics/schemas/{event_type}/{version}"
@@ -103,12 +103,16 @@ def _failure(status: int) -> Json:
 
 
 def _health() -> Json:
-    schema = {"type": "object", "required": ["status"], "properties": {"status": {"const": "SERVING"}}}
+    schema = {
+        "type": "object",
+        "required": ["status", "storage"],
+        "properties": {"status": {"const": "SERVING"}, "storage": {"enum": ["SERVING", "NOT_SERVING"]}},
+    }
     return {
         "tags": ["Health"],
-        "summary": "Says whether the service serves.",
+        "summary": "Says whether events are taken, and whether the database answers.",
         "responses": {
-            "200": {"description": "It serves.", "content": _as_json(schema)},
+            "200": {"description": "Events are taken.", "content": _as_json(schema)},
             **{str(status): _failure(status) for status in (405, 408, 431, 503)},
         },
     }

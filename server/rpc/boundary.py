@@ -13,6 +13,7 @@ from google.protobuf.message_factory import GetMessageClass
 
 from server.rpc.errors import STATUS_DETAILS, status_of
 from server.rpc.gateway_calls import request_id_of, tell_gateway
+from server.rpc.query_parameters import fill_from_query
 from server.rpc.refusals import DrainingError, MalformedMessageError
 
 log = structlog.get_logger(__name__)
@@ -111,7 +112,7 @@ def _parser(message_class: type[Message]) -> Callable[[bytes], object]:
 
 def _bounded(method: MethodDescriptor, implementation: Method, calls: Calls) -> Method:
     name = method.name
-    quiet = name in QUIET
+    quiet, streams = name in QUIET, method.client_streaming
 
     async def call(request: Any, context: "grpc.aio.ServicerContext[Any, Any]") -> Message:
         started_at = time.perf_counter()
@@ -121,6 +122,8 @@ def _bounded(method: MethodDescriptor, implementation: Method, calls: Calls) -> 
             calls.enter()
             entered = True
             raise_malformed(request)
+            if not streams:
+                fill_from_query(request, context)
             return await implementation(request, context)
         except asyncio.CancelledError:
             code = grpc.StatusCode.CANCELLED

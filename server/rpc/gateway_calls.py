@@ -12,7 +12,7 @@ from gateway import headers
 from server.ingest.errors import EventRejectedError
 from server.reports.errors import QuestionError
 from server.rpc.errors import told_of
-from server.rpc.refusals import DrainingError
+from server.rpc.refusals import DrainingError, ParameterError
 
 REQUEST_ID = "x-request-id"
 LONGEST_REQUEST_ID = 128
@@ -79,6 +79,8 @@ def _violations(exc: Exception) -> Sequence[Violation]:
     """List what is wrong with the request, each with its field as JSON callers write it."""
     if isinstance(exc, EventRejectedError):
         return told_of(exc.rejected.violations)
+    if isinstance(exc, ParameterError):
+        return (Violation(exc.field, exc.rule, exc.description),)
     if isinstance(exc, QuestionError):
         first, *others = exc.field.split("_")
         parameter = first + "".join(word.capitalize() for word in others)

@@ -3,6 +3,7 @@
 from typing import ClassVar
 
 from runtime.errors import AnalyticsError
+from server.reports.errors import QuestionError
 
 
 class MalformedMessageError(AnalyticsError):
@@ -13,6 +14,22 @@ class MalformedMessageError(AnalyticsError):
     def __init__(self, expected: str) -> None:
         """Name the message type that was expected."""
         super().__init__(f"the request is not a {expected}: build it from the .proto files of this service")
+
+
+class ParameterError(QuestionError):
+    """The value of a query parameter is none that it may have.
+
+    Attributes:
+        field: the parameter as its caller wrote it.
+    """
+
+    rule: ClassVar[str] = "INVALID_PARAMETER"
+
+
+class UnknownParameterError(ParameterError):
+    """A query has a parameter that its path does not take."""
+
+    rule: ClassVar[str] = "UNKNOWN_PARAMETER"
 
 
 class DrainingError(AnalyticsError):

@@ -28,12 +28,22 @@ START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 10.0
 
 
+_held_ports: list[socket.socket] = []
+
+
 def free_port() -> int:
-    """Ask the kernel for a port that nobody uses."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Ask the kernel for a port, and keep it from everybody else who asks until this process ends.
+
+    A socket stays bound to it and does not listen: calls are refused there until a server listens, which may be any
+    that sets SO_REUSEADDR or SO_REUSEPORT, as all of ours do.
+    """
+    held = socket.socket()
+    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    held.bind(("127.0.0.1", 0))
+    _held_ports.append(held)
+    port: int = held.getsockname()[1]
+    return port
 
 
 def eventually(what: str, check: object, *, timeout_s: float = 20.0) -> None:
@@ -74,7 +84,7 @@ def program(name: str) -> str:
     """Find a Go program that `make tools` installs, or skip and say why."""
     path = shutil.which(name, path=f"{Path.cwd() / '.tools' / 'bin'}:{os.environ['PATH']}")
     if path is None:
-        pytest.skip(f"{name} is not installed here: `make tools` installs it where Go is present")
+        pytest.skip(f"{name} is not installed here: `make tools` installs it")
     return path
 
 

@@ -39,7 +39,7 @@ def need_chromium() -> str:
     """Find the browser, or skip and say why."""
     found = next(filter(None, map(shutil.which, NAMES)), None)
     if found is None:
-        pytest.skip(f"no browser here: one of {', '.join(NAMES)} on PATH would run this test")
+        pytest.skip(f"none of {', '.join(NAMES)} is on PATH: `make tools` installs it, as root on Debian")
     return found
 
 

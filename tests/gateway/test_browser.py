@@ -132,6 +132,42 @@ def test_a_browser_asks_once_and_remembers_that_it_may_call(gateway: GatewayServ
     assert counted(gateway, "http.gateway.cors.origin_valid") - before == 1 + 3
 
 
+@pytest.mark.finding(18)
+def test_a_page_reads_why_a_request_is_refused(gateway: GatewayService, page: Site) -> None:
+    """Each refusal is an answer with a status and a reason, not the TypeError of an answer that a page may not read."""
+    told = page.run(
+        f"""
+        const gateway = "http://127.0.0.1:{gateway.rest_port}";
+        const post = (body, type) => ({{ method: "POST", headers: {{ "content-type": type }}, body }});
+        const told = [];
+        for (const [path, options] of [
+          ["/nothing", {{}}],
+          ["/analytics/events/track", {{}}],
+          ["/analytics/events/track", post("a=b", "application/x-www-form-urlencoded")],
+          ["/analytics/events/track", post("{{", "application/json")],
+          ["/analytics/events/track", post("x".repeat(5e6), "application/json")],
+          ["/analytics/dashboard?timefame=7d", {{}}],
+          ["/analytics%2Fdashboard", {{}}],
+        ]) {{
+          const answer = await fetch(gateway + path, options);
+          told.push([answer.status, (await answer.json()).reason]);
+        }}
+        told.push((await (await fetch(gateway + "/events/health")).json()).status);
+        return told;
+        """
+    )
+    assert told == [
+        [404, "NO_SUCH_PATH"],
+        [405, "METHOD_NOT_ALLOWED"],
+        [415, "NOT_JSON"],
+        [400, "BAD_REQUEST"],
+        [413, "BODY_TOO_LARGE"],
+        [400, "INVALID_QUESTION"],
+        [400, "BAD_REQUEST"],
+        "SERVING",
+    ]
+
+
 def test_a_page_of_another_origin_may_not_call(gateway: GatewayService) -> None:
     """Its browser asks first, and then does not send the event."""
     content_id = f"post-{uuid.uuid4()}"

@@ -26,7 +26,7 @@ def test_there_are_calls_in_the_documents() -> None:
 def test_a_documented_call_is_answered(gateway: GatewayService, command: str) -> None:
     """It is answered with 200, against the port that the test's gateway has."""
     if shutil.which("curl") is None:
-        pytest.skip("curl is not installed here")
+        pytest.skip("curl is not installed here: `make tools` installs it, as root on Debian")
     there = command.replace("localhost:3006", f"127.0.0.1:{gateway.rest_port}")
     run = subprocess.run(
         ["sh", "-c", f"{there} --silent --show-error --write-out '\\n%{{http_code}}'"],

@@ -170,4 +170,4 @@ def test_validate_stores_nothing(gateway: GatewayService) -> None:
 def test_health_answers(gateway: GatewayService, path: str) -> None:
     """GET /events/health is 200 with a small JSON while the service serves."""
     answer = call(gateway.rest_port, "GET", path)
-    assert (answer.status, answer.json) == (200, {"status": "SERVING"})
+    assert (answer.status, answer.json) == (200, {"status": "SERVING", "storage": "SERVING"})

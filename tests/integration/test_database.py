@@ -16,6 +16,7 @@ from storage.errors import (
     StorageUnavailableError,
     UnsupportedPostgresError,
 )
+from tests.acceptance.running import free_port
 from tests.conftest import database_url_in
 
 
@@ -40,14 +41,6 @@ async def password_url(tmp_path: Path) -> AsyncIterator[str]:
         await connection.execute("SELECT pg_reload_conf()")
         await connection.close()
         yield postgres.url.replace("postgres@", "rider:right%20horse@")
-
-
-def closed_port() -> int:
-    """Find a port on which nobody listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 async def backend_of(connection: Connection) -> int:
@@ -161,7 +154,7 @@ async def test_ping_survives_the_loss_of_its_connection(database: Database, data
 
 async def test_ping_of_an_absent_database_hides_its_place(tmp_path: Path) -> None:
     """Callers from outside may read this error: it names neither host nor database."""
-    database = await Database.open(f"postgresql://user:hunter2@127.0.0.1:{closed_port()}/private")
+    database = await Database.open(f"postgresql://user:hunter2@127.0.0.1:{free_port()}/private")
     with pytest.raises(StorageUnavailableError) as caught:
         await database.ping(5)
     assert str(caught.value) == "the database cannot be reached now; try again"
@@ -213,7 +206,7 @@ async def test_waiting_ends_when_the_database_appears(data_dir: Path) -> None:
 
 async def test_waiting_for_an_absent_database_is_bounded() -> None:
     """The last error says where nothing answered, without user and password."""
-    port = closed_port()
+    port = free_port()
     attempts: list[StorageUnavailableError] = []
     with pytest.raises(StorageUnavailableError, match=f"127.0.0.1:{port}/private has been away") as caught:
         await wait_until_ready(
