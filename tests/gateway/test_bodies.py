@@ -52,7 +52,7 @@ def newest(gateway: GatewayService) -> Any:
         (TRACK, b'{"a":1,}', "at byte 8"),
         (TRACK, b'{"user": "\xe9"}', "UTF-8"),
         (TRACK, b'{"data":' + b'{"a":' * 5000 + b"1" + b"}" * 5001, "nests deeper"),
-        ("/analytics/events/view", b"hello", "'hello'"),
+        ("/analytics/events/view", b"hello", "double quotes"),
         (BATCH, b"", ""),
         (BATCH, b'{"events', ""),
         (BATCH, b"hello", ""),

@@ -8,7 +8,7 @@ from pathlib import Path
 from tests.gateway.conftest import GatewayService
 from tests.gateway.http import call
 
-LEAST_REQUESTS = 2_000
+LEAST_REQUESTS = 1_500
 EXAMPLES = 160
 """For each operation; simple ones run out of different requests sooner."""
 CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"
