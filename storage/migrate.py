@@ -16,7 +16,6 @@ from alembic.script import ScriptDirectory
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.pool import NullPool
 
-from runtime.fault import name_fault
 from storage.database import Address, Connection
 from storage.errors import (
     DatabaseTooNewError,
@@ -116,9 +115,9 @@ async def _connection(address: Address) -> AsyncIterator[AsyncConnection]:
             except sa.exc.DBAPIError as exc:
                 # SQLAlchemy wraps asyncpg's error twice; the original says what happened.
                 cause = (exc.orig.__cause__ if exc.orig is not None else None) or exc
-                failed = MigrationFailedError(
-                    f"the database {address.where} cannot be migrated to {head()}: {name_fault(cause)}"
-                )
+                # The first line names tables and columns; the detail below it quotes rows.
+                why = str(cause).partition("\n")[0]
+                failed = MigrationFailedError(f"the database {address.where} cannot be migrated to {head()}: {why}")
                 raise translate(cause, address.where) or failed from exc
     finally:
         await engine.dispose()
