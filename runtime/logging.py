@@ -18,10 +18,9 @@ import structlog
 from structlog.typing import EventDict, Processor
 
 from runtime.fault import describe_fault, fault_text
-from runtime.outlet import Outlet
+from runtime.outlet import STDERR, Outlet
 
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
-STDERR = 2
 
 log = structlog.get_logger(__name__)
 

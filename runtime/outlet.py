@@ -5,6 +5,9 @@ import select
 import stat
 import sys
 
+STDOUT = 1
+STDERR = 2
+
 WAIT_MS = 100
 """How long a line waits for a slow reader, once; until the reader takes a line again, further lines do not wait."""
 CHUNK_BYTES = 4096
@@ -26,7 +29,7 @@ class Outlet:
         """Take the descriptor, which stays open and as it is: others may share it."""
         self._descriptor = descriptor
         # What others write meanwhile must not come in between where nothing can block.
-        self._chunk_bytes = sys.maxsize if stat.S_ISREG(os.fstat(descriptor).st_mode) else CHUNK_BYTES
+        self._chunk_bytes = sys.maxsize if _is_file(descriptor) else CHUNK_BYTES
         self._ready = select.poll()
         self._ready.register(descriptor, select.POLLOUT)
         self._wait_ms = WAIT_MS
@@ -47,3 +50,10 @@ class Outlet:
 
     def flush(self) -> None:
         """Do nothing: every text is written at once."""
+
+
+def _is_file(descriptor: int) -> bool:
+    try:
+        return stat.S_ISREG(os.fstat(descriptor).st_mode)
+    except OSError:  # it was closed before this program began
+        return False

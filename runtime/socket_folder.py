@@ -7,11 +7,20 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import ClassVar
+
+from runtime.errors import AnalyticsError
 
 PREFIX = "analytics-run-"
 MAX_FOLDER_BYTES = 60
 """What leaves 40 bytes for a socket's name: the system gives its path 104 (macOS) or 108 (Linux)."""
 SHORT = "/tmp"  # noqa: S108 - the folder inside is made new, and private
+
+
+class SocketFolderError(AnalyticsError):
+    """There is no place for unix sockets."""
+
+    reason: ClassVar[str] = "SOCKET_FOLDER"
 
 
 @contextmanager
@@ -21,13 +30,18 @@ def socket_folder() -> Iterator[Path]:
     Folders whose owners were killed before they could do so are removed first: the kernel freed their locks.
 
     Raises:
-        OSError: no folder can be made.
+        SocketFolderError: no folder can be made.
     """
     usual = tempfile.gettempdir()
     parent = Path(usual if len(os.fsencode(usual)) + len(PREFIX) + len("/12345678") <= MAX_FOLDER_BYTES else SHORT)
     for left in parent.glob(f"{PREFIX}*"):
         _remove_unless_owned(left)
-    folder, lock = _make(parent)
+    try:
+        folder, lock = _make(parent)
+    except OSError as exc:
+        raise SocketFolderError(
+            f"cannot make a folder for sockets in {parent}: {exc.strerror}; set TMPDIR to another folder"
+        ) from exc
     try:
         yield folder
     finally:

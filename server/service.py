@@ -11,7 +11,7 @@ import structlog
 
 from gateway.envoy_process import EnvoyMissingError, find_envoy
 from gateway.runner import choose_port
-from runtime.outlet import Outlet
+from runtime.outlet import STDOUT, Outlet
 from runtime.settings import Settings
 from runtime.socket_folder import socket_folder
 from runtime.supervised import stop_on_signals
@@ -28,7 +28,6 @@ from storage.migrate import migrate
 
 log = structlog.get_logger(__name__)
 
-STDOUT = 1
 JOBS_GRACE_S = 2.0
 """A job's transaction rolls back when it is cut off, and the next run repeats it: there is little to wait for."""
 

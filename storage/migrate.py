@@ -115,7 +115,9 @@ async def _connection(address: Address) -> AsyncIterator[AsyncConnection]:
             except sa.exc.DBAPIError as exc:
                 # SQLAlchemy wraps asyncpg's error twice; the original says what happened.
                 cause = (exc.orig.__cause__ if exc.orig is not None else None) or exc
-                failed = MigrationFailedError(f"the database {address.where} cannot be migrated to {head()}: {cause}")
+                # The first line names tables and columns; the detail below it quotes rows.
+                why = str(cause).partition("\n")[0]
+                failed = MigrationFailedError(f"the database {address.where} cannot be migrated to {head()}: {why}")
                 raise translate(cause, address.where) or failed from exc
     finally:
         await engine.dispose()

@@ -7,6 +7,7 @@ from typing import ClassVar
 import click
 
 from runtime.errors import AnalyticsError
+from runtime.outlet import STDERR, Outlet
 from runtime.settings import SettingsError
 from runtime.terminal import examples
 
@@ -108,8 +109,8 @@ def main() -> None:
     try:
         cli(prog_name="analytics")
     except SettingsError as exc:
-        click.echo(f"analytics: {exc}", err=True)
+        Outlet(STDERR).write(f"analytics: {exc}\n")
         sys.exit(EXIT_USAGE)
     except AnalyticsError as exc:
-        click.echo(f"analytics: {exc}", err=True)
+        Outlet(STDERR).write(f"analytics: {exc}\n")
         sys.exit(EXIT_UNAVAILABLE)
