@@ -66,14 +66,14 @@ def test_every_kind_of_value_arrives(gateway: GatewayService) -> None:
     event_id = call(
         gateway.rest_port,
         "POST",
-        "/analytics/events/view?event.user_id=" + quote("a&b=c+d ü") + "&event.platform=web+app",
-        {"contentType": "post", "contentId": "post-1"},
+        "/analytics/events/view",
+        {"userId": "a&b=c+d ü", "data": {"contentType": "post", "contentId": "post-1"}},
     ).json["eventId"]
-    query = f"userId={quote('a&b=c+d ü')}&start_time=2026-01-01T00%3A00%3A00%2B01%3A00&pageSize=1000"
+    query = f"user_id={quote('a&b=c+d ü')}&start_time=2026-01-01T00%3A00%3A00%2B01%3A00&pageSize=1000"
     found = call(gateway.rest_port, "GET", f"/analytics/events?{query}")
     assert found.status == 200, found
     assert found.json["info"]["startTime"] == "2025-12-31T23:00:00Z"
-    assert [(event["eventId"], event["platform"]) for event in found.json["events"]] == [(event_id, "web app")]
+    assert [event["eventId"] for event in found.json["events"]] == [event_id]
     actors = "/analytics/funnel/actors?funnel.steps=view&funnel.steps=purchase&step=1&dropped=true&page_size=5"
     assert call(gateway.rest_port, "GET", actors).status == 200
 
