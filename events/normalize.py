@@ -2,7 +2,7 @@
 
 import hmac
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -182,7 +182,7 @@ class Normalizer:
             return Rejected("", INVALID_EVENT, (value.violation,))
         reading = self._read_json(value, event_type)
         if not isinstance(reading, tuple):
-            return Rejected(known_id(value), INVALID_EVENT, tuple(reading))
+            return Rejected(_id_of_json(value), INVALID_EVENT, tuple(reading))
         return self._make_row(reading, received_at, address, Form.JSON, backfill=backfill)
 
     def _make_row(
@@ -291,13 +291,7 @@ class Normalizer:
         return INVALID_EVENT, (Violation("timestamp", violations.TIMESTAMP, problem),)
 
 
-def refuse_fields(event: Event, prepared: Row | Rejected, unknown: Sequence[Violation]) -> Rejected:
-    """Refuse an event for fields that it was sent with and does not have, beside what else is wrong with it."""
-    others = () if isinstance(prepared, tuple) else prepared.violations
-    return Rejected(_known_id(event.event_id), INVALID_EVENT, tuple(violations.bounded([*unknown, *others])))
-
-
-def known_id(value: Mapping[str, Any]) -> str:
+def _id_of_json(value: Mapping[str, Any]) -> str:
     """Answer the id of an event that came as JSON, in lower case; empty where it has none that is a UUID."""
     event_id = value.get("eventId") or value.get("event_id")
     return _known_id(event_id) if isinstance(event_id, str) else ""
