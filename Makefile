@@ -125,18 +125,19 @@ chaos-jobs: $(VENV)/.dev ## Run three schedulers at a tick a second for a minute
 	@$(BIN)/python -m tests.chaos.schedulers
 
 .deps/googleapis: Makefile | $(VENV)/.dev
-	@mkdir -p $@/google/api
-	@$(BIN)/python -c 'import google.api, pathlib, shutil; source = pathlib.Path(list(google.api.__path__)[0]); \
-		[shutil.copy(source / name, "$@/google/api") for name in ("annotations.proto", "http.proto", "httpbody.proto")]'
+	@mkdir -p $@/google/api $@/google/rpc
+	@$(BIN)/python -c 'import google.api, pathlib, shutil; source = pathlib.Path(list(google.api.__path__)[0]).parent; \
+		[shutil.copy(source / name, "$@/google/" + name) for name in ("api/annotations.proto", "api/http.proto", "api/httpbody.proto", "rpc/code.proto")]'
 	@touch $@
 
-gen: $(VENV)/.dev .deps/googleapis tools ## Generate the code under generated/, docs/events.md and gateway/openapi.json
+gen: $(VENV)/.dev .deps/googleapis ## Generate the code under generated/, docs/events.md, docs/errors.md and gateway/openapi.json
 	@$(BIN)/buf generate proto
 	@$(BIN)/buf build proto --output generated/descriptors.binpb
 	@$(BIN)/python -m tools.event_docs generated/descriptors.binpb > docs/events.md
+	@$(BIN)/python -m tools.error_docs generated/descriptors.binpb > docs/errors.md
 	@$(BIN)/python -m tools.released_schemas --write
-	@tools/openapi gateway/openapi.json
-	@echo "==> generated/, docs/events.md and gateway/openapi.json are up to date"
+	@$(BIN)/python -m tools.openapi generated/descriptors.binpb > gateway/openapi.json
+	@echo "==> generated/, docs/events.md, docs/errors.md and gateway/openapi.json are up to date"
 
 tools: $(VENV)/.dev ## Install what tests and gen run: Go programs into .tools; a browser, curl and h2load by apt-get
 	@tools/install_programs

@@ -20,6 +20,9 @@ MAX_CONNECTIONS = 20_000
 """Idle ones cost some 10 KB each; more callers than these come through a balancer."""
 MAX_HEAP_BYTES = 1 << 30
 """Past 95 % of it requests are turned away with 503."""
+ENVELOPE_BYTES = 1024
+"""What a message may have beside a body: its content type, and what the path and the query say. So whatever the gateway
+lets pass, the server takes."""
 HEALTH_INTERVAL_S = 1
 TAKES_EVENTS = "ingest"
 """The name of the health service to choose servers by: one without its database still takes events."""
@@ -52,7 +55,7 @@ def render(settings: Settings, place: Place, upstreams: tuple[str, ...]) -> str:
         "max_heap_bytes": MAX_HEAP_BYTES,
         "host": place.host,
         "port": place.port,
-        "max_body_bytes": settings.max_message_bytes,
+        "max_body_bytes": settings.max_message_bytes - ENVELOPE_BYTES,
         "trusted_hops": settings.trusted_hops,
         "local_replies": local_replies(settings.cors_origins),
         "errors_lua": errors_lua,

@@ -41,6 +41,8 @@ REPLIES: dict[int, tuple[str, str, str]] = {
 OTHERWISE = ("UNKNOWN", "REFUSED_BY_GATEWAY", f"the gateway does not take such a request: mend it. {SAID_BY_ENVOY}")
 """For the statuses that Envoy alone knows a use for: 403 to an upgrade, 426 to HTTP/1.0."""
 
+RETRIED = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT})
+"""Statuses after which the same request can succeed; exactly these have `retry-after`."""
 RETRY_AFTER_S = 1
 """A worker that died is back sooner."""
 
@@ -82,7 +84,7 @@ def _mapper(comparison: str, status: int, code: str, reason: str, message: str) 
             "content_type": "application/json",
         },
     }
-    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+    if status in RETRIED:
         mapper["headers_to_add"] = [_header("retry-after", str(RETRY_AFTER_S))]
     return mapper
 

@@ -12,3 +12,5 @@ class AnalyticsError(Exception):
 
     reason: ClassVar[str] = "INTERNAL"
     """Stable, in UPPER_SNAKE; callers may match on it."""
+    retry_after_s: float = 1.0
+    """How long a caller should wait before it sends the same again, where that can succeed at all."""

@@ -122,9 +122,9 @@ class Settings:
     )
     """Size of the quarantine past which rejected events are counted, not kept."""
     max_message_bytes: int = _set_by(
-        "ANALYTICS_MAX_MESSAGE_BYTES", whole_number(1024, 64 * 1024 * 1024), 4 * 1024 * 1024
+        "ANALYTICS_MAX_MESSAGE_BYTES", whole_number(16 * 1024, 64 * 1024 * 1024), 4 * 1024 * 1024
     )
-    """The largest gRPC message taken."""
+    """The largest gRPC message taken; a REST body may have 1 KiB less."""
     reports_concurrent: int = _set_by("ANALYTICS_REPORTS_CONCURRENT", whole_number(1, 64), 2)
     """How many heavy reports one worker answers at once; half its connections."""
     ip_hash_key: str | None = _set_by("ANALYTICS_IP_HASH_KEY", secret(16), None, is_secret=True)

@@ -18,6 +18,7 @@ from events.rules import Validator
 from runtime.settings import Settings
 from server.admin.replay import Replayer
 from server.ingest.pipeline import Pipeline, reject_stored
+from server.paging import PageTokens
 from server.port import PortTakenError
 from server.reports.desk import ReportDesk
 from server.rpc.admin_service import AdminService
@@ -26,7 +27,7 @@ from server.rpc.boundary import Calls, handlers
 from server.rpc.health import Health
 from server.rpc.schema_service import SchemaService
 from server.schemas.registry import SchemaRegistry
-from server.secrets import ADDRESS_PURPOSE, load_secret
+from server.secrets import ADDRESS_PURPOSE, PAGE_TOKEN_PURPOSE, load_secret
 from sociallive.analytics.v1 import admin_service_pb2, analytics_service_pb2, schema_service_pb2
 from storage.batch_store import BatchStore
 from storage.database import Database
@@ -54,6 +55,9 @@ SERVER_PING_INTERVAL_MS = 60_000
 LIGHT_REPORTS = 2
 """Connections beside those of heavy reports, which have two each, so that a page of events never waits for a funnel."""
 SERVER_PING_TIMEOUT_MS = 20_000
+READ_SIZE_FACTOR = 4
+"""Messages up to so many times the limit are read, so that the boundary can say that they are too large, and how large
+they may be. gRPC itself refuses those beyond with a bare RESOURCE_EXHAUSTED."""
 ABORT_GRACE_S = 0.5
 """What calls that outlast the drain get to see their cancellation."""
 
@@ -62,7 +66,7 @@ def server_options(settings: Settings) -> list[tuple[str, int]]:
     """List the channel arguments of the server: sizes, keepalive and the shared port."""
     return [
         ("grpc.so_reuseport", 1),
-        ("grpc.max_receive_message_length", settings.max_message_bytes),
+        ("grpc.max_receive_message_length", READ_SIZE_FACTOR * settings.max_message_bytes),
         ("grpc.max_concurrent_streams", MAX_STREAMS_PER_CONNECTION),
         ("grpc.http2.min_ping_interval_without_data_ms", LEAST_PING_INTERVAL_MS),
         ("grpc.keepalive_permit_without_calls", 1),
@@ -139,8 +143,10 @@ def _make_services(
 ) -> Sequence[tuple[ServiceDescriptor, object]]:
     """Make what answers each service; all of them judge events by one set of rules."""
     validator = Validator()
+    secret = load_secret(settings)
+    tokens = PageTokens(secret.derive_key(PAGE_TOKEN_PURPOSE))
     normalizer = Normalizer(
-        ip_hash_key=load_secret(settings).derive_key(ADDRESS_PURPOSE),
+        ip_hash_key=secret.derive_key(ADDRESS_PURPOSE),
         retention_raw_days=settings.retention_raw_days,
         schema_sunset_days=settings.schema_sunset_days,
         validator=validator,
@@ -148,13 +154,12 @@ def _make_services(
     pipeline = Pipeline(normalizer, writer, now=_now)
     registry = SchemaRegistry(validator.catalogue, sunset_days=settings.schema_sunset_days)
     rejections = Rejections(database)
+    desk = ReportDesk(Reader(database), now=_now, concurrent=settings.reports_concurrent)
+    replayer = Replayer(rejections, normalizer, replays, tokens=tokens, now=_now)
     return (
-        (
-            ANALYTICS,
-            AnalyticsService(pipeline, ReportDesk(Reader(database), now=_now, concurrent=settings.reports_concurrent)),
-        ),
+        (ANALYTICS, AnalyticsService(pipeline, desk, tokens)),
         (SCHEMAS, SchemaService(registry, pipeline)),
-        (ADMIN, AdminService(rejections, Replayer(rejections, normalizer, replays, now=_now), now=_now)),
+        (ADMIN, AdminService(rejections, replayer, tokens=tokens, now=_now)),
     )
 
 
@@ -162,7 +167,12 @@ def _build_server(
     settings: Settings, calls: Calls, health: Health, services: Sequence[tuple[ServiceDescriptor, object]]
 ) -> grpc.aio.Server:
     server = grpc.aio.server(options=server_options(settings))
-    server.add_generic_rpc_handlers(tuple(handlers(service, servicer, calls) for service, servicer in services))
+    server.add_generic_rpc_handlers(
+        tuple(
+            handlers(service, servicer, calls, max_message_bytes=settings.max_message_bytes)
+            for service, servicer in services
+        )
+    )
     add_HealthServicer_to_server(health.servicer, server)
     reflection.enable_server_reflection((*SERVICES, HEALTH_SERVICE, reflection.SERVICE_NAME), server)
     return server

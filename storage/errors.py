@@ -57,9 +57,11 @@ class StorageTimeoutError(StorageError):
 
 
 class StorageRefusedError(StorageError):
-    """The database answers and refuses us; repeating is of no use before somebody changes something."""
+    """The database answers and refuses us; repeating is of no use before an operator has changed something."""
 
     reason: ClassVar[str] = "STORAGE_REFUSED"
+    retry_after_s = 30.0
+    """An operator takes longer than a restart."""
 
 
 class DatabaseMissingError(StorageError):

@@ -59,7 +59,7 @@ def add_event_type(
     protos = copy_protos(
         folder,
         {f"{name}_event.proto": header + text},
-        {"event.proto": (line, f"    // {message}.\n    {message} {name} = 40;\n{line}"), **edits},
+        {"event.proto": (line, f"    // {message}.\n    {message} {name} = 150;\n{line}"), **edits},
     )
     event = protos / PACKAGE / "event.proto"
     first = f'import "{PACKAGE}/engagement_event.proto";'

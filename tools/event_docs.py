@@ -6,23 +6,17 @@ Usage: python -m tools.event_docs DESCRIPTORS > docs/events.md, where DESCRIPTOR
 import json
 import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
-
-from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
 from events.catalogue import load_catalogue
 from events.event_type import UNLIMITED, WIRE_MAX_DEPTH, Catalogue, EventType, Field, Kind
 from events.field_rules import plain_number
 from runtime.settings import Settings
 from sociallive.analytics.v1.event_pb2 import Event
+from tools.proto_comments import Comments, read_comments
 
-Comments = Mapping[str, str]
-"""The comments of the .proto files, each as one line, by the full name of what they describe."""
-
-MESSAGE_TYPE, MESSAGE_FIELD = 4, 2
-"""Numbers of FileDescriptorProto.message_type and DescriptorProto.field, of which the paths of comments consist."""
 NOTHING = "-"
 FORMATS = {
     "UUID": ("a UUID", "01890a5d-ac96-774b-bcce-b302099a8057"),
@@ -68,21 +62,6 @@ key, list and object in it.
 """
 
 
-def read_comments(descriptors: bytes) -> Comments:
-    """Read the comments of messages and their fields from a serialized FileDescriptorSet with source info."""
-    comments = {}
-    for file in FileDescriptorSet.FromString(descriptors).file:
-        for location in file.source_code_info.location:
-            text = " ".join(location.leading_comments.split())
-            match location.path:
-                case [kind, index] if kind == MESSAGE_TYPE:
-                    comments[f"{file.package}.{file.message_type[index].name}"] = text
-                case [kind, index, member, number] if (kind, member) == (MESSAGE_TYPE, MESSAGE_FIELD):
-                    message = file.message_type[index]
-                    comments[f"{file.package}.{message.name}.{message.field[number].name}"] = text
-    return comments
-
-
 def write_document(catalogue: Catalogue, comments: Comments) -> str:
     """Write the whole document."""
     event = Event.DESCRIPTOR.full_name
@@ -122,7 +101,7 @@ def _table(fields: Sequence[Field], message: str, comments: Comments) -> Iterato
 def _other_rows(catalogue: Catalogue, event: str, comments: Comments) -> Iterator[str]:
     """Write the rows of what the envelope has beside the catalogue's fields: messages, and an enum on reads."""
     for field in Event.DESCRIPTOR.fields:
-        if field.name in catalogue.envelope or field.containing_oneof is not None:
+        if field.name in catalogue.envelope or field.name in catalogue.types:
             continue
         kind = OTHER_KINDS[field.message_type.full_name] if field.message_type is not None else "a text"
         since = catalogue.device_since if field.name == "device" else ""

@@ -23,7 +23,7 @@ function envoy_on_response(handle)
       body = FORM:format(said[2], said[3], said[4])
       headers = handle:headers() -- those from before the body are not to be used after waiting
       headers:replace(":status", said[1])
-      if said == AWAY then
+      if said == AWAY or said == SLOW then
         headers:replace("retry-after", "1")
       end
     end

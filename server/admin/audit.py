@@ -57,15 +57,15 @@ class ReplayAudit:
     """Counts what a replay has done by now, and makes the audit entry of it.
 
     Args of the constructor:
-        request: of the replay. Of a patch only the names of fields are kept: its values are those of events.
+        request: of the replay. Of patches only the names of fields are kept: its values are those of events.
         caller: who.
         now: tells the current UTC time.
     """
 
     def __init__(self, request: ReplayRejectedEventsRequest, caller: str, now: Callable[[], datetime]) -> None:
         arguments = json_format.MessageToDict(request, preserving_proto_field_name=True)
-        if request.patch:
-            arguments["patch"] = [change.field for change in request.patch]
+        if request.patches:
+            arguments["patches"] = [change.field for change in request.patches]
         self._call = AdminCall("rejected replay", caller, arguments, now(), now)
         self._counts: Counter[str] = Counter()
 

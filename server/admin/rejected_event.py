@@ -42,7 +42,7 @@ def write_rejected_event(record: RejectionRecord) -> RejectedEvent:
         written.replayed_at.CopyFrom(to_timestamp(record.replayed_at))
     if record.tried_at is not None and record.replay_outcome is not None:
         status = STATUSES.get(record.replay_outcome, ReplayStatus.REPLAY_STATUS_FAILED)
-        written.last_replay_time.CopyFrom(to_timestamp(record.tried_at))
+        written.last_replayed_at.CopyFrom(to_timestamp(record.tried_at))
         written.last_replay.CopyFrom(
             ReplayResult(
                 rejection_id=record.rejection_id,

@@ -18,19 +18,11 @@ from events.normalize import INVALID_EVENT, Normalizer, Rejected, Row
 from events.patch import PATCH_DOES_NOT_FIT, Change, PatchError, apply_changes, read_path
 from events.timestamps import write_rfc3339
 from server.admin.audit import STOPPED, ReplayAudit
-from server.admin.question import (
-    MAX_SIZE,
-    filter_names,
-    read_filter,
-    read_place,
-    read_rejection_id,
-    read_size,
-    write_place,
-)
+from server.admin.question import filter_names, read_filter, read_place, read_rejection_id, write_place
 from server.admin.rejected_event import STATUSES, read_value
 from server.ingest.pipeline import REJECTED_BY_STORAGE
+from server.paging import MAX_PAGE_SIZE, PageTokens, read_page_size
 from server.reports.errors import QuestionError
-from server.reports.page_token import question_of
 from server.rpc.field_violations import write_violations
 from sociallive.analytics.v1.admin_service_pb2 import (
     FieldPatch,
@@ -78,15 +70,23 @@ class Replayer:
         rejections: where they are.
         normalizer: the rules of today.
         store: writes their events and marks them, in one transaction.
+        tokens: writes and reads page tokens.
         now: tells the current UTC time.
     """
 
     def __init__(
-        self, rejections: Rejections, normalizer: Normalizer, store: BatchStore, *, now: Callable[[], datetime]
+        self,
+        rejections: Rejections,
+        normalizer: Normalizer,
+        store: BatchStore,
+        *,
+        tokens: PageTokens,
+        now: Callable[[], datetime],
     ) -> None:
         self._rejections = rejections
         self._normalizer = normalizer
         self._store = store
+        self._tokens = tokens
         self._writing = asyncio.Lock()
         self._now = now
 
@@ -107,7 +107,7 @@ class Replayer:
             StorageUnavailableError: the database is away.
             ReplayedMeanwhileError: others replay or purge the same events, again and again.
         """
-        order = _Order(_read_patch(request.patch), request.backfill, request.dry_run, timeout_s)
+        order = _Order(_read_patches(request.patches), request.backfill, request.dry_run, timeout_s)
         audit = ReplayAudit(request, caller, self._now)
         ids, next_page_token = await self._choose(request, timeout_s)
         results: list[ReplayResult] = []
@@ -147,17 +147,16 @@ class Replayer:
         if request.HasField("filter") == bool(request.rejection_ids):
             raise QuestionError("filter", "or rejection_ids must say what to replay: exactly one of them")
         if request.rejection_ids:
-            if len(request.rejection_ids) > MAX_SIZE:
-                raise QuestionError("rejection_ids", f"may be {MAX_SIZE:,} at most: split them")
+            if len(request.rejection_ids) > MAX_PAGE_SIZE:
+                raise QuestionError("rejection_ids", f"may be {MAX_PAGE_SIZE:,} at most: split them")
             return list(dict.fromkeys(read_rejection_id("rejection_ids", text) for text in request.rejection_ids)), ""
         if request.filter.replay_state == ReplayState.REPLAY_STATE_REPLAYED:
             raise QuestionError("filter.replay_state", "must not be REPLAYED: what is replayed is stored already")
-        limit = read_size("limit", request.limit)
-        question = question_of(request, "limit", "page_token")
+        limit = read_page_size(request.page_size)
         only = replace(read_filter(request.filter, self._now()), replayed=False)
-        only, after = read_place(request.page_token, question, only)
+        only, after = read_place(self._tokens, request, only)
         found = await self._rejections.oldest(only, after=after, limit=limit + 1, timeout_s=timeout_s)
-        token = write_place(found[limit - 1], question, only) if len(found) > limit else ""
+        token = write_place(self._tokens, request, only, found[limit - 1]) if len(found) > limit else ""
         return [each.rejection_id for each in found[:limit]], token
 
     async def _replay_portion(self, ids: Sequence[str], order: _Order, audit: ReplayAudit | None) -> list[ReplayResult]:
@@ -261,17 +260,17 @@ class Replayer:
             await self._rejections.note_failures(failures, now, audit)
 
 
-def _read_patch(patch: Sequence[FieldPatch]) -> list[Change]:
+def _read_patches(patches: Sequence[FieldPatch]) -> list[Change]:
     """Read the changes.
 
     Raises:
         QuestionError: there are too many, or one of them cannot be meant for any event.
     """
-    if len(patch) > MAX_CHANGES:
-        raise QuestionError("patch", f"may hold {MAX_CHANGES} changes at most, not {len(patch)}")
+    if len(patches) > MAX_CHANGES:
+        raise QuestionError("patches", f"may be {MAX_CHANGES} at most, not {len(patches)}")
     changes = []
-    for index, item in enumerate(patch):
-        where = f"patch[{index}]"
+    for index, item in enumerate(patches):
+        where = f"patches[{index}]"
         change = item.WhichOneof("change")
         # A field that no event has is what a caller misspelt: it can be removed or moved, but not set.
         path = _read_path(f"{where}.field", item.field, may_be_unknown=change in ("remove", "move_to"))

@@ -33,7 +33,7 @@ def list_notes(answer: GetDashboardResponse) -> Iterator[str]:
     zone = ZoneInfo(answer.info.time_zone or "UTC")
     gone = ", ".join(
         f"{local_time(span.start_time, zone):%Y-%m-%d %H:%M} to {local_time(span.end_time, zone):%Y-%m-%d %H:%M}"
-        for span in answer.unknown
+        for span in answer.missing_ranges
     )
     if gone:
         yield f"Not counted, since these events are gone and only sums of longer times are left: {gone}."

@@ -115,7 +115,7 @@ def command(
     request = ReplayRejectedEventsRequest(
         rejection_ids=rejection_ids,
         filter=only if chosen else None,
-        patch=[*moves, *sets, *(FieldPatch(field=field, remove=True) for field in unsets)],
+        patches=[*moves, *sets, *(FieldPatch(field=field, remove=True) for field in unsets)],
         dry_run=dry_run,
         backfill=backfill,
     )
@@ -162,7 +162,7 @@ def _portions(
             yield portion
         return
     while True:
-        portion.limit = min(PORTION, limit - len(answer.results))
+        portion.page_size = min(PORTION, limit - len(answer.results))
         yield portion
         portion.page_token = answer.next_page_token
         if not answer.next_page_token or len(answer.results) >= limit:

@@ -153,7 +153,7 @@ def draw_dashboard(path: Path, answer: GetDashboardResponse) -> None:
         CommandError: matplotlib is missing, or the file cannot be written.
     """
     zone = ZoneInfo(answer.info.time_zone or "UTC")
-    final = {point.time.seconds: not point.incomplete for point in answer.series}
+    final = {point.time.seconds: point.complete for point in answer.series}
     times = sorted(final)
     lines = {
         total.event_type: _course(answer.series, total.event_type, times, 1) for total in answer.totals if total.count
@@ -169,9 +169,9 @@ def draw_dashboard(path: Path, answer: GetDashboardResponse) -> None:
 
 def series_rows(answer: GetDashboardResponse) -> Iterator[Sequence[object]]:
     """List the lines of CSV: a heading, then a period and type a line."""
-    yield ["time", "event_type", "count", "incomplete"]
+    yield ["time", "event_type", "count", "complete"]
     for point in answer.series:
-        yield [point.time.ToJsonString(), point.event_type, point.count, str(point.incomplete).lower()]
+        yield [point.time.ToJsonString(), point.event_type, point.count, str(point.complete).lower()]
 
 
 def figure_rows(answer: GetDashboardResponse) -> list[list[str]]:
@@ -279,6 +279,6 @@ def _legend(series: Sequence[SeriesPoint], times: Sequence[int], per_mark: int) 
     length_s = times[1] - times[0] if len(times) > 1 else 0
     period = PERIODS_S[min(PERIODS_S, key=lambda known_s: abs(known_s - length_s))] if length_s else "period"
     what = f"one {period}" if per_mark == 1 else f"{per_mark} {period}s"
-    incomplete = len({point.time.seconds for point in series if point.incomplete})
+    incomplete = len({point.time.seconds for point in series if not point.complete})
     note = f"; incomplete: {incomplete} of {len(times)} {period}s" if incomplete else ""
     return f"Before: the range of the same length just before. Course: a mark is {what}{note}."

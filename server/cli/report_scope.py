@@ -51,7 +51,7 @@ def range_options(function: Callable[..., None]) -> Callable[..., None]:
     for option in reversed(
         (
             click.option(
-                "--timeframe", default="", metavar="LENGTH", help="Length of a range that ends now: 24h, 7d, 4w, 12m."
+                "--timeframe", default="", metavar="LENGTH", help="Length of a range that ends now: 24h, 7d, 4w, 12mo."
             ),
             click.option(
                 "--from",

@@ -29,9 +29,9 @@ def command(address: str, *, as_json: bool) -> None:
         (
             schema.event_type,
             schema.version,
-            schema.released,
-            schema.deprecated or NOTHING,
-            schema.sunset or NOTHING,
+            schema.release_date,
+            schema.deprecation_date or NOTHING,
+            schema.sunset_date or NOTHING,
             "newest" if schema.newest else "",
         )
         for schema in answer.schemas

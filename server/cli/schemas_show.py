@@ -51,7 +51,11 @@ def print_schema(console: Console, answer: GetSchemaResponse) -> None:
     """Print a version's dates and a table of what its `data` and its envelope may hold."""
     schema, version = json_format.MessageToDict(answer.json_schema), answer.schema
     print_line(console, f"{version.event_type} {version.version}{', the newest' if version.newest else ''}", "bold")
-    dates = {"released": version.released, "deprecated": version.deprecated, "refused from": version.sunset}
+    dates = {
+        "released": version.release_date,
+        "deprecated": version.deprecation_date,
+        "refused from": version.sunset_date,
+    }
     print_line(console, ", ".join(f"{what} {day}" for what, day in dates.items() if day), "dim")
     definitions = schema["$defs"]
     forms = {"data", version.event_type}

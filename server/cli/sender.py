@@ -12,6 +12,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from server.cli.chunks import Chunk
 from server.cli.client import CallError, analytics_stub
 from server.cli.command_error import CommandError
+from server.rpc.error_reasons import BROKEN_CONNECTIONS
 from sociallive.analytics.v1.track_pb2 import TrackBatchResponse
 
 IN_FLIGHT = 4
@@ -28,17 +29,6 @@ LONGEST_WAIT_S = 5.0
 """A service that is back should not be kept waiting for much longer than its restart took."""
 TOLD_WAIT_S = 1.0
 """Shorter waits are everyday pushing back and not worth a line."""
-
-RETRIED_CODES = frozenset(
-    {
-        grpc.StatusCode.UNAVAILABLE,
-        grpc.StatusCode.DEADLINE_EXCEEDED,
-        grpc.StatusCode.CANCELLED,
-        grpc.StatusCode.ABORTED,
-    }
-)
-TRANSPORT_CODES = frozenset({grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN})
-"""What a connection that breaks in mid-stream looks like, unless the service itself says so with a reason."""
 
 WAKE_S = 0.5
 """A signal that another thread took is seen by the main one when it wakes: Ctrl-C waits for no longer than this."""
@@ -149,13 +139,10 @@ class ChunkSender:
 
 
 def is_retried(error: CallError) -> bool:
-    """Tell whether sending the same chunk again may help.
-
-    RESOURCE_EXHAUSTED without a RetryInfo is gRPC's own refusal of a message that is too large: it will not help.
-    """
-    if error.explanation.retry_after_s is not None:
-        return True
-    return error.code in RETRIED_CODES or (error.code in TRANSPORT_CODES and not error.explanation.reason)
+    """Tell whether sending the same chunk again may help: where the service says so, or did not answer at all."""
+    if error.explanation.reason:
+        return error.explanation.retry_after_s is not None
+    return error.code in BROKEN_CONNECTIONS
 
 
 def wait_before_retry_s(attempt: int, retry_after_s: float | None) -> float:

@@ -82,7 +82,7 @@ async def answer(snapshot: Snapshot, question: GetDashboardRequest, now: datetim
         ],
         previous=_previous(rows.previous),
         estimates=[_estimate(estimate) for estimate in rows.estimates],
-        unknown=[
+        missing_ranges=[
             TimeRange(start_time=to_timestamp(span.start), end_time=to_timestamp(span.end)) for span in rows.unknown
         ],
     )
@@ -150,14 +150,14 @@ def _series(
     points: list[SeriesPoint] = []
     for place, time in enumerate(times):
         end = bucket_end(time, bucket, scope.zone)
-        incomplete = (
-            time < scope.start
-            or end > min(scope.end, now)
-            or any(span.start < end and time < span.end for span in rows.unknown_series)
+        complete = (
+            scope.start <= time
+            and end <= min(scope.end, now)
+            and not any(span.start < end and time < span.end for span in rows.unknown_series)
         )
         stamp = to_timestamp(time)
         points.extend(
-            SeriesPoint(time=stamp, event_type=name, count=counts.get((place, name), 0), incomplete=incomplete)
+            SeriesPoint(time=stamp, event_type=name, count=counts.get((place, name), 0), complete=complete)
             for name in types
         )
     return points

@@ -6,9 +6,9 @@ from runtime.errors import AnalyticsError
 
 
 class QuestionError(AnalyticsError):
-    """A report's question cannot be answered as asked; the message says what is allowed."""
+    """A field of a request has a value that is not allowed; the message says what is."""
 
-    reason: ClassVar[str] = "INVALID_QUESTION"
+    reason: ClassVar[str] = "INVALID_REQUEST"
 
     def __init__(self, field: str, description: str) -> None:
         """Name the field at fault, by its name in the .proto file, and say what is allowed."""

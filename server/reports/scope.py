@@ -15,12 +15,12 @@ from sociallive.analytics.v1.report_scope_pb2 import ReportInfo
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 LATEST = datetime(2200, 1, 1, tzinfo=UTC)
 """No event lies outside; a range that does is a mistake in units or in the sign."""
-MOST_OF_UNIT = {"h": 24 * 366, "d": 3660, "w": 522, "m": 120}
+MOST_OF_UNIT = {"h": 24 * 366, "d": 3660, "w": 522, "mo": 120}
 """Ten years of each unit, and one of hours: longer ones are asked with start_time."""
 LONGEST_REPORT = timedelta(days=3660)
 """Ten years, for all reports but the event list, which is paged. A longer range is a mistake: it would open every
 partition, and make a series of more days than an answer holds."""
-TIMEFRAME = re.compile(r"([0-9]{1,18})([hdwm])")
+TIMEFRAME = re.compile(r"([0-9]{1,18})(h|d|w|mo)")
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -124,7 +124,8 @@ def _before(end: datetime, timeframe: str, zone: ZoneInfo) -> datetime:
     match = TIMEFRAME.fullmatch(timeframe)
     if match is None:
         raise QuestionError(
-            "timeframe", f'must be a number and h, d, w or m (months), as in "24h" or "7d", not {timeframe[:40]!r}'
+            "timeframe",
+            f'must be a number and h, d, w or mo (months), for example "24h" or "12mo", not {timeframe[:40]!r}',
         )
     amount, unit = int(match[1]), match[2]
     if not 1 <= amount <= MOST_OF_UNIT[unit]:
@@ -135,7 +136,7 @@ def _before(end: datetime, timeframe: str, zone: ZoneInfo) -> datetime:
     if unit == "h":
         return max(EARLIEST, end - timedelta(hours=amount))
     local = end.astimezone(zone)
-    if unit == "m":
+    if unit == "mo":
         months = local.year * 12 + local.month - 1 - amount
         year, month = divmod(months, 12)
         start = local.replace(year=year, month=month + 1, day=min(local.day, _days_in(year, month + 1)))

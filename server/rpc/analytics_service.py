@@ -1,16 +1,18 @@
 """AnalyticsService: tracking and reports."""
 
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any, TypeVar
 
 import grpc
 
 from server.ingest.pipeline import Pipeline
 from server.ingest.tally import Tally
+from server.paging import PageTokens
 from server.reports import cohort, dashboard, event_list, funnel, retention
 from server.reports.desk import ReportDesk
 from server.reports.errors import QuestionError
-from server.rpc.boundary import raise_malformed
+from server.rpc.boundary import raise_unread
 from server.rpc.field_violations import write_violations
 from server.rpc.gateway_calls import address_of
 from sociallive.analytics.v1.cohort_pb2 import GetCohortRequest, GetCohortResponse
@@ -51,9 +53,11 @@ STATUSES: dict[WriteOutcome, EventStatus] = {
 class AnalyticsService:
     """Answers the methods of sociallive.analytics.v1.AnalyticsService; errors are the boundary's to translate."""
 
-    def __init__(self, pipeline: Pipeline, desk: ReportDesk) -> None:
+    def __init__(self, pipeline: Pipeline, desk: ReportDesk, tokens: PageTokens) -> None:
         self._pipeline = pipeline
         self._desk = desk
+        self._list_events = partial(event_list.answer, tokens=tokens)
+        self._list_actors = partial(funnel.list_actors, tokens=tokens)
 
     async def Track(self, request: TrackRequest, context: Context) -> TrackResponse:  # noqa: N802 - the contract's name
         """Store one event, and answer when it is durable."""
@@ -81,8 +85,11 @@ class AnalyticsService:
                 return ReportResponse(cohort=await self.GetCohort(request.cohort, context))
             case "retention":
                 return ReportResponse(retention=await self.GetRetention(request.retention, context))
+            case "funnel_actors":
+                return ReportResponse(funnel_actors=await self.ListFunnelActors(request.funnel_actors, context))
             case _:
-                raise QuestionError("query", "ask for one of dashboard, events, funnel, cohort, retention")
+                names = ", ".join(field.name for field in ReportRequest.DESCRIPTOR.oneofs_by_name["query"].fields)
+                raise QuestionError("query", f"must be one of {names}")
 
     async def GetDashboard(self, request: GetDashboardRequest, context: Context) -> GetDashboardResponse:  # noqa: N802 - likewise
         """Answer totals and series of a time range."""
@@ -90,7 +97,7 @@ class AnalyticsService:
 
     async def ListEvents(self, request: ListEventsRequest, context: Context) -> ListEventsResponse:  # noqa: N802 - likewise
         """Answer stored events, newest first, page by page."""
-        return await self._desk.answer(event_list.answer, request, remaining_s=context.time_remaining())
+        return await self._desk.answer(self._list_events, request, remaining_s=context.time_remaining())
 
     async def GetFunnel(self, request: GetFunnelRequest, context: Context) -> GetFunnelResponse:  # noqa: N802 - likewise
         """Answer how many actors go through a sequence of steps."""
@@ -106,12 +113,12 @@ class AnalyticsService:
 
     async def ListFunnelActors(self, request: ListFunnelActorsRequest, context: Context) -> ListFunnelActorsResponse:  # noqa: N802 - likewise
         """Answer which actors took a step of a funnel."""
-        return await self._desk.answer(funnel.list_actors, request, remaining_s=context.time_remaining(), heavy=True)
+        return await self._desk.answer(self._list_actors, request, remaining_s=context.time_remaining(), heavy=True)
 
 
 async def _parsed(requests: AsyncIterator[TrackBatchRequest]) -> AsyncIterator[TrackBatchRequest]:
     async for request in requests:
-        raise_malformed(request)
+        raise_unread(request)
         yield request
 
 

@@ -3,22 +3,25 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, NoReturn
 
 import grpc
 import structlog
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.message import DecodeError, Message
 from google.protobuf.message_factory import GetMessageClass
+from google.rpc.status_pb2 import Status
 
+from runtime.errors import AnalyticsError
 from server.rpc.errors import STATUS_DETAILS, status_of
 from server.rpc.gateway_calls import request_id_of, tell_gateway
 from server.rpc.query_parameters import fill_from_query
-from server.rpc.refusals import DrainingError, MalformedMessageError
+from server.rpc.refusals import CutOffError, DrainingError, MalformedMessageError, MessageTooLargeError
 
 log = structlog.get_logger(__name__)
 
-Method = Callable[[Any, "grpc.aio.ServicerContext[Any, Any]"], Awaitable[Message]]
+Context = grpc.aio.ServicerContext[Any, Any]
+Method = Callable[[Any, Context], Awaitable[Message]]
 """A method of a service: a request (or an iterator of requests) and its context in, the response out."""
 
 OURS = (grpc.StatusCode.INTERNAL, grpc.StatusCode.UNAVAILABLE)
@@ -27,53 +30,69 @@ QUIET = frozenset({"Track"})
 """Methods called so often that a line each, good or bad, would cost more than it tells."""
 
 
-class Malformed:
-    """Stands for a message whose bytes could not be parsed, so that the method's boundary can say so clearly."""
+class Unread:
+    """Stands for a message that was not parsed, so that the method's boundary can say why."""
 
-    __slots__ = ("expected",)
+    __slots__ = ("error",)
 
-    def __init__(self, expected: str) -> None:
-        self.expected = expected
+    def __init__(self, error: AnalyticsError) -> None:
+        self.error = error
 
 
 class Calls:
     """The calls under way on this server, and whether it still takes new ones."""
 
     def __init__(self) -> None:
-        self.under_way = 0
         self.draining = False
+        self.cut_off = False
+        self._tasks: set[asyncio.Task[Any]] = set()
         self._idle = asyncio.Event()
         self._idle.set()
 
-    def enter(self) -> None:
-        """Count a call in.
+    @property
+    def under_way(self) -> int:
+        """How many there are."""
+        return len(self._tasks)
+
+    def enter(self, task: "asyncio.Task[Any]") -> None:
+        """Count a call in, by the task that answers it.
 
         Raises:
             DrainingError: the server is stopping.
         """
         if self.draining:
             raise DrainingError
-        self.under_way += 1
+        self._tasks.add(task)
         self._idle.clear()
 
-    def leave(self) -> None:
+    def leave(self, task: "asyncio.Task[Any]") -> None:
         """Count a call out."""
-        self.under_way -= 1
-        if not self.under_way:
+        self._tasks.discard(task)
+        if not self._tasks:
             self._idle.set()
 
     async def drain(self, timeout_s: float) -> int:
-        """Take no new calls and wait for those under way; return how many are left when the time is over."""
+        """Take no new calls and wait for those under way; cut off those that are left when the time is over.
+
+        Returns:
+            How many were cut off. Their callers learn that the outcome is not known.
+        """
         self.draining = True
         try:
             async with asyncio.timeout(timeout_s):
                 await self._idle.wait()
         except TimeoutError:
             pass
-        return self.under_way
+        self.cut_off = True
+        left = list(self._tasks)
+        for task in left:
+            task.cancel()
+        return len(left)
 
 
-def handlers(service: ServiceDescriptor, servicer: object, calls: Calls) -> grpc.GenericRpcHandler:
+def handlers(
+    service: ServiceDescriptor, servicer: object, calls: Calls, *, max_message_bytes: int
+) -> grpc.GenericRpcHandler:
     """Build the handlers of a service from its descriptor; the servicer has a method for each of the contract's."""
     built = {}
     for method in service.methods:
@@ -81,31 +100,33 @@ def handlers(service: ServiceDescriptor, servicer: object, calls: Calls) -> grpc
         build = grpc.stream_unary_rpc_method_handler if method.client_streaming else grpc.unary_unary_rpc_method_handler
         built[method.name] = build(
             _bounded(method, implementation, calls),
-            request_deserializer=_parser(GetMessageClass(method.input_type)),
+            request_deserializer=_parser(GetMessageClass(method.input_type), max_message_bytes),
             response_serializer=GetMessageClass(method.output_type).SerializeToString,
         )
     return grpc.method_handlers_generic_handler(service.full_name, built)
 
 
-def raise_malformed(request: object) -> None:
-    """Refuse a message that could not be parsed.
+def raise_unread(request: object) -> None:
+    """Refuse a message that was not parsed.
 
     Raises:
-        MalformedMessageError: it could not.
+        MessageTooLargeError: it is too large.
+        MalformedMessageError: its bytes are no message of the method.
     """
-    if type(request) is Malformed:
-        raise MalformedMessageError(request.expected)
+    if type(request) is Unread:
+        raise request.error
 
 
-def _parser(message_class: type[Message]) -> Callable[[bytes], object]:
-    from_string = message_class.FromString
-    malformed = Malformed(message_class.DESCRIPTOR.full_name)
+def _parser(message_class: type[Message], max_bytes: int) -> Callable[[bytes], object]:
+    from_string, name = message_class.FromString, message_class.DESCRIPTOR.full_name
 
     def parse(data: bytes) -> object:
+        if len(data) > max_bytes:
+            return Unread(MessageTooLargeError(len(data), max_bytes))
         try:
             return from_string(data)
         except DecodeError:
-            return malformed
+            return Unread(MalformedMessageError(name))
 
     return parse
 
@@ -114,29 +135,31 @@ def _bounded(method: MethodDescriptor, implementation: Method, calls: Calls) -> 
     name = method.name
     quiet, streams = name in QUIET, method.client_streaming
 
-    async def call(request: Any, context: "grpc.aio.ServicerContext[Any, Any]") -> Message:
+    async def call(request: Any, context: Context) -> Message:
         started_at = time.perf_counter()
         code = grpc.StatusCode.OK
-        entered = False
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - grpc.aio answers each call in a task of its own
         try:
-            calls.enter()
-            entered = True
-            raise_malformed(request)
+            calls.enter(task)
+            raise_unread(request)
             if not streams:
                 fill_from_query(request, context)
             return await implementation(request, context)
         except asyncio.CancelledError:
             code = grpc.StatusCode.CANCELLED
-            raise
+            if not calls.cut_off:
+                raise
+            cut_off = CutOffError()
+            code, status = status_of(cut_off)
+            await _refuse(cut_off, status, code, context)
         except Exception as exc:
             code, status = status_of(exc)
             if code is grpc.StatusCode.INTERNAL:
                 log.exception("rpc_failed", method=name)
-            await tell_gateway(exc, status, context)
-            await context.abort(code, status.message, ((STATUS_DETAILS, status.SerializeToString()),))
+            await _refuse(exc, status, code, context)
         finally:
-            if entered:
-                calls.leave()
+            calls.leave(task)
             ms = round((time.perf_counter() - started_at) * 1000, 1)
             if quiet and code not in OURS:
                 log.debug("rpc", method=name, code=code.name, ms=ms)
@@ -145,3 +168,9 @@ def _bounded(method: MethodDescriptor, implementation: Method, calls: Calls) -> 
                 write("rpc", method=name, code=code.name, ms=ms, **request_id_of(context))
 
     return call
+
+
+async def _refuse(exc: Exception, status: Status, code: grpc.StatusCode, context: Context) -> NoReturn:
+    """End a call with a status; grpc carries the end out of the method as an exception."""
+    await tell_gateway(exc, status, context)
+    await context.abort(code, status.message, ((STATUS_DETAILS, status.SerializeToString()),))

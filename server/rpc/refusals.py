@@ -32,6 +32,16 @@ class UnknownParameterError(ParameterError):
     rule: ClassVar[str] = "UNKNOWN_PARAMETER"
 
 
+class MessageTooLargeError(AnalyticsError):
+    """A message has more bytes than the service takes."""
+
+    reason: ClassVar[str] = "MESSAGE_TOO_LARGE"
+
+    def __init__(self, found_bytes: int, most_bytes: int) -> None:
+        """Say how large a message may be."""
+        super().__init__(f"the message has {found_bytes:,} bytes, and {most_bytes:,} are most: split it")
+
+
 class DrainingError(AnalyticsError):
     """This server is stopping and takes no new calls."""
 
@@ -40,3 +50,13 @@ class DrainingError(AnalyticsError):
     def __init__(self) -> None:
         """Tell the caller what to do."""
         super().__init__("this server is stopping: send the same call again, to another server or a little later")
+
+
+class CutOffError(AnalyticsError):
+    """This server stopped before the call was done."""
+
+    reason: ClassVar[str] = "INTERRUPTED"
+
+    def __init__(self) -> None:
+        """Tell the caller that the outcome is not known, and what to do."""
+        super().__init__("this server stopped before the call was done: send it again, with the same event ids")

@@ -54,9 +54,9 @@ class SchemaService:
         return Schema(
             event_type=event_type.name,
             version=version.version,
-            released=version.released.isoformat(),
-            deprecated=_iso(version.deprecated),
-            sunset=_iso(self._registry.sunset(version)),
+            release_date=version.released.isoformat(),
+            deprecation_date=_iso(version.deprecated),
+            sunset_date=_iso(self._registry.sunset(version)),
             newest=version.version == event_type.newest,
         )
 

@@ -89,9 +89,10 @@ def violations(exc: Any) -> dict[str, str]:
 
 
 def reason(exc: Any) -> str:
-    """Read an error's ErrorInfo reason, after checking its domain."""
+    """Read an error's ErrorInfo reason, after checking its domain; empty where it has none."""
     info = error_details_pb2.ErrorInfo()
-    for detail in rpc_status.from_call(exc).details:
+    status = rpc_status.from_call(exc)
+    for detail in status.details if status is not None else ():
         if detail.Unpack(info):
             assert info.domain == "analytics.sociallive"
             return str(info.reason)

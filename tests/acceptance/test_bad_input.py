@@ -10,6 +10,8 @@ import grpc
 import pytest
 from google.protobuf.struct_pb2 import Struct
 
+from server.cli.client import CallError
+from server.cli.sender import is_retried
 from sociallive.analytics.v1.event_list_pb2 import ListEventsRequest
 from sociallive.analytics.v1.event_pb2 import Event
 from sociallive.analytics.v1.purchase_event_pb2 import PurchaseEvent
@@ -87,11 +89,27 @@ def test_rejects_bad_events_of_a_batch_one_by_one_and_stores_the_others(service:
     assert all(rejection.violations for rejection in answer.rejections)
 
 
+@pytest.mark.finding(17)
 def test_refuses_a_message_of_5_mb(service: Service) -> None:
-    """A message over the limit is refused by size, and the connection goes on."""
+    """A message over the limit is refused by size and never to be sent again, and the connection goes on."""
+    large = track(user_agent="x" * 5_000_000)
+    streamed = iter([TrackBatchRequest(events=[view()]), TrackBatchRequest(events=[large.event])])
+    for method, request in ((service.stub.Track, large), (service.stub.TrackBatch, streamed)):
+        with fails_with(grpc.StatusCode.INVALID_ARGUMENT) as caught:
+            method(request, timeout=10)
+        assert reason(caught[0]) == "MESSAGE_TOO_LARGE"
+        assert "4,194,304 are most: split it" in caught[0].details()
+        assert not is_retried(CallError(caught[0], service.address))
+    assert service.stub.Track(track(), timeout=5).status == EventStatus.EVENT_STATUS_STORED
+
+
+@pytest.mark.finding(17)
+def test_a_message_that_grpc_itself_refuses_is_not_sent_again_either(service: Service) -> None:
+    """Past four times the limit nobody reads it: the status has no reason, which clients take for final."""
     with fails_with(grpc.StatusCode.RESOURCE_EXHAUSTED) as caught:
-        service.stub.Track(track(user_agent="x" * 5_000_000), timeout=10)
-    assert "larger than max" in caught[0].details()
+        service.stub.Track(track(user_agent="x" * 20_000_000), timeout=20)
+    assert reason(caught[0]) == ""
+    assert not is_retried(CallError(caught[0], service.address))
     assert service.stub.Track(track(), timeout=5).status == EventStatus.EVENT_STATUS_STORED
 
 

@@ -141,7 +141,7 @@ def test_periods_under_way_are_flagged(filled: Service) -> None:
     today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     for point in ask(filled, DASHBOARD, **scope).series:
         cut = from_timestamp(point.time) < from_timestamp(ask(filled, DASHBOARD, **scope).info.start_time)
-        assert point.incomplete == (cut or from_timestamp(point.time) >= today)
+        assert point.complete != (cut or from_timestamp(point.time) >= today)
     for cohort in ask(filled, COHORT, **scope).cohorts:
         starts = [from_timestamp(cohort.start_time) + timedelta(days=period.index) for period in cohort.periods]
         assert [period.complete for period in cohort.periods] == [start < today for start in starts]

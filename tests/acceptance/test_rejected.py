@@ -144,7 +144,7 @@ def test_while_postgres_is_away_a_replay_is_refused_and_not_spooled(own_service:
     """UNAVAILABLE, with the time to wait; once it is back, the same call stores."""
     reject(own_service, Event(user_id="user-1", view=ViewEvent(content_id="post-1")))
     request = ReplayRejectedEventsRequest(filter=RejectedEventFilter(reason="INVALID_EVENT"))
-    change = request.patch.add(field="data.contentType")
+    change = request.patches.add(field="data.contentType")
     change.value.string_value = "post"
     os.kill(own_service.postmaster, 3)
     refused: list[Any] = []
@@ -176,8 +176,8 @@ def test_a_worker_killed_while_it_replays_stores_nothing_twice(made_data_dir: Pa
     with Service(made_data_dir, ANALYTICS_WORKERS="1") as service:
         events = [Event(user_id=f"user-{number}", view=ViewEvent(content_id="post")) for number in range(600)]
         reject(service, *events)
-        request = ReplayRejectedEventsRequest(filter=RejectedEventFilter(reason="INVALID_EVENT"), limit=1000)
-        request.patch.add(field="data.contentType").value.string_value = "post"
+        request = ReplayRejectedEventsRequest(filter=RejectedEventFilter(reason="INVALID_EVENT"), page_size=1000)
+        request.patches.add(field="data.contentType").value.string_value = "post"
         for _ in range(3):
             call = admin(service).ReplayRejectedEvents.future(request, timeout=20)
             eventually("begins to store", lambda: service.count_events() > 0)

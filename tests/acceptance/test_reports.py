@@ -157,7 +157,7 @@ def test_dashboard_series_adds_up_to_the_totals_in_any_zone(filled: Service) -> 
 def test_dashboard_flags_periods_that_the_range_cuts(filled: Service) -> None:
     """In a zone whose hours begin at :15 UTC, the first and the last hour of a UTC day are cut."""
     answer = filled.stub.GetDashboard(GetDashboardRequest(**monday(), time_zone="Asia/Kathmandu"), timeout=10)
-    cut = {point.time.seconds for point in answer.series if point.incomplete}
+    cut = {point.time.seconds for point in answer.series if not point.complete}
     assert cut == {answer.series[0].time.seconds, answer.series[-1].time.seconds}
 
 
@@ -211,7 +211,7 @@ def test_pages_stay_stable_while_events_arrive(filled: Service) -> None:
     filled.stub.TrackEvents(TrackEventsRequest(events=sent), timeout=10)
     seen, token = [], ""
     while True:
-        question = ListEventsRequest(timeframe="12m", user_id=user, page_size=2, page_token=token)
+        question = ListEventsRequest(timeframe="12mo", user_id=user, page_size=2, page_token=token)
         page = filled.stub.ListEvents(question, timeout=10)
         seen += [listed.event_id for listed in page.events]
         token = page.next_page_token
@@ -236,7 +236,7 @@ def test_a_listed_event_is_the_event_that_was_sent(filled: Service) -> None:
         view_duration=1.5,
     )
     filled.stub.TrackEvents(TrackEventsRequest(events=[sent]), timeout=10)
-    (read,) = filled.stub.ListEvents(ListEventsRequest(timeframe="12m", user_id=user), timeout=10).events
+    (read,) = filled.stub.ListEvents(ListEventsRequest(timeframe="12mo", user_id=user), timeout=10).events
     assert read.HasField("received_at")
     assert read.timestamp_source == TimestampSource.TIMESTAMP_SOURCE_CLIENT
     expected = Event()

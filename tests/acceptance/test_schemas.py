@@ -38,7 +38,7 @@ def test_lists_every_version_of_every_type(service: Service) -> None:
     assert [(schema.event_type, schema.version, schema.newest) for schema in listed] == [
         (*release, release in newest) for release in RELEASES
     ]
-    assert {schema.released for schema in listed if schema.event_type in TYPES} == {"2024-01-01", "2024-06-01"}
+    assert {schema.release_date for schema in listed if schema.event_type in TYPES} == {"2024-01-01", "2024-06-01"}
 
 
 @pytest.mark.parametrize("name", TYPES)

@@ -25,7 +25,7 @@ SCOPES: list[tuple[dict[str, Any], str, str]] = [
     ({"startTime": START, "timeframe": "7d"}, "timeframe", "either timeframe or start_time"),
     ({"startTime": "1969-12-31T23:59:59Z"}, "start_time", "1970-01-01 and 2200-01-01"),
     ({"endTime": "2200-01-01T00:00:01Z"}, "end_time", "1970-01-01 and 2200-01-01"),
-    ({"timeframe": "fortnight"}, "timeframe", 'as in "24h" or "7d"'),
+    ({"timeframe": "fortnight"}, "timeframe", 'for example "24h" or "12mo"'),
     ({"timeframe": "0d"}, "timeframe", "1d to 3660d"),
     ({"timeZone": "Mars/Base"}, "time_zone", "IANA"),
     ({"timeZone": "../etc/passwd"}, "time_zone", "IANA"),
@@ -37,7 +37,8 @@ def refusal(service: Service, method: str, question: Any) -> Any:
     """Ask a wrong question; return the refusal after a look at its kind."""
     with fails_with(grpc.StatusCode.INVALID_ARGUMENT) as caught:
         getattr(service.stub, method)(question, timeout=20)
-    assert reason(caught[0]) == "INVALID_QUESTION"
+    about_page = list(violations(caught[0])) == ["page_token"]
+    assert reason(caught[0]) == ("INVALID_PAGE_TOKEN" if about_page else "INVALID_REQUEST")
     return caught[0]
 
 
@@ -141,8 +142,7 @@ BRACKETS = "RETENTION_KIND_BRACKETS"
         (RETENTION, {"kind": BRACKETS, "brackets": ["1"], "periods": 3}, "periods", "told by the brackets"),
         (EVENT_LIST, {"eventType": "vieew"}, "event_type", "engagement, purchase, session, stream, view"),
         (EVENT_LIST, {"view": 9}, "view", "EVENT_VIEW_UPCAST"),
-        (EVENT_LIST, {"pageSize": 1001}, "page_size", "1..1000"),
-        (EVENT_LIST, {"pageSize": -1}, "page_size", "1..1000"),
+        (EVENT_LIST, {"pageSize": -1}, "page_size", "must not be negative"),
         (EVENT_LIST, {"pageToken": "made up"}, "page_token", "next_page_token"),
         (EVENT_LIST, {"userId": "a\0b"}, "user_id", "NUL"),
         (EVENT_LIST, {"sessionId": "a\0b"}, "session_id", "NUL"),
@@ -168,7 +168,7 @@ def test_a_wrong_field_is_named_with_what_is_allowed(
         ({"step": 2}, "step", "0..1"),
         ({"step": -1}, "step", "0..1"),
         ({"step": 0, "dropped": True}, "step", "nobody drops out before step 0"),
-        ({"page_size": 1001}, "page_size", "1..1000"),
+        ({"page_size": -1}, "page_size", "must not be negative"),
         ({"page_token": "x"}, "page_token", "next_page_token"),
     ],
 )
@@ -191,21 +191,21 @@ def test_a_page_token_belongs_to_its_question_and_its_report(service: Service) -
     assert len(rest.events) == 2
     for other in ({"timeframe": "23h"}, {"user_id": "other"}, {"filter": "view"}, {"event_type": "view"}, {"view": 1}):
         refused = refusal(service, "ListEvents", ListEventsRequest(**{**question, **other}, page_token=token))
-        assert "page_token: belongs to another question" in refused.details()
+        assert "page_token: belongs to another request" in refused.details()
     funnel = GetFunnelRequest(steps=["view", "view"], timeframe="24h")
     refused = refusal(service, "ListFunnelActors", ListFunnelActorsRequest(funnel=funnel, page_token=token))
-    assert "page_token: must be the next_page_token of an earlier answer" in refused.details()
+    assert "page_token: belongs to another request" in refused.details()
     for _ in range(2):
         service.stub.Track(track(user_id="paged-too"), timeout=10)
     page = ListFunnelActorsRequest(funnel=funnel, page_size=1)
     token = service.stub.ListFunnelActors(page, timeout=10).next_page_token
     refused = refusal(service, "ListEvents", ListEventsRequest(**question, page_token=token))
-    assert "page_token: must be the next_page_token of an earlier answer" in refused.details()
+    assert "page_token: belongs to another request" in refused.details()
     for change in ({"step": 1}, {"funnel": GetFunnelRequest(steps=["view", "view"], timeframe="23h")}):
         refused = refusal(
             service, "ListFunnelActors", ListFunnelActorsRequest(**{"funnel": funnel, **change, "page_token": token})
         )
-        assert "page_token: belongs to another question" in refused.details()
+        assert "page_token: belongs to another request" in refused.details()
 
 
 @pytest.mark.parametrize(

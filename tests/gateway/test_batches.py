@@ -121,9 +121,9 @@ def test_a_replay_never_loses_a_misspelt_field(gateway: GatewayService, mend: st
     assert (again.stored, again.failed) == (0, 1)
     assert [(each.field, each.rule) for each in again.results[0].violations] == [("usrId", "UNKNOWN_FIELD")]
     if mend == "move":
-        request.patch.add(field="usrId", move_to="userId")
+        request.patches.add(field="usrId", move_to="userId")
     else:
-        request.patch.add(field="usrId", remove=True)
+        request.patches.add(field="usrId", remove=True)
     assert admin(gateway).ReplayRejectedEvents(request, timeout=20).stored == 1
     listed = call(gateway.rest_port, "GET", f"/analytics/events?userId={user}&timeframe=24h").json["events"]
     assert [event["eventId"] for event in listed] == ([rejection_id] if mend == "move" else [])

@@ -12,6 +12,7 @@ from events.json_document import read_event
 from events.normalize import Normalizer, Rejected
 from events.rejection import reject_event, reject_json
 from server.admin.replay import Replayer
+from server.paging import PageTokens
 from sociallive.analytics.v1.admin_service_pb2 import (
     FieldPatch,
     ReplayRejectedEventsRequest,
@@ -31,6 +32,7 @@ EARLIER = NOW - timedelta(hours=3)
 TIMEOUT_S = 20.0
 CALLER = "127.0.0.1:40112"
 """Who replays and purges."""
+TOKENS = PageTokens(b"a key")
 STORED = ReplayStatus.REPLAY_STATUS_STORED
 DUPLICATE = ReplayStatus.REPLAY_STATUS_DUPLICATE
 FAILED = ReplayStatus.REPLAY_STATUS_FAILED
@@ -52,7 +54,7 @@ class Desk:
     def replayer(self, normalizer: Normalizer | None = None, *, now: datetime = NOW) -> Replayer:
         """Make what a worker has: a replayer with a store of its own."""
         self.stores.append(make_store(self.database))
-        return Replayer(self.rejections, normalizer or self.normalizer, self.stores[-1], now=lambda: now)
+        return Replayer(self.rejections, normalizer or self.normalizer, self.stores[-1], tokens=TOKENS, now=lambda: now)
 
     async def reject(self, *events: Event, received_at: datetime = EARLIER) -> list[str]:
         """Have events rejected by the rules, as Track does, and return their rejection ids."""
@@ -77,7 +79,7 @@ class Desk:
 
     async def replay(self, *ids: str, patch: Any = (), **options: Any) -> ReplayRejectedEventsResponse:
         """Replay by ids."""
-        request = ReplayRejectedEventsRequest(rejection_ids=ids, patch=patch, **options)
+        request = ReplayRejectedEventsRequest(rejection_ids=ids, patches=patch, **options)
         return await self.replayer().replay(request, caller=CALLER, timeout_s=TIMEOUT_S)
 
     async def counts(self) -> tuple[int, int, int]:

@@ -115,7 +115,7 @@ async def test_a_replay_says_who_did_it_with_which_arguments_and_what_became_of_
     assert (entry.actor, entry.action, entry.outcome, entry.rows) == (CALLER, "rejected replay", "done", 3)
     assert (entry.details["stored"], entry.details["duplicates"], entry.details["failed"]) == (3, 2, 1)
     arguments: Any = entry.details["arguments"]
-    assert (arguments["patch"], len(arguments["rejection_ids"])) == (["data.contentType"], 6)
+    assert (arguments["patches"], len(arguments["rejection_ids"])) == (["data.contentType"], 6)
 
 
 @pytest.mark.finding(31)
@@ -154,7 +154,7 @@ async def test_a_replay_that_fails_half_way_tells_what_it_had_done(desk: Desk, m
         return await write(*arguments)
 
     monkeypatch.setattr(replayer, "_write", write_once)
-    request = ReplayRejectedEventsRequest(rejection_ids=ids, patch=[MEND])
+    request = ReplayRejectedEventsRequest(rejection_ids=ids, patches=[MEND])
     with pytest.raises(ReplayedMeanwhileError):
         await replayer.replay(request, caller=CALLER, timeout_s=TIMEOUT_S)
     (entry,) = await audited(desk)

@@ -266,7 +266,7 @@ def test_a_file_with_a_new_problem_on_each_line_does_not_flood_the_terminal(
     "failure",
     [
         status(grpc.StatusCode.UNAVAILABLE, "storage is away", error_info("STORAGE_UNAVAILABLE"), retry_info(5)),
-        status(grpc.StatusCode.RESOURCE_EXHAUSTED, "too much waits", error_info("WRITER_FULL"), retry_info(5)),
+        status(grpc.StatusCode.RESOURCE_EXHAUSTED, "too much waits", error_info("OVERLOADED"), retry_info(5)),
         status(grpc.StatusCode.DEADLINE_EXCEEDED, "slow"),
         status(grpc.StatusCode.INTERNAL, "RST_STREAM"),
     ],
@@ -295,7 +295,9 @@ def test_a_long_wait_is_told_once_for_all_streams(
     """Who watches learns why nothing moves, in one line and not in one for each stream."""
     monkeypatch.setattr(sender, "TOLD_WAIT_S", 0.0)
     service = FakeService()
-    service.failures = [status(grpc.StatusCode.UNAVAILABLE, "storage is away", error_info("STORAGE_UNAVAILABLE"))] * 4
+    service.failures = [
+        status(grpc.StatusCode.UNAVAILABLE, "storage is away", error_info("STORAGE_UNAVAILABLE"), retry_info(0))
+    ] * 4
     file = csv_file(tmp_path, [f"u{number},2024-01-01,1" for number in range(40)])
     with serving(service) as address:
         result = run(address, file, "--mapping", mapping, "--chunk-size", "10")
@@ -308,7 +310,9 @@ def test_a_long_wait_is_told_once_for_all_streams(
 def test_attempts_end(tmp_path: Path, mapping: str) -> None:
     """A service that stays away ends the import with 3 and says how to go on."""
     service = FakeService()
-    service.failures = [status(grpc.StatusCode.UNAVAILABLE, "storage is away", error_info("STORAGE_UNAVAILABLE"))] * 99
+    service.failures = [
+        status(grpc.StatusCode.UNAVAILABLE, "storage is away", error_info("STORAGE_UNAVAILABLE"), retry_info(0))
+    ] * 99
     with serving(service) as address:
         result = run(address, csv_file(tmp_path, ["a,2024-01-01,1"]), "--mapping", mapping)
     assert (result.exit_code, result.stdout, service.calls) == (3, "", sender.MOST_ATTEMPTS)

@@ -42,7 +42,7 @@ def service_with_dashboard() -> FakeService:
     path = answer.conversion_paths.add(steps=["feed", "shop"], orders=40)
     path.revenue.add(currency="USD", amount="1234.5", orders=40)
     for day in range(3):
-        point = answer.series.add(event_type="purchase", count=day * 100, incomplete=day == 2)
+        point = answer.series.add(event_type="purchase", count=day * 100, complete=day != 2)
         point.time.FromDatetime(datetime(1997, 1, 1, tzinfo=UTC) + timedelta(days=day))
     return service
 
@@ -67,7 +67,7 @@ def test_estimates_are_marked_and_explained() -> None:
     service.dashboard.estimates.add(figure="users", standard_error=0.008125)
     service.dashboard.estimates.add(figure="median_view_duration", largest_error=0.01)
     service.dashboard.estimates.add(figure="top_content", largest_count=1200)
-    gone = service.dashboard.unknown.add()
+    gone = service.dashboard.missing_ranges.add()
     gone.start_time.FromDatetime(datetime(1997, 1, 1, tzinfo=UTC))
     gone.end_time.FromDatetime(datetime(1997, 1, 1, 5, 30, tzinfo=UTC))
     with serving(service) as address:
@@ -96,10 +96,10 @@ def test_dashboard_as_csv_is_its_series() -> None:
         result = run(address, "dashboard", "--csv")
         both = run(address, "dashboard", "--csv", "--json")
     assert result.stdout.splitlines() == [
-        "time,event_type,count,incomplete",
-        "1997-01-01T00:00:00Z,purchase,0,false",
-        "1997-01-02T00:00:00Z,purchase,100,false",
-        "1997-01-03T00:00:00Z,purchase,200,true",
+        "time,event_type,count,complete",
+        "1997-01-01T00:00:00Z,purchase,0,true",
+        "1997-01-02T00:00:00Z,purchase,100,true",
+        "1997-01-03T00:00:00Z,purchase,200,false",
     ]
     assert both.exit_code == 2
 
@@ -213,12 +213,12 @@ def violation(field: str, description: str) -> error_details_pb2.BadRequest:
             status(
                 grpc.StatusCode.INVALID_ARGUMENT,
                 "the question is wrong",
-                error_info("INVALID_QUESTION"),
+                error_info("INVALID_REQUEST"),
                 violation("timeframe", "must be a number and a unit"),
             ),
             2,
             [
-                "analytics: the question is wrong (INVALID_ARGUMENT, INVALID_QUESTION)",
+                "analytics: the question is wrong (INVALID_ARGUMENT, INVALID_REQUEST)",
                 "  timeframe: must be a number and a unit",
             ],
         ),

@@ -24,7 +24,7 @@ from sociallive.analytics.v1.admin_service_pb2 import (
 )
 from sociallive.analytics.v1.event_pb2 import Event
 from storage.rejections import RejectionFilter
-from tests.integration.rejection_desk import CALLER, EARLIER, NOW, TIMEOUT_S, Desk, bad, open_desk
+from tests.integration.rejection_desk import CALLER, EARLIER, NOW, TIMEOUT_S, TOKENS, Desk, bad, open_desk
 from tests.rows import make_batch, make_id, make_rejection
 
 
@@ -56,7 +56,7 @@ async def test_a_page_ends_where_the_next_one_begins_and_counts_are_exact(desk: 
     seen = []
     counts = []
     while True:
-        page = await list_rejected(desk.rejections, request, NOW, timeout_s=TIMEOUT_S)
+        page = await list_rejected(desk.rejections, request, NOW, tokens=TOKENS, timeout_s=TIMEOUT_S)
         seen += [(each.received_at.ToDatetime(UTC), each.rejection_id) for each in page.rejected_events]
         counts.append([(count.reason, count.events, count.replayable) for count in page.counts])
         if not page.next_page_token:
@@ -66,8 +66,8 @@ async def test_a_page_ends_where_the_next_one_begins_and_counts_are_exact(desk: 
     assert seen == sorted(set(seen), reverse=True)
     assert counts == [[("INVALID_EVENT", 1007, 7), ("EVENT_TOO_OLD", 3, 3)], [], []]
     request.filter.reason = "EVENT_TOO_OLD"
-    with pytest.raises(QuestionError, match="another question"):
-        await list_rejected(desk.rejections, request, NOW, timeout_s=TIMEOUT_S)
+    with pytest.raises(QuestionError, match="another request"):
+        await list_rejected(desk.rejections, request, NOW, tokens=TOKENS, timeout_s=TIMEOUT_S)
 
 
 @pytest.mark.parametrize(
@@ -99,9 +99,9 @@ async def test_filters(desk: Desk, fields: dict[str, Any], found: set[str] | Non
     request = ListRejectedEventsRequest(filter=RejectedEventFilter(**fields))
     if found is None:
         with pytest.raises(QuestionError):
-            await list_rejected(desk.rejections, request, NOW, timeout_s=TIMEOUT_S)
+            await list_rejected(desk.rejections, request, NOW, tokens=TOKENS, timeout_s=TIMEOUT_S)
         return
-    page = await list_rejected(desk.rejections, request, NOW, timeout_s=TIMEOUT_S)
+    page = await list_rejected(desk.rejections, request, NOW, tokens=TOKENS, timeout_s=TIMEOUT_S)
     assert {each.event_id.removeprefix("id-") for each in page.rejected_events} == found
     assert sum(count.events for count in page.counts) == len(found)
 

@@ -211,7 +211,9 @@ async def test_a_filter_is_walked_oldest_first_in_bounded_calls(desk: Desk) -> N
     """What fails again is passed by, so that the walk ends; what is replayed already is not looked at."""
     for number in range(5):
         await desk.reject(bad(user_id="u"), bad(event_type="purchase"), received_at=EARLIER + timedelta(minutes=number))
-    request = ReplayRejectedEventsRequest(filter=RejectedEventFilter(reason="INVALID_EVENT"), patch=[MEND], limit=3)
+    request = ReplayRejectedEventsRequest(
+        filter=RejectedEventFilter(reason="INVALID_EVENT"), patches=[MEND], page_size=3
+    )
     replayer = desk.replayer()
     sizes, statuses = [], []
     while True:
@@ -236,14 +238,13 @@ async def test_a_filter_is_walked_oldest_first_in_bounded_calls(desk: Desk) -> N
         {"rejection_ids": ["x"]},
         {"rejection_ids": [make_id()], "filter": {}},
         {"rejection_ids": [make_id()] * 1001},
-        {"filter": {}, "limit": 1001},
-        {"filter": {}, "limit": -1},
+        {"filter": {}, "pageSize": -1},
         {"filter": {"replayState": "REPLAY_STATE_REPLAYED"}},
-        {"filter": {}, "patch": [{"field": "userld", "value": "u"}]},
-        {"filter": {}, "patch": [{"field": "userld", "moveTo": "userIdd"}]},
-        {"filter": {}, "patch": [{"field": "userId"}]},
-        {"filter": {}, "patch": [{"field": "userId", "remove": False}]},
-        {"filter": {}, "patch": [{"field": "userId", "remove": True}] * 33},
+        {"filter": {}, "patches": [{"field": "userld", "value": "u"}]},
+        {"filter": {}, "patches": [{"field": "userld", "moveTo": "userIdd"}]},
+        {"filter": {}, "patches": [{"field": "userId"}]},
+        {"filter": {}, "patches": [{"field": "userId", "remove": False}]},
+        {"filter": {}, "patches": [{"field": "userId", "remove": True}] * 33},
         {"filter": {}, "pageToken": "nonsense"},
     ],
 )
@@ -267,9 +268,9 @@ async def test_rivals_replay_the_same_events_once(desk: Desk) -> None:
     ids = await desk.reject(*(bad(event_id=make_id(), user_id=f"u{number}") for number in range(150)))
     without_id = FieldPatch(field="eventId", remove=True)
     requests = [
-        ReplayRejectedEventsRequest(rejection_ids=ids, patch=[MEND]),
-        ReplayRejectedEventsRequest(rejection_ids=ids, patch=[MEND, without_id]),
-        ReplayRejectedEventsRequest(rejection_ids=list(reversed(ids)), patch=[MEND]),
+        ReplayRejectedEventsRequest(rejection_ids=ids, patches=[MEND]),
+        ReplayRejectedEventsRequest(rejection_ids=ids, patches=[MEND, without_id]),
+        ReplayRejectedEventsRequest(rejection_ids=list(reversed(ids)), patches=[MEND]),
     ]
     answers = await asyncio.gather(
         *(desk.replayer().replay(request, caller=CALLER, timeout_s=TIMEOUT_S) for request in requests)
@@ -388,7 +389,7 @@ async def test_whatever_is_rejected_and_replayed_counts_are_conserved(desk: Desk
             duplicates += outcome is WriteOutcome.DUPLICATE
             rejected += outcome is WriteOutcome.CONFLICT
         else:
-            request = ReplayRejectedEventsRequest(filter=RejectedEventFilter(), patch=changes[action])
+            request = ReplayRejectedEventsRequest(filter=RejectedEventFilter(), patches=changes[action])
             answer = await replayer.replay(request, caller=CALLER, timeout_s=TIMEOUT_S)
             stored, duplicates = stored + answer.stored, duplicates + answer.duplicates
     assert await desk.counts() == (stored, duplicates, rejected)

@@ -5,6 +5,7 @@ import random
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import asyncpg
@@ -12,6 +13,7 @@ import pytest
 from asyncpg import Record
 from google.protobuf import json_format
 
+from server.paging import PageTokens
 from server.reports import cohort, dashboard, event_list, funnel, retention
 from sociallive.analytics.v1.funnel_pb2 import ListFunnelActorsRequest
 from storage.database import Connection, Database
@@ -90,11 +92,15 @@ async def database(request: pytest.FixtureRequest, loaded: Database) -> Database
 
 Answer = Callable[[Snapshot, Any, datetime], Awaitable[Any]]
 
+TOKENS = PageTokens(b"a key")
+LIST_EVENTS = partial(event_list.answer, tokens=TOKENS)
+LIST_ACTORS = partial(funnel.list_actors, tokens=TOKENS)
+
 QUESTIONS: list[tuple[Answer, Report, dict[str, Any]]] = [
     (dashboard.answer, DASHBOARD, {}),
-    (event_list.answer, EVENT_LIST, {}),
-    (event_list.answer, EVENT_LIST, {"eventType": "purchase", "filter": "purchase:amount>=0.1"}),
-    (event_list.answer, EVENT_LIST, {"userId": "user-7"}),
+    (LIST_EVENTS, EVENT_LIST, {}),
+    (LIST_EVENTS, EVENT_LIST, {"eventType": "purchase", "filter": "purchase:amount>=0.1"}),
+    (LIST_EVENTS, EVENT_LIST, {"userId": "user-7"}),
     (funnel.answer, FUNNEL, STEPS),
     (funnel.answer, FUNNEL, {**STEPS, "order": "FUNNEL_ORDER_STRICT", "exclusions": [CLEAN]}),
     (funnel.answer, FUNNEL, {**STEPS, "order": "FUNNEL_ORDER_ANY", "breakdown": "platform"}),
@@ -139,9 +145,9 @@ async def test_neither_do_the_actors_of_a_funnel(database: Database) -> None:
     steps: Any = json_format.ParseDict({**SCOPE, **STEPS}, FUNNEL.request())
     question = ListFunnelActorsRequest(funnel=steps, page_size=5)
     for _ in range(2):
-        assert max(await scans_of(database, funnel.list_actors, question)) <= 1
+        assert max(await scans_of(database, LIST_ACTORS, question)) <= 1
         async with Reader(database).snapshot(60) as snapshot:
-            page = await funnel.list_actors(snapshot, question, FIRST + timedelta(days=DAYS))
+            page = await LIST_ACTORS(snapshot, question, FIRST + timedelta(days=DAYS))
         question.page_token = page.next_page_token
 
 

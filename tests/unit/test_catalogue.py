@@ -183,7 +183,7 @@ def test_a_first_version_has_nothing_to_upcast_from(tmp_path: Path) -> None:
     [
         ("  string platform = 9 [", "  string channel = 9 [", "channel, platform: missing, unknown or of another kind"),
         ("(rules) = {minimum: 0}", '(rules) = {minimum: 0 since: "1.1.0"}', "Event.sequence: the envelope's fields"),
-        ("  Device device = 12", "  Device gadget = 12", "has no message `device`; declare it"),
+        ("Device device = 12", "Device gadget = 12", "has no message `device`; declare it"),
         ('[(rules) = {since: "1.1.0"}]', '[(rules) = {since: "1.9.0"}]', "'1.9.0', which no event type has released"),
         ("(rules) = {max_length: 128}", '(rules) = {since: "1.1.0"}', "Event.device: its fields take no `since`"),
         ("  oneof payload {", "  oneof body {", "has no oneof `payload`; declare it"),

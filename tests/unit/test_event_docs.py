@@ -9,7 +9,8 @@ import pytest
 from events.event_type import EventType
 from tests.unit.event_samples import CATALOGUE
 from tests.unit.json_schemas import schema_accepts, service_accepts
-from tools.event_docs import example_of, read_comments, write_document
+from tools.event_docs import example_of, write_document
+from tools.proto_comments import read_comments
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENT = (ROOT / "docs" / "events.md").read_text(encoding="utf-8")

@@ -18,7 +18,11 @@ async def test_a_deprecated_version_tells_its_sunset(sunset_days: int, sunset: s
     """Where the service has one; a current version has neither date."""
     service = SchemaService(SchemaRegistry(deprecating("view"), sunset_days=sunset_days), UNUSED)
     listed = (await service.ListSchemas(ListSchemasRequest(), UNUSED)).schemas
-    dates = {schema.version: (schema.deprecated, schema.sunset) for schema in listed if schema.event_type == "view"}
+    dates = {
+        schema.version: (schema.deprecation_date, schema.sunset_date)
+        for schema in listed
+        if schema.event_type == "view"
+    }
     assert dates == {"1.0.0": ("2024-06-01", sunset), "1.1.0": ("", "")}
     found = await service.GetSchema(GetSchemaRequest(event_type="view", version="1.0.0"), UNUSED)
-    assert found.schema.sunset == sunset
+    assert found.schema.sunset_date == sunset

@@ -86,7 +86,7 @@ class RejectionCount(_message.Message):
     def __init__(self, reason: _Optional[str] = ..., events: _Optional[int] = ..., replayable: _Optional[int] = ...) -> None: ...
 
 class RejectedEvent(_message.Message):
-    __slots__ = ("rejection_id", "received_at", "reason", "source", "event_id", "event_type", "violations", "event_count", "payload_bytes", "payload_kept", "replayed_at", "last_replay", "last_replay_time")
+    __slots__ = ("rejection_id", "received_at", "reason", "source", "event_id", "event_type", "violations", "event_count", "payload_bytes", "payload_kept", "replayed_at", "last_replay", "last_replayed_at")
     REJECTION_ID_FIELD_NUMBER: _ClassVar[int]
     RECEIVED_AT_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
@@ -99,7 +99,7 @@ class RejectedEvent(_message.Message):
     PAYLOAD_KEPT_FIELD_NUMBER: _ClassVar[int]
     REPLAYED_AT_FIELD_NUMBER: _ClassVar[int]
     LAST_REPLAY_FIELD_NUMBER: _ClassVar[int]
-    LAST_REPLAY_TIME_FIELD_NUMBER: _ClassVar[int]
+    LAST_REPLAYED_AT_FIELD_NUMBER: _ClassVar[int]
     rejection_id: str
     received_at: _timestamp_pb2.Timestamp
     reason: str
@@ -112,8 +112,8 @@ class RejectedEvent(_message.Message):
     payload_kept: bool
     replayed_at: _timestamp_pb2.Timestamp
     last_replay: ReplayResult
-    last_replay_time: _timestamp_pb2.Timestamp
-    def __init__(self, rejection_id: _Optional[str] = ..., received_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., reason: _Optional[str] = ..., source: _Optional[str] = ..., event_id: _Optional[str] = ..., event_type: _Optional[str] = ..., violations: _Optional[_Iterable[_Union[_track_pb2.FieldViolation, _Mapping]]] = ..., event_count: _Optional[int] = ..., payload_bytes: _Optional[int] = ..., payload_kept: _Optional[bool] = ..., replayed_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., last_replay: _Optional[_Union[ReplayResult, _Mapping]] = ..., last_replay_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    last_replayed_at: _timestamp_pb2.Timestamp
+    def __init__(self, rejection_id: _Optional[str] = ..., received_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., reason: _Optional[str] = ..., source: _Optional[str] = ..., event_id: _Optional[str] = ..., event_type: _Optional[str] = ..., violations: _Optional[_Iterable[_Union[_track_pb2.FieldViolation, _Mapping]]] = ..., event_count: _Optional[int] = ..., payload_bytes: _Optional[int] = ..., payload_kept: _Optional[bool] = ..., replayed_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., last_replay: _Optional[_Union[ReplayResult, _Mapping]] = ..., last_replayed_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class GetRejectedEventRequest(_message.Message):
     __slots__ = ("rejection_id",)
@@ -134,22 +134,22 @@ class GetRejectedEventResponse(_message.Message):
     def __init__(self, rejected_event: _Optional[_Union[RejectedEvent, _Mapping]] = ..., event: _Optional[_Union[_event_pb2.Event, _Mapping]] = ..., payload: _Optional[bytes] = ..., payload_type: _Optional[str] = ...) -> None: ...
 
 class ReplayRejectedEventsRequest(_message.Message):
-    __slots__ = ("rejection_ids", "filter", "patch", "dry_run", "backfill", "limit", "page_token")
+    __slots__ = ("rejection_ids", "filter", "patches", "dry_run", "backfill", "page_size", "page_token")
     REJECTION_IDS_FIELD_NUMBER: _ClassVar[int]
     FILTER_FIELD_NUMBER: _ClassVar[int]
-    PATCH_FIELD_NUMBER: _ClassVar[int]
+    PATCHES_FIELD_NUMBER: _ClassVar[int]
     DRY_RUN_FIELD_NUMBER: _ClassVar[int]
     BACKFILL_FIELD_NUMBER: _ClassVar[int]
-    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
     PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     rejection_ids: _containers.RepeatedScalarFieldContainer[str]
     filter: RejectedEventFilter
-    patch: _containers.RepeatedCompositeFieldContainer[FieldPatch]
+    patches: _containers.RepeatedCompositeFieldContainer[FieldPatch]
     dry_run: bool
     backfill: bool
-    limit: int
+    page_size: int
     page_token: str
-    def __init__(self, rejection_ids: _Optional[_Iterable[str]] = ..., filter: _Optional[_Union[RejectedEventFilter, _Mapping]] = ..., patch: _Optional[_Iterable[_Union[FieldPatch, _Mapping]]] = ..., dry_run: _Optional[bool] = ..., backfill: _Optional[bool] = ..., limit: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+    def __init__(self, rejection_ids: _Optional[_Iterable[str]] = ..., filter: _Optional[_Union[RejectedEventFilter, _Mapping]] = ..., patches: _Optional[_Iterable[_Union[FieldPatch, _Mapping]]] = ..., dry_run: _Optional[bool] = ..., backfill: _Optional[bool] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
 
 class FieldPatch(_message.Message):
     __slots__ = ("field", "value", "remove", "move_to")

@@ -26,10 +26,10 @@ if _version_not_supported:
 
 
 class AdminServiceStub:
-    """What operators do with rejected events: look at them, replay them once their fault is mended, and purge them.
+    """Lists, replays and purges rejected events. For operators.
 
-    It shows whole payloads, deletes, and asks nobody who he is: reach it over gRPC or `analytics rejected` from a trusted
-    network only. It has no REST form, and a public gateway must not route to it.
+    The service shows whole payloads, deletes, and does not authenticate its callers. Reach it by gRPC or `analytics
+    rejected` from a trusted network only. It has no REST form, and a public gateway must not route to it.
     """
 
     def __init__(self, channel):
@@ -61,36 +61,36 @@ class AdminServiceStub:
 
 
 class AdminServiceServicer:
-    """What operators do with rejected events: look at them, replay them once their fault is mended, and purge them.
+    """Lists, replays and purges rejected events. For operators.
 
-    It shows whole payloads, deletes, and asks nobody who he is: reach it over gRPC or `analytics rejected` from a trusted
-    network only. It has no REST form, and a public gateway must not route to it.
+    The service shows whole payloads, deletes, and does not authenticate its callers. Reach it by gRPC or `analytics
+    rejected` from a trusted network only. It has no REST form, and a public gateway must not route to it.
     """
 
     def ListRejectedEvents(self, request, context):
-        """Answers rejected events, newest first, page by page, and on the first page how many there are by reason.
+        """Lists rejected events, newest first. The first page also counts them by reason.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetRejectedEvent(self, request, context):
-        """Answers one rejected event with its payload.
+        """Gets one rejected event with its payload.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ReplayRejectedEvents(self, request, context):
-        """Sends rejected events through validation and storage again, oldest first. Each is stored exactly once, however often
-        and by how many callers it is replayed; one that fails again stays as it is.
+        """Validates and stores rejected events again, oldest first. Each is stored exactly once, however often and by how many
+        callers it is replayed. One that fails again stays in quarantine.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def PurgeRejectedEvents(self, request, context):
-        """Deletes rejected events, in small steps that writers do not notice.
+        """Deletes rejected events, in small transactions that do not hold up writers.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -128,10 +128,10 @@ def add_AdminServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class AdminService:
-    """What operators do with rejected events: look at them, replay them once their fault is mended, and purge them.
+    """Lists, replays and purges rejected events. For operators.
 
-    It shows whole payloads, deletes, and asks nobody who he is: reach it over gRPC or `analytics rejected` from a trusted
-    network only. It has no REST form, and a public gateway must not route to it.
+    The service shows whole payloads, deletes, and does not authenticate its callers. Reach it by gRPC or `analytics
+    rejected` from a trusted network only. It has no REST form, and a public gateway must not route to it.
     """
 
     @staticmethod

@@ -32,10 +32,11 @@ if _version_not_supported:
 
 
 class AnalyticsServiceStub:
-    """Takes events in and answers questions about them.
+    """Takes events in and reports on them.
 
-    Errors are google.rpc.Status with an ErrorInfo of the domain "analytics.sociallive". UNAVAILABLE and
-    RESOURCE_EXHAUSTED carry a RetryInfo and are worth sending again, with the same event ids; INVALID_ARGUMENT is not.
+    Errors are google.rpc.Status with an ErrorInfo of the domain "analytics.sociallive"; ErrorReason lists its reasons. An
+    error with a RetryInfo is worth sending again after its delay, with the same event ids; any other is not. A status
+    without an ErrorInfo comes from gRPC itself, for example of a connection that broke.
     """
 
     def __init__(self, channel):
@@ -97,10 +98,11 @@ class AnalyticsServiceStub:
 
 
 class AnalyticsServiceServicer:
-    """Takes events in and answers questions about them.
+    """Takes events in and reports on them.
 
-    Errors are google.rpc.Status with an ErrorInfo of the domain "analytics.sociallive". UNAVAILABLE and
-    RESOURCE_EXHAUSTED carry a RetryInfo and are worth sending again, with the same event ids; INVALID_ARGUMENT is not.
+    Errors are google.rpc.Status with an ErrorInfo of the domain "analytics.sociallive"; ErrorReason lists its reasons. An
+    error with a RetryInfo is worth sending again after its delay, with the same event ids; any other is not. A status
+    without an ErrorInfo comes from gRPC itself, for example of a connection that broke.
     """
 
     def Track(self, request, context):
@@ -125,49 +127,49 @@ class AnalyticsServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Report(self, request, context):
-        """Answers any report, for gRPC callers.
+        """Answers any report: the method of gRPC callers who choose the report by a value.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetDashboard(self, request, context):
-        """Answers totals and series of a time range.
+        """Gets the totals and series of a time range.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListEvents(self, request, context):
-        """Answers stored events, newest first, page by page.
+        """Lists stored events, newest first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetFunnel(self, request, context):
-        """Answers how many actors go through a sequence of steps.
+        """Counts the actors that go through a sequence of steps.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListFunnelActors(self, request, context):
-        """Answers which actors took a step of a funnel, or dropped out before it, page by page.
+        """Lists the actors that took a step of a funnel, or dropped out before it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetCohort(self, request, context):
-        """Answers what actors do in the periods after they first came.
+        """Counts what actors do in the periods after their first event.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetRetention(self, request, context):
-        """Answers how many actors come back.
+        """Counts the actors that come back.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -235,10 +237,11 @@ def add_AnalyticsServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class AnalyticsService:
-    """Takes events in and answers questions about them.
+    """Takes events in and reports on them.
 
-    Errors are google.rpc.Status with an ErrorInfo of the domain "analytics.sociallive". UNAVAILABLE and
-    RESOURCE_EXHAUSTED carry a RetryInfo and are worth sending again, with the same event ids; INVALID_ARGUMENT is not.
+    Errors are google.rpc.Status with an ErrorInfo of the domain "analytics.sociallive"; ErrorReason lists its reasons. An
+    error with a RetryInfo is worth sending again after its delay, with the same event ids; any other is not. A status
+    without an ErrorInfo comes from gRPC itself, for example of a connection that broke.
     """
 
     @staticmethod

@@ -23,22 +23,25 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from sociallive.analytics.v1 import options_pb2 as sociallive_dot_analytics_dot_v1_dot_options__pb2
 from sociallive.analytics.v1 import report_scope_pb2 as sociallive_dot_analytics_dot_v1_dot_report__scope__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$sociallive/analytics/v1/cohort.proto\x12\x17sociallive.analytics.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a*sociallive/analytics/v1/report_scope.proto\"\x9b\x02\n\x10GetCohortRequest\x12\x1c\n\ttimeframe\x18\x01 \x01(\tR\ttimeframe\x12\x39\n\nstart_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tstartTime\x12\x35\n\x08\x65nd_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x07\x65ndTime\x12\x1b\n\ttime_zone\x18\x04 \x01(\tR\x08timeZone\x12\x46\n\x0bgranularity\x18\x05 \x01(\x0e\x32$.sociallive.analytics.v1.GranularityR\x0bgranularity\x12\x12\n\x04step\x18\x06 \x01(\tR\x04step\"\x87\x01\n\x11GetCohortResponse\x12\x37\n\x04info\x18\x01 \x01(\x0b\x32#.sociallive.analytics.v1.ReportInfoR\x04info\x12\x39\n\x07\x63ohorts\x18\x02 \x03(\x0b\x32\x1f.sociallive.analytics.v1.CohortR\x07\x63ohorts\"\x98\x01\n\x06\x43ohort\x12\x39\n\nstart_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tstartTime\x12\x12\n\x04size\x18\x02 \x01(\x03R\x04size\x12?\n\x07periods\x18\x03 \x03(\x0b\x32%.sociallive.analytics.v1.CohortPeriodR\x07periods\"\xbe\x02\n\x0c\x43ohortPeriod\x12\x14\n\x05index\x18\x01 \x01(\x05R\x05index\x12\x14\n\x05users\x18\x02 \x01(\x03R\x05users\x12\x16\n\x06\x65vents\x18\x03 \x01(\x03R\x06\x65vents\x12:\n\x07revenue\x18\x04 \x03(\x0b\x32 .sociallive.analytics.v1.RevenueR\x07revenue\x12\x1a\n\x08\x63omplete\x18\x05 \x01(\x08R\x08\x63omplete\x12\x14\n\x05share\x18\x06 \x01(\x01R\x05share\x12+\n\x11\x63umulative_events\x18\x07 \x01(\x03R\x10\x63umulativeEvents\x12O\n\x12\x63umulative_revenue\x18\x08 \x03(\x0b\x32 .sociallive.analytics.v1.RevenueR\x11\x63umulativeRevenueb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$sociallive/analytics/v1/cohort.proto\x12\x17sociallive.analytics.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a%sociallive/analytics/v1/options.proto\x1a*sociallive/analytics/v1/report_scope.proto\"\x9b\x02\n\x10GetCohortRequest\x12\x1c\n\ttimeframe\x18\x01 \x01(\tR\ttimeframe\x12\x39\n\nstart_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tstartTime\x12\x35\n\x08\x65nd_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x07\x65ndTime\x12\x1b\n\ttime_zone\x18\x04 \x01(\tR\x08timeZone\x12\x46\n\x0bgranularity\x18\x05 \x01(\x0e\x32$.sociallive.analytics.v1.GranularityR\x0bgranularity\x12\x12\n\x04step\x18\x06 \x01(\tR\x04step\"\x87\x01\n\x11GetCohortResponse\x12\x37\n\x04info\x18\x01 \x01(\x0b\x32#.sociallive.analytics.v1.ReportInfoR\x04info\x12\x39\n\x07\x63ohorts\x18\x02 \x03(\x0b\x32\x1f.sociallive.analytics.v1.CohortR\x07\x63ohorts\"\x98\x01\n\x06\x43ohort\x12\x39\n\nstart_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tstartTime\x12\x12\n\x04size\x18\x02 \x01(\x03R\x04size\x12?\n\x07periods\x18\x03 \x03(\x0b\x32%.sociallive.analytics.v1.CohortPeriodR\x07periods\"\xd6\x02\n\x0c\x43ohortPeriod\x12\x14\n\x05index\x18\x01 \x01(\x05R\x05index\x12\x14\n\x05users\x18\x02 \x01(\x03R\x05users\x12\x16\n\x06\x65vents\x18\x03 \x01(\x03R\x06\x65vents\x12:\n\x07revenue\x18\x04 \x03(\x0b\x32 .sociallive.analytics.v1.RevenueR\x07revenue\x12\x1a\n\x08\x63omplete\x18\x05 \x01(\x08R\x08\x63omplete\x12,\n\x05share\x18\x06 \x01(\x01\x42\x16\xca\xda\x18\x12\x19\x00\x00\x00\x00\x00\x00\x00\x00!\x00\x00\x00\x00\x00\x00\xf0?R\x05share\x12+\n\x11\x63umulative_events\x18\x07 \x01(\x03R\x10\x63umulativeEvents\x12O\n\x12\x63umulative_revenue\x18\x08 \x03(\x0b\x32 .sociallive.analytics.v1.RevenueR\x11\x63umulativeRevenueb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'sociallive.analytics.v1.cohort_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_GETCOHORTREQUEST']._serialized_start=143
-  _globals['_GETCOHORTREQUEST']._serialized_end=426
-  _globals['_GETCOHORTRESPONSE']._serialized_start=429
-  _globals['_GETCOHORTRESPONSE']._serialized_end=564
-  _globals['_COHORT']._serialized_start=567
-  _globals['_COHORT']._serialized_end=719
-  _globals['_COHORTPERIOD']._serialized_start=722
-  _globals['_COHORTPERIOD']._serialized_end=1040
+  _globals['_COHORTPERIOD'].fields_by_name['share']._loaded_options = None
+  _globals['_COHORTPERIOD'].fields_by_name['share']._serialized_options = b'\312\332\030\022\031\000\000\000\000\000\000\000\000!\000\000\000\000\000\000\360?'
+  _globals['_GETCOHORTREQUEST']._serialized_start=182
+  _globals['_GETCOHORTREQUEST']._serialized_end=465
+  _globals['_GETCOHORTRESPONSE']._serialized_start=468
+  _globals['_GETCOHORTRESPONSE']._serialized_end=603
+  _globals['_COHORT']._serialized_start=606
+  _globals['_COHORT']._serialized_end=758
+  _globals['_COHORTPERIOD']._serialized_start=761
+  _globals['_COHORTPERIOD']._serialized_end=1103
 # @@protoc_insertion_point(module_scope)

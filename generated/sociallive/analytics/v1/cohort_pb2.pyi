@@ -1,6 +1,7 @@
 import datetime
 
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from sociallive.analytics.v1 import options_pb2 as _options_pb2
 from sociallive.analytics.v1 import report_scope_pb2 as _report_scope_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor

@@ -35,7 +35,7 @@ class GetDashboardRequest(_message.Message):
     def __init__(self, timeframe: _Optional[str] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., time_zone: _Optional[str] = ..., precision: _Optional[_Union[Precision, str]] = ...) -> None: ...
 
 class GetDashboardResponse(_message.Message):
-    __slots__ = ("info", "events", "users", "sessions", "new_users", "totals", "revenue", "mean_view_duration", "series", "top_content", "orders", "median_view_duration", "mean_session_duration", "streams", "platforms", "conversion_paths", "previous", "estimates", "unknown")
+    __slots__ = ("info", "events", "users", "sessions", "new_users", "totals", "revenue", "mean_view_duration", "series", "top_content", "orders", "median_view_duration", "mean_session_duration", "streams", "platforms", "conversion_paths", "previous", "estimates", "missing_ranges")
     INFO_FIELD_NUMBER: _ClassVar[int]
     EVENTS_FIELD_NUMBER: _ClassVar[int]
     USERS_FIELD_NUMBER: _ClassVar[int]
@@ -54,7 +54,7 @@ class GetDashboardResponse(_message.Message):
     CONVERSION_PATHS_FIELD_NUMBER: _ClassVar[int]
     PREVIOUS_FIELD_NUMBER: _ClassVar[int]
     ESTIMATES_FIELD_NUMBER: _ClassVar[int]
-    UNKNOWN_FIELD_NUMBER: _ClassVar[int]
+    MISSING_RANGES_FIELD_NUMBER: _ClassVar[int]
     info: _report_scope_pb2.ReportInfo
     events: int
     users: int
@@ -73,8 +73,8 @@ class GetDashboardResponse(_message.Message):
     conversion_paths: _containers.RepeatedCompositeFieldContainer[ConversionPathTotal]
     previous: PreviousFigures
     estimates: _containers.RepeatedCompositeFieldContainer[Estimate]
-    unknown: _containers.RepeatedCompositeFieldContainer[TimeRange]
-    def __init__(self, info: _Optional[_Union[_report_scope_pb2.ReportInfo, _Mapping]] = ..., events: _Optional[int] = ..., users: _Optional[int] = ..., sessions: _Optional[int] = ..., new_users: _Optional[int] = ..., totals: _Optional[_Iterable[_Union[EventTypeTotal, _Mapping]]] = ..., revenue: _Optional[_Iterable[_Union[_report_scope_pb2.Revenue, _Mapping]]] = ..., mean_view_duration: _Optional[float] = ..., series: _Optional[_Iterable[_Union[SeriesPoint, _Mapping]]] = ..., top_content: _Optional[_Iterable[_Union[ContentTotal, _Mapping]]] = ..., orders: _Optional[int] = ..., median_view_duration: _Optional[float] = ..., mean_session_duration: _Optional[float] = ..., streams: _Optional[_Union[StreamFigures, _Mapping]] = ..., platforms: _Optional[_Iterable[_Union[PlatformTotal, _Mapping]]] = ..., conversion_paths: _Optional[_Iterable[_Union[ConversionPathTotal, _Mapping]]] = ..., previous: _Optional[_Union[PreviousFigures, _Mapping]] = ..., estimates: _Optional[_Iterable[_Union[Estimate, _Mapping]]] = ..., unknown: _Optional[_Iterable[_Union[TimeRange, _Mapping]]] = ...) -> None: ...
+    missing_ranges: _containers.RepeatedCompositeFieldContainer[TimeRange]
+    def __init__(self, info: _Optional[_Union[_report_scope_pb2.ReportInfo, _Mapping]] = ..., events: _Optional[int] = ..., users: _Optional[int] = ..., sessions: _Optional[int] = ..., new_users: _Optional[int] = ..., totals: _Optional[_Iterable[_Union[EventTypeTotal, _Mapping]]] = ..., revenue: _Optional[_Iterable[_Union[_report_scope_pb2.Revenue, _Mapping]]] = ..., mean_view_duration: _Optional[float] = ..., series: _Optional[_Iterable[_Union[SeriesPoint, _Mapping]]] = ..., top_content: _Optional[_Iterable[_Union[ContentTotal, _Mapping]]] = ..., orders: _Optional[int] = ..., median_view_duration: _Optional[float] = ..., mean_session_duration: _Optional[float] = ..., streams: _Optional[_Union[StreamFigures, _Mapping]] = ..., platforms: _Optional[_Iterable[_Union[PlatformTotal, _Mapping]]] = ..., conversion_paths: _Optional[_Iterable[_Union[ConversionPathTotal, _Mapping]]] = ..., previous: _Optional[_Union[PreviousFigures, _Mapping]] = ..., estimates: _Optional[_Iterable[_Union[Estimate, _Mapping]]] = ..., missing_ranges: _Optional[_Iterable[_Union[TimeRange, _Mapping]]] = ...) -> None: ...
 
 class Estimate(_message.Message):
     __slots__ = ("figure", "standard_error", "largest_error", "largest_count")
@@ -161,16 +161,16 @@ class EventTypeTotal(_message.Message):
     def __init__(self, event_type: _Optional[str] = ..., count: _Optional[int] = ..., previous_count: _Optional[int] = ...) -> None: ...
 
 class SeriesPoint(_message.Message):
-    __slots__ = ("time", "event_type", "count", "incomplete")
+    __slots__ = ("time", "event_type", "count", "complete")
     TIME_FIELD_NUMBER: _ClassVar[int]
     EVENT_TYPE_FIELD_NUMBER: _ClassVar[int]
     COUNT_FIELD_NUMBER: _ClassVar[int]
-    INCOMPLETE_FIELD_NUMBER: _ClassVar[int]
+    COMPLETE_FIELD_NUMBER: _ClassVar[int]
     time: _timestamp_pb2.Timestamp
     event_type: str
     count: int
-    incomplete: bool
-    def __init__(self, time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., event_type: _Optional[str] = ..., count: _Optional[int] = ..., incomplete: _Optional[bool] = ...) -> None: ...
+    complete: bool
+    def __init__(self, time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., event_type: _Optional[str] = ..., count: _Optional[int] = ..., complete: _Optional[bool] = ...) -> None: ...
 
 class ContentTotal(_message.Message):
     __slots__ = ("content_type", "content_id", "views")

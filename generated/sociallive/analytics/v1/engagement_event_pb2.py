@@ -26,7 +26,7 @@ from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 from sociallive.analytics.v1 import options_pb2 as sociallive_dot_analytics_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n.sociallive/analytics/v1/engagement_event.proto\x12\x17sociallive.analytics.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a%sociallive/analytics/v1/options.proto\"\xe4\x02\n\x0f\x45ngagementEvent\x12V\n\x06\x61\x63tion\x18\x01 \x01(\tB>\xca\xda\x18:\x10\x01(@B\x04likeB\x06unlikeB\x05shareB\x07\x63ommentB\x06\x66ollowB\x08unfollowB\x04saveR\x06\x61\x63tion\x12L\n\x0btarget_type\x18\x02 \x01(\tB+\xca\xda\x18\'\x10\x01(@B\x04postB\x07productB\x04shopB\x06streamB\x04userR\ntargetType\x12&\n\ttarget_id\x18\x03 \x01(\tB\t\xca\xda\x18\x05\x10\x01(\x80\x02R\x08targetId\x12G\n\x08metadata\x18\x04 \x01(\x0b\x32\x17.google.protobuf.StructB\x12\xca\xda\x18\x0e\n\x05\x31.1.0(\x80\x08P@X\x04R\x08metadata::\xca\xda\x18\x36\n\nengagement\x12\x13\n\x05\x31.0.0\x12\n2024-01-01\x12\x13\n\x05\x31.1.0\x12\n2024-06-01b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n.sociallive/analytics/v1/engagement_event.proto\x12\x17sociallive.analytics.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a%sociallive/analytics/v1/options.proto\"\xf6\x02\n\x0f\x45ngagementEvent\x12V\n\x06\x61\x63tion\x18\x01 \x01(\tB>\xca\xda\x18:\x10\x01(@B\x04likeB\x06unlikeB\x05shareB\x07\x63ommentB\x06\x66ollowB\x08unfollowB\x04saveR\x06\x61\x63tion\x12L\n\x0btarget_type\x18\x02 \x01(\tB+\xca\xda\x18\'\x10\x01(@B\x04postB\x07productB\x04shopB\x06streamB\x04userR\ntargetType\x12&\n\ttarget_id\x18\x03 \x01(\tB\t\xca\xda\x18\x05\x10\x01(\x80\x02R\x08targetId\x12L\n\x08metadata\x18\x04 \x01(\x0b\x32\x17.google.protobuf.StructB\x12\xca\xda\x18\x0e\n\x05\x31.1.0(\x80\x08P@X\x04H\x00R\x08metadata\x88\x01\x01::\xca\xda\x18\x36\n\nengagement\x12\x13\n\x05\x31.0.0\x12\n2024-01-01\x12\x13\n\x05\x31.1.0\x12\n2024-06-01B\x0b\n\t_metadatab\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -44,5 +44,5 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ENGAGEMENTEVENT']._loaded_options = None
   _globals['_ENGAGEMENTEVENT']._serialized_options = b'\312\332\0306\n\nengagement\022\023\n\0051.0.0\022\n2024-01-01\022\023\n\0051.1.0\022\n2024-06-01'
   _globals['_ENGAGEMENTEVENT']._serialized_start=145
-  _globals['_ENGAGEMENTEVENT']._serialized_end=501
+  _globals['_ENGAGEMENTEVENT']._serialized_end=519
 # @@protoc_insertion_point(module_scope)

@@ -23,34 +23,39 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from sociallive.analytics.v1 import options_pb2 as sociallive_dot_analytics_dot_v1_dot_options__pb2
 from sociallive.analytics.v1 import report_scope_pb2 as sociallive_dot_analytics_dot_v1_dot_report__scope__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$sociallive/analytics/v1/funnel.proto\x12\x17sociallive.analytics.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a*sociallive/analytics/v1/report_scope.proto\"\xcd\x03\n\x10GetFunnelRequest\x12\x1c\n\ttimeframe\x18\x01 \x01(\tR\ttimeframe\x12\x39\n\nstart_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tstartTime\x12\x35\n\x08\x65nd_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x07\x65ndTime\x12\x1b\n\ttime_zone\x18\x04 \x01(\tR\x08timeZone\x12\x14\n\x05steps\x18\x05 \x03(\tR\x05steps\x12\x16\n\x06window\x18\x06 \x01(\tR\x06window\x12:\n\x05order\x18\x07 \x01(\x0e\x32$.sociallive.analytics.v1.FunnelOrderR\x05order\x12:\n\x05\x65ntry\x18\x08 \x01(\x0e\x32$.sociallive.analytics.v1.FunnelEntryR\x05\x65ntry\x12H\n\nexclusions\x18\t \x03(\x0b\x32(.sociallive.analytics.v1.FunnelExclusionR\nexclusions\x12\x1c\n\tbreakdown\x18\n \x01(\tR\tbreakdown\"[\n\x0f\x46unnelExclusion\x12\x12\n\x04step\x18\x01 \x01(\tR\x04step\x12\x1b\n\tfrom_step\x18\x02 \x01(\x05R\x08\x66romStep\x12\x17\n\x07to_step\x18\x03 \x01(\x05R\x06toStep\"\xe4\x01\n\x11GetFunnelResponse\x12\x37\n\x04info\x18\x01 \x01(\x0b\x32#.sociallive.analytics.v1.ReportInfoR\x04info\x12\x39\n\x05steps\x18\x02 \x03(\x0b\x32#.sociallive.analytics.v1.FunnelStepR\x05steps\x12<\n\x06groups\x18\x03 \x03(\x0b\x32$.sociallive.analytics.v1.FunnelGroupR\x06groups\x12\x1d\n\nopen_users\x18\x04 \x01(\x03R\topenUsers\"\xec\x02\n\nFunnelStep\x12\x12\n\x04step\x18\x01 \x01(\tR\x04step\x12\x14\n\x05users\x18\x02 \x01(\x03R\x05users\x12\x18\n\x07\x64ropped\x18\x03 \x01(\x03R\x07\x64ropped\x12\x32\n\x15\x63onversion_from_first\x18\x04 \x01(\x01R\x13\x63onversionFromFirst\x12\x38\n\x18\x63onversion_from_previous\x18\x05 \x01(\x01R\x16\x63onversionFromPrevious\x12&\n\x0cmean_seconds\x18\x06 \x01(\x01H\x00R\x0bmeanSeconds\x88\x01\x01\x12*\n\x0emedian_seconds\x18\x07 \x01(\x01H\x01R\rmedianSeconds\x88\x01\x01\x12$\n\x0bp90_seconds\x18\x08 \x01(\x01H\x02R\np90Seconds\x88\x01\x01\x42\x0f\n\r_mean_secondsB\x11\n\x0f_median_secondsB\x0e\n\x0c_p90_seconds\"\x93\x01\n\x0b\x46unnelGroup\x12\x14\n\x05value\x18\x01 \x01(\tR\x05value\x12\x39\n\x05steps\x18\x02 \x03(\x0b\x32#.sociallive.analytics.v1.FunnelStepR\x05steps\x12\x14\n\x05other\x18\x03 \x01(\x08R\x05other\x12\x1d\n\nopen_users\x18\x04 \x01(\x03R\topenUsers\"\xc6\x01\n\x17ListFunnelActorsRequest\x12\x41\n\x06\x66unnel\x18\x01 \x01(\x0b\x32).sociallive.analytics.v1.GetFunnelRequestR\x06\x66unnel\x12\x12\n\x04step\x18\x02 \x01(\x05R\x04step\x12\x18\n\x07\x64ropped\x18\x03 \x01(\x08R\x07\x64ropped\x12\x1b\n\tpage_size\x18\x04 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x05 \x01(\tR\tpageToken\"\xb9\x01\n\x18ListFunnelActorsResponse\x12\x37\n\x04info\x18\x01 \x01(\x0b\x32#.sociallive.analytics.v1.ReportInfoR\x04info\x12<\n\x06\x61\x63tors\x18\x02 \x03(\x0b\x32$.sociallive.analytics.v1.FunnelActorR\x06\x61\x63tors\x12&\n\x0fnext_page_token\x18\x03 \x01(\tR\rnextPageToken\"y\n\x0b\x46unnelActor\x12\x19\n\x08\x61\x63tor_id\x18\x01 \x01(\tR\x07\x61\x63torId\x12\x39\n\nstep_times\x18\x02 \x03(\x0b\x32\x1a.google.protobuf.TimestampR\tstepTimes\x12\x14\n\x05value\x18\x03 \x01(\tR\x05value*t\n\x0b\x46unnelOrder\x12\x1c\n\x18\x46UNNEL_ORDER_UNSPECIFIED\x10\x00\x12\x18\n\x14\x46UNNEL_ORDER_ORDERED\x10\x01\x12\x17\n\x13\x46UNNEL_ORDER_STRICT\x10\x02\x12\x14\n\x10\x46UNNEL_ORDER_ANY\x10\x03*Z\n\x0b\x46unnelEntry\x12\x1c\n\x18\x46UNNEL_ENTRY_UNSPECIFIED\x10\x00\x12\x15\n\x11\x46UNNEL_ENTRY_BEST\x10\x01\x12\x16\n\x12\x46UNNEL_ENTRY_FIRST\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$sociallive/analytics/v1/funnel.proto\x12\x17sociallive.analytics.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a%sociallive/analytics/v1/options.proto\x1a*sociallive/analytics/v1/report_scope.proto\"\xcd\x03\n\x10GetFunnelRequest\x12\x1c\n\ttimeframe\x18\x01 \x01(\tR\ttimeframe\x12\x39\n\nstart_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tstartTime\x12\x35\n\x08\x65nd_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x07\x65ndTime\x12\x1b\n\ttime_zone\x18\x04 \x01(\tR\x08timeZone\x12\x14\n\x05steps\x18\x05 \x03(\tR\x05steps\x12\x16\n\x06window\x18\x06 \x01(\tR\x06window\x12:\n\x05order\x18\x07 \x01(\x0e\x32$.sociallive.analytics.v1.FunnelOrderR\x05order\x12:\n\x05\x65ntry\x18\x08 \x01(\x0e\x32$.sociallive.analytics.v1.FunnelEntryR\x05\x65ntry\x12H\n\nexclusions\x18\t \x03(\x0b\x32(.sociallive.analytics.v1.FunnelExclusionR\nexclusions\x12\x1c\n\tbreakdown\x18\n \x01(\tR\tbreakdown\"[\n\x0f\x46unnelExclusion\x12\x12\n\x04step\x18\x01 \x01(\tR\x04step\x12\x1b\n\tfrom_step\x18\x02 \x01(\x05R\x08\x66romStep\x12\x17\n\x07to_step\x18\x03 \x01(\x05R\x06toStep\"\xe4\x01\n\x11GetFunnelResponse\x12\x37\n\x04info\x18\x01 \x01(\x0b\x32#.sociallive.analytics.v1.ReportInfoR\x04info\x12\x39\n\x05steps\x18\x02 \x03(\x0b\x32#.sociallive.analytics.v1.FunnelStepR\x05steps\x12<\n\x06groups\x18\x03 \x03(\x0b\x32$.sociallive.analytics.v1.FunnelGroupR\x06groups\x12\x1d\n\nopen_users\x18\x04 \x01(\x03R\topenUsers\"\x9c\x03\n\nFunnelStep\x12\x12\n\x04step\x18\x01 \x01(\tR\x04step\x12\x14\n\x05users\x18\x02 \x01(\x03R\x05users\x12\x18\n\x07\x64ropped\x18\x03 \x01(\x03R\x07\x64ropped\x12J\n\x15\x63onversion_from_first\x18\x04 \x01(\x01\x42\x16\xca\xda\x18\x12\x19\x00\x00\x00\x00\x00\x00\x00\x00!\x00\x00\x00\x00\x00\x00\xf0?R\x13\x63onversionFromFirst\x12P\n\x18\x63onversion_from_previous\x18\x05 \x01(\x01\x42\x16\xca\xda\x18\x12\x19\x00\x00\x00\x00\x00\x00\x00\x00!\x00\x00\x00\x00\x00\x00\xf0?R\x16\x63onversionFromPrevious\x12&\n\x0cmean_seconds\x18\x06 \x01(\x01H\x00R\x0bmeanSeconds\x88\x01\x01\x12*\n\x0emedian_seconds\x18\x07 \x01(\x01H\x01R\rmedianSeconds\x88\x01\x01\x12$\n\x0bp90_seconds\x18\x08 \x01(\x01H\x02R\np90Seconds\x88\x01\x01\x42\x0f\n\r_mean_secondsB\x11\n\x0f_median_secondsB\x0e\n\x0c_p90_seconds\"\x93\x01\n\x0b\x46unnelGroup\x12\x14\n\x05value\x18\x01 \x01(\tR\x05value\x12\x39\n\x05steps\x18\x02 \x03(\x0b\x32#.sociallive.analytics.v1.FunnelStepR\x05steps\x12\x14\n\x05other\x18\x03 \x01(\x08R\x05other\x12\x1d\n\nopen_users\x18\x04 \x01(\x03R\topenUsers\"\xc6\x01\n\x17ListFunnelActorsRequest\x12\x41\n\x06\x66unnel\x18\x01 \x01(\x0b\x32).sociallive.analytics.v1.GetFunnelRequestR\x06\x66unnel\x12\x12\n\x04step\x18\x02 \x01(\x05R\x04step\x12\x18\n\x07\x64ropped\x18\x03 \x01(\x08R\x07\x64ropped\x12\x1b\n\tpage_size\x18\x04 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x05 \x01(\tR\tpageToken\"\xb9\x01\n\x18ListFunnelActorsResponse\x12\x37\n\x04info\x18\x01 \x01(\x0b\x32#.sociallive.analytics.v1.ReportInfoR\x04info\x12<\n\x06\x61\x63tors\x18\x02 \x03(\x0b\x32$.sociallive.analytics.v1.FunnelActorR\x06\x61\x63tors\x12&\n\x0fnext_page_token\x18\x03 \x01(\tR\rnextPageToken\"y\n\x0b\x46unnelActor\x12\x19\n\x08\x61\x63tor_id\x18\x01 \x01(\tR\x07\x61\x63torId\x12\x39\n\nstep_times\x18\x02 \x03(\x0b\x32\x1a.google.protobuf.TimestampR\tstepTimes\x12\x14\n\x05value\x18\x03 \x01(\tR\x05value*t\n\x0b\x46unnelOrder\x12\x1c\n\x18\x46UNNEL_ORDER_UNSPECIFIED\x10\x00\x12\x18\n\x14\x46UNNEL_ORDER_ORDERED\x10\x01\x12\x17\n\x13\x46UNNEL_ORDER_STRICT\x10\x02\x12\x14\n\x10\x46UNNEL_ORDER_ANY\x10\x03*Z\n\x0b\x46unnelEntry\x12\x1c\n\x18\x46UNNEL_ENTRY_UNSPECIFIED\x10\x00\x12\x15\n\x11\x46UNNEL_ENTRY_BEST\x10\x01\x12\x16\n\x12\x46UNNEL_ENTRY_FIRST\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'sociallive.analytics.v1.funnel_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_FUNNELORDER']._serialized_start=1959
-  _globals['_FUNNELORDER']._serialized_end=2075
-  _globals['_FUNNELENTRY']._serialized_start=2077
-  _globals['_FUNNELENTRY']._serialized_end=2167
-  _globals['_GETFUNNELREQUEST']._serialized_start=143
-  _globals['_GETFUNNELREQUEST']._serialized_end=604
-  _globals['_FUNNELEXCLUSION']._serialized_start=606
-  _globals['_FUNNELEXCLUSION']._serialized_end=697
-  _globals['_GETFUNNELRESPONSE']._serialized_start=700
-  _globals['_GETFUNNELRESPONSE']._serialized_end=928
-  _globals['_FUNNELSTEP']._serialized_start=931
-  _globals['_FUNNELSTEP']._serialized_end=1295
-  _globals['_FUNNELGROUP']._serialized_start=1298
-  _globals['_FUNNELGROUP']._serialized_end=1445
-  _globals['_LISTFUNNELACTORSREQUEST']._serialized_start=1448
-  _globals['_LISTFUNNELACTORSREQUEST']._serialized_end=1646
-  _globals['_LISTFUNNELACTORSRESPONSE']._serialized_start=1649
-  _globals['_LISTFUNNELACTORSRESPONSE']._serialized_end=1834
-  _globals['_FUNNELACTOR']._serialized_start=1836
-  _globals['_FUNNELACTOR']._serialized_end=1957
+  _globals['_FUNNELSTEP'].fields_by_name['conversion_from_first']._loaded_options = None
+  _globals['_FUNNELSTEP'].fields_by_name['conversion_from_first']._serialized_options = b'\312\332\030\022\031\000\000\000\000\000\000\000\000!\000\000\000\000\000\000\360?'
+  _globals['_FUNNELSTEP'].fields_by_name['conversion_from_previous']._loaded_options = None
+  _globals['_FUNNELSTEP'].fields_by_name['conversion_from_previous']._serialized_options = b'\312\332\030\022\031\000\000\000\000\000\000\000\000!\000\000\000\000\000\000\360?'
+  _globals['_FUNNELORDER']._serialized_start=2046
+  _globals['_FUNNELORDER']._serialized_end=2162
+  _globals['_FUNNELENTRY']._serialized_start=2164
+  _globals['_FUNNELENTRY']._serialized_end=2254
+  _globals['_GETFUNNELREQUEST']._serialized_start=182
+  _globals['_GETFUNNELREQUEST']._serialized_end=643
+  _globals['_FUNNELEXCLUSION']._serialized_start=645
+  _globals['_FUNNELEXCLUSION']._serialized_end=736
+  _globals['_GETFUNNELRESPONSE']._serialized_start=739
+  _globals['_GETFUNNELRESPONSE']._serialized_end=967
+  _globals['_FUNNELSTEP']._serialized_start=970
+  _globals['_FUNNELSTEP']._serialized_end=1382
+  _globals['_FUNNELGROUP']._serialized_start=1385
+  _globals['_FUNNELGROUP']._serialized_end=1532
+  _globals['_LISTFUNNELACTORSREQUEST']._serialized_start=1535
+  _globals['_LISTFUNNELACTORSREQUEST']._serialized_end=1733
+  _globals['_LISTFUNNELACTORSRESPONSE']._serialized_start=1736
+  _globals['_LISTFUNNELACTORSRESPONSE']._serialized_end=1921
+  _globals['_FUNNELACTOR']._serialized_start=1923
+  _globals['_FUNNELACTOR']._serialized_end=2044
 # @@protoc_insertion_point(module_scope)

@@ -25,17 +25,17 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*sociallive/analytics/v1/report_scope.proto\x12\x17sociallive.analytics.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xec\x01\n\nReportInfo\x12\x39\n\nstart_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tstartTime\x12\x35\n\x08\x65nd_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x07\x65ndTime\x12\x1b\n\ttime_zone\x18\x03 \x01(\tR\x08timeZone\x12/\n\x05\x61s_of\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x04\x61sOf\x12\x1e\n\ndefinition\x18\x05 \x01(\tR\ndefinition\"U\n\x07Revenue\x12\x1a\n\x08\x63urrency\x18\x01 \x01(\tR\x08\x63urrency\x12\x16\n\x06\x61mount\x18\x02 \x01(\tR\x06\x61mount\x12\x16\n\x06orders\x18\x03 \x01(\x03R\x06orders*\x82\x01\n\x0bGranularity\x12\x1b\n\x17GRANULARITY_UNSPECIFIED\x10\x00\x12\x14\n\x10GRANULARITY_HOUR\x10\x01\x12\x13\n\x0fGRANULARITY_DAY\x10\x02\x12\x14\n\x10GRANULARITY_WEEK\x10\x03\x12\x15\n\x11GRANULARITY_MONTH\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*sociallive/analytics/v1/report_scope.proto\x12\x17sociallive.analytics.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xfb\x01\n\nReportInfo\x12\x39\n\nstart_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tstartTime\x12\x35\n\x08\x65nd_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x07\x65ndTime\x12\x1b\n\ttime_zone\x18\x03 \x01(\tR\x08timeZone\x12\x34\n\x05\x61s_of\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00R\x04\x61sOf\x88\x01\x01\x12\x1e\n\ndefinition\x18\x05 \x01(\tR\ndefinitionB\x08\n\x06_as_of\"U\n\x07Revenue\x12\x1a\n\x08\x63urrency\x18\x01 \x01(\tR\x08\x63urrency\x12\x16\n\x06\x61mount\x18\x02 \x01(\tR\x06\x61mount\x12\x16\n\x06orders\x18\x03 \x01(\x03R\x06orders*\x82\x01\n\x0bGranularity\x12\x1b\n\x17GRANULARITY_UNSPECIFIED\x10\x00\x12\x14\n\x10GRANULARITY_HOUR\x10\x01\x12\x13\n\x0fGRANULARITY_DAY\x10\x02\x12\x14\n\x10GRANULARITY_WEEK\x10\x03\x12\x15\n\x11GRANULARITY_MONTH\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'sociallive.analytics.v1.report_scope_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_GRANULARITY']._serialized_start=431
-  _globals['_GRANULARITY']._serialized_end=561
+  _globals['_GRANULARITY']._serialized_start=446
+  _globals['_GRANULARITY']._serialized_end=576
   _globals['_REPORTINFO']._serialized_start=105
-  _globals['_REPORTINFO']._serialized_end=341
-  _globals['_REVENUE']._serialized_start=343
-  _globals['_REVENUE']._serialized_end=428
+  _globals['_REPORTINFO']._serialized_end=356
+  _globals['_REVENUE']._serialized_start=358
+  _globals['_REVENUE']._serialized_end=443
 # @@protoc_insertion_point(module_scope)

@@ -23,30 +23,33 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from sociallive.analytics.v1 import options_pb2 as sociallive_dot_analytics_dot_v1_dot_options__pb2
 from sociallive.analytics.v1 import report_scope_pb2 as sociallive_dot_analytics_dot_v1_dot_report__scope__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'sociallive/analytics/v1/retention.proto\x12\x17sociallive.analytics.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a*sociallive/analytics/v1/report_scope.proto\"\x80\x05\n\x13GetRetentionRequest\x12\x1c\n\ttimeframe\x18\x01 \x01(\tR\ttimeframe\x12\x39\n\nstart_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tstartTime\x12\x35\n\x08\x65nd_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x07\x65ndTime\x12\x1b\n\ttime_zone\x18\x04 \x01(\tR\x08timeZone\x12\x1d\n\nentry_step\x18\x05 \x01(\tR\tentryStep\x12\x1f\n\x0breturn_step\x18\x06 \x01(\tR\nreturnStep\x12\x46\n\x0bgranularity\x18\x07 \x01(\x0e\x32$.sociallive.analytics.v1.GranularityR\x0bgranularity\x12:\n\x04kind\x18\x08 \x01(\x0e\x32&.sociallive.analytics.v1.RetentionKindR\x04kind\x12@\n\x06window\x18\t \x01(\x0e\x32(.sociallive.analytics.v1.RetentionWindowR\x06window\x12=\n\x05\x65ntry\x18\n \x01(\x0e\x32\'.sociallive.analytics.v1.RetentionEntryR\x05\x65ntry\x12\x18\n\x07periods\x18\x0b \x01(\x05R\x07periods\x12\x1a\n\x08\x62rackets\x18\x0c \x03(\tR\x08\x62rackets\x12\x41\n\nweek_start\x18\r \x01(\x0e\x32\".sociallive.analytics.v1.WeekStartR\tweekStart\"\xa7\x01\n\x14GetRetentionResponse\x12\x37\n\x04info\x18\x01 \x01(\x0b\x32#.sociallive.analytics.v1.ReportInfoR\x04info\x12\x42\n\x07\x63ohorts\x18\x02 \x03(\x0b\x32(.sociallive.analytics.v1.RetentionCohortR\x07\x63ohorts\x12\x12\n\x04mean\x18\x03 \x03(\x01R\x04mean\"\x9e\x01\n\x0fRetentionCohort\x12\x39\n\nstart_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tstartTime\x12\x12\n\x04size\x18\x02 \x01(\x03R\x04size\x12<\n\x05\x63\x65lls\x18\x03 \x03(\x0b\x32&.sociallive.analytics.v1.RetentionCellR\x05\x63\x65lls\"W\n\rRetentionCell\x12\x14\n\x05index\x18\x01 \x01(\x05R\x05index\x12\x14\n\x05users\x18\x02 \x01(\x03R\x05users\x12\x1a\n\x08\x63omplete\x18\x03 \x01(\x08R\x08\x63omplete*\x83\x01\n\rRetentionKind\x12\x1e\n\x1aRETENTION_KIND_UNSPECIFIED\x10\x00\x12\x15\n\x11RETENTION_KIND_ON\x10\x01\x12\x1e\n\x1aRETENTION_KIND_ON_OR_AFTER\x10\x02\x12\x1b\n\x17RETENTION_KIND_BRACKETS\x10\x03*t\n\x0fRetentionWindow\x12 \n\x1cRETENTION_WINDOW_UNSPECIFIED\x10\x00\x12\x1d\n\x19RETENTION_WINDOW_CALENDAR\x10\x01\x12 \n\x1cRETENTION_WINDOW_ROLLING_24H\x10\x02*\x94\x01\n\x0eRetentionEntry\x12\x1f\n\x1bRETENTION_ENTRY_UNSPECIFIED\x10\x00\x12\x1e\n\x1aRETENTION_ENTRY_FIRST_EVER\x10\x01\x12\"\n\x1eRETENTION_ENTRY_FIRST_IN_RANGE\x10\x02\x12\x1d\n\x19RETENTION_ENTRY_RECURRING\x10\x03*U\n\tWeekStart\x12\x1a\n\x16WEEK_START_UNSPECIFIED\x10\x00\x12\x15\n\x11WEEK_START_MONDAY\x10\x01\x12\x15\n\x11WEEK_START_SUNDAY\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'sociallive/analytics/v1/retention.proto\x12\x17sociallive.analytics.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a%sociallive/analytics/v1/options.proto\x1a*sociallive/analytics/v1/report_scope.proto\"\x80\x05\n\x13GetRetentionRequest\x12\x1c\n\ttimeframe\x18\x01 \x01(\tR\ttimeframe\x12\x39\n\nstart_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tstartTime\x12\x35\n\x08\x65nd_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x07\x65ndTime\x12\x1b\n\ttime_zone\x18\x04 \x01(\tR\x08timeZone\x12\x1d\n\nentry_step\x18\x05 \x01(\tR\tentryStep\x12\x1f\n\x0breturn_step\x18\x06 \x01(\tR\nreturnStep\x12\x46\n\x0bgranularity\x18\x07 \x01(\x0e\x32$.sociallive.analytics.v1.GranularityR\x0bgranularity\x12:\n\x04kind\x18\x08 \x01(\x0e\x32&.sociallive.analytics.v1.RetentionKindR\x04kind\x12@\n\x06window\x18\t \x01(\x0e\x32(.sociallive.analytics.v1.RetentionWindowR\x06window\x12=\n\x05\x65ntry\x18\n \x01(\x0e\x32\'.sociallive.analytics.v1.RetentionEntryR\x05\x65ntry\x12\x18\n\x07periods\x18\x0b \x01(\x05R\x07periods\x12\x1a\n\x08\x62rackets\x18\x0c \x03(\tR\x08\x62rackets\x12\x41\n\nweek_start\x18\r \x01(\x0e\x32\".sociallive.analytics.v1.WeekStartR\tweekStart\"\xbf\x01\n\x14GetRetentionResponse\x12\x37\n\x04info\x18\x01 \x01(\x0b\x32#.sociallive.analytics.v1.ReportInfoR\x04info\x12\x42\n\x07\x63ohorts\x18\x02 \x03(\x0b\x32(.sociallive.analytics.v1.RetentionCohortR\x07\x63ohorts\x12*\n\x04mean\x18\x03 \x03(\x01\x42\x16\xca\xda\x18\x12\x19\x00\x00\x00\x00\x00\x00\x00\x00!\x00\x00\x00\x00\x00\x00\xf0?R\x04mean\"\x9e\x01\n\x0fRetentionCohort\x12\x39\n\nstart_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tstartTime\x12\x12\n\x04size\x18\x02 \x01(\x03R\x04size\x12<\n\x05\x63\x65lls\x18\x03 \x03(\x0b\x32&.sociallive.analytics.v1.RetentionCellR\x05\x63\x65lls\"W\n\rRetentionCell\x12\x14\n\x05index\x18\x01 \x01(\x05R\x05index\x12\x14\n\x05users\x18\x02 \x01(\x03R\x05users\x12\x1a\n\x08\x63omplete\x18\x03 \x01(\x08R\x08\x63omplete*\x83\x01\n\rRetentionKind\x12\x1e\n\x1aRETENTION_KIND_UNSPECIFIED\x10\x00\x12\x15\n\x11RETENTION_KIND_ON\x10\x01\x12\x1e\n\x1aRETENTION_KIND_ON_OR_AFTER\x10\x02\x12\x1b\n\x17RETENTION_KIND_BRACKETS\x10\x03*t\n\x0fRetentionWindow\x12 \n\x1cRETENTION_WINDOW_UNSPECIFIED\x10\x00\x12\x1d\n\x19RETENTION_WINDOW_CALENDAR\x10\x01\x12 \n\x1cRETENTION_WINDOW_ROLLING_24H\x10\x02*\x94\x01\n\x0eRetentionEntry\x12\x1f\n\x1bRETENTION_ENTRY_UNSPECIFIED\x10\x00\x12\x1e\n\x1aRETENTION_ENTRY_FIRST_EVER\x10\x01\x12\"\n\x1eRETENTION_ENTRY_FIRST_IN_RANGE\x10\x02\x12\x1d\n\x19RETENTION_ENTRY_RECURRING\x10\x03*U\n\tWeekStart\x12\x1a\n\x16WEEK_START_UNSPECIFIED\x10\x00\x12\x15\n\x11WEEK_START_MONDAY\x10\x01\x12\x15\n\x11WEEK_START_SUNDAY\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'sociallive.analytics.v1.retention_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_RETENTIONKIND']._serialized_start=1209
-  _globals['_RETENTIONKIND']._serialized_end=1340
-  _globals['_RETENTIONWINDOW']._serialized_start=1342
-  _globals['_RETENTIONWINDOW']._serialized_end=1458
-  _globals['_RETENTIONENTRY']._serialized_start=1461
-  _globals['_RETENTIONENTRY']._serialized_end=1609
-  _globals['_WEEKSTART']._serialized_start=1611
-  _globals['_WEEKSTART']._serialized_end=1696
-  _globals['_GETRETENTIONREQUEST']._serialized_start=146
-  _globals['_GETRETENTIONREQUEST']._serialized_end=786
-  _globals['_GETRETENTIONRESPONSE']._serialized_start=789
-  _globals['_GETRETENTIONRESPONSE']._serialized_end=956
-  _globals['_RETENTIONCOHORT']._serialized_start=959
-  _globals['_RETENTIONCOHORT']._serialized_end=1117
-  _globals['_RETENTIONCELL']._serialized_start=1119
-  _globals['_RETENTIONCELL']._serialized_end=1206
+  _globals['_GETRETENTIONRESPONSE'].fields_by_name['mean']._loaded_options = None
+  _globals['_GETRETENTIONRESPONSE'].fields_by_name['mean']._serialized_options = b'\312\332\030\022\031\000\000\000\000\000\000\000\000!\000\000\000\000\000\000\360?'
+  _globals['_RETENTIONKIND']._serialized_start=1272
+  _globals['_RETENTIONKIND']._serialized_end=1403
+  _globals['_RETENTIONWINDOW']._serialized_start=1405
+  _globals['_RETENTIONWINDOW']._serialized_end=1521
+  _globals['_RETENTIONENTRY']._serialized_start=1524
+  _globals['_RETENTIONENTRY']._serialized_end=1672
+  _globals['_WEEKSTART']._serialized_start=1674
+  _globals['_WEEKSTART']._serialized_end=1759
+  _globals['_GETRETENTIONREQUEST']._serialized_start=185
+  _globals['_GETRETENTIONREQUEST']._serialized_end=825
+  _globals['_GETRETENTIONRESPONSE']._serialized_start=828
+  _globals['_GETRETENTIONRESPONSE']._serialized_end=1019
+  _globals['_RETENTIONCOHORT']._serialized_start=1022
+  _globals['_RETENTIONCOHORT']._serialized_end=1180
+  _globals['_RETENTIONCELL']._serialized_start=1182
+  _globals['_RETENTIONCELL']._serialized_end=1269
 # @@protoc_insertion_point(module_scope)

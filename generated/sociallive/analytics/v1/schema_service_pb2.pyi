@@ -22,20 +22,20 @@ class ListSchemasResponse(_message.Message):
     def __init__(self, schemas: _Optional[_Iterable[_Union[Schema, _Mapping]]] = ...) -> None: ...
 
 class Schema(_message.Message):
-    __slots__ = ("event_type", "version", "released", "deprecated", "sunset", "newest")
+    __slots__ = ("event_type", "version", "release_date", "deprecation_date", "sunset_date", "newest")
     EVENT_TYPE_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
-    RELEASED_FIELD_NUMBER: _ClassVar[int]
-    DEPRECATED_FIELD_NUMBER: _ClassVar[int]
-    SUNSET_FIELD_NUMBER: _ClassVar[int]
+    RELEASE_DATE_FIELD_NUMBER: _ClassVar[int]
+    DEPRECATION_DATE_FIELD_NUMBER: _ClassVar[int]
+    SUNSET_DATE_FIELD_NUMBER: _ClassVar[int]
     NEWEST_FIELD_NUMBER: _ClassVar[int]
     event_type: str
     version: str
-    released: str
-    deprecated: str
-    sunset: str
+    release_date: str
+    deprecation_date: str
+    sunset_date: str
     newest: bool
-    def __init__(self, event_type: _Optional[str] = ..., version: _Optional[str] = ..., released: _Optional[str] = ..., deprecated: _Optional[str] = ..., sunset: _Optional[str] = ..., newest: _Optional[bool] = ...) -> None: ...
+    def __init__(self, event_type: _Optional[str] = ..., version: _Optional[str] = ..., release_date: _Optional[str] = ..., deprecation_date: _Optional[str] = ..., sunset_date: _Optional[str] = ..., newest: _Optional[bool] = ...) -> None: ...
 
 class GetSchemaRequest(_message.Message):
     __slots__ = ("event_type", "version")

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class SchemaServiceStub:
-    """Answers what events look like, and whether one is valid.
+    """Publishes the schemas of events, and validates events against them.
     """
 
     def __init__(self, channel):
@@ -53,27 +53,27 @@ class SchemaServiceStub:
 
 
 class SchemaServiceServicer:
-    """Answers what events look like, and whether one is valid.
+    """Publishes the schemas of events, and validates events against them.
     """
 
     def ListSchemas(self, request, context):
-        """Answers every event type and its versions.
+        """Lists every version of every event type, in one answer without pages.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetSchema(self, request, context):
-        """Answers the JSON Schema of one version of an event type. A type or version that does not exist is NOT_FOUND, with
-        the reason UNKNOWN_EVENT_TYPE or UNKNOWN_VERSION and a message that names those that do.
+        """Gets the JSON Schema of one version of an event type. A type or version that does not exist is NOT_FOUND, with the
+        reason UNKNOWN_EVENT_TYPE or UNKNOWN_VERSION and a message that lists those that do.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Validate(self, request, context):
-        """Checks an event exactly as Track would, stores nothing and counts nothing. An invalid event is a good question: the
-        answer is OK and lists its violations. Whether its id belongs to another event is found out only by storing it.
+        """Checks an event exactly as Track would, and stores and counts nothing. The answer for an invalid event is OK with its
+        violations. Whether the id belongs to another event is found out only by storing it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -106,7 +106,7 @@ def add_SchemaServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class SchemaService:
-    """Answers what events look like, and whether one is valid.
+    """Publishes the schemas of events, and validates events against them.
     """
 
     @staticmethod

@@ -26,7 +26,7 @@ from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 from sociallive.analytics.v1 import options_pb2 as sociallive_dot_analytics_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+sociallive/analytics/v1/session_event.proto\x12\x17sociallive.analytics.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a%sociallive/analytics/v1/options.proto\"\xca\x02\n\x0cSessionEvent\x12\x37\n\x06\x61\x63tion\x18\x01 \x01(\tB\x1f\xca\xda\x18\x1b\x10\x01(@:\x05start:\theartbeat:\x03\x65ndR\x06\x61\x63tion\x12\x41\n\x08\x64uration\x18\x02 \x01(\x01\x42 \xca\xda\x18\x1c\n\x05\x31.1.0\x19\x00\x00\x00\x00\x00\x00\x00\x00!\x00\x00\x00\x00\x00u\"AJ\x01sH\x00R\x08\x64uration\x88\x01\x01\x12/\n\x0b\x65ntry_point\x18\x03 \x01(\tB\x0e\xca\xda\x18\n\n\x05\x31.1.0(\x80\x02R\nentryPoint\x12G\n\x08metadata\x18\x04 \x01(\x0b\x32\x17.google.protobuf.StructB\x12\xca\xda\x18\x0e\n\x05\x31.1.0(\x80\x08P@X\x04R\x08metadata:7\xca\xda\x18\x33\n\x07session\x12\x13\n\x05\x31.0.0\x12\n2024-01-01\x12\x13\n\x05\x31.1.0\x12\n2024-06-01B\x0b\n\t_durationb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+sociallive/analytics/v1/session_event.proto\x12\x17sociallive.analytics.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a%sociallive/analytics/v1/options.proto\"\xdc\x02\n\x0cSessionEvent\x12\x37\n\x06\x61\x63tion\x18\x01 \x01(\tB\x1f\xca\xda\x18\x1b\x10\x01(@:\x05start:\theartbeat:\x03\x65ndR\x06\x61\x63tion\x12\x41\n\x08\x64uration\x18\x02 \x01(\x01\x42 \xca\xda\x18\x1c\n\x05\x31.1.0\x19\x00\x00\x00\x00\x00\x00\x00\x00!\x00\x00\x00\x00\x00u\"AJ\x01sH\x00R\x08\x64uration\x88\x01\x01\x12/\n\x0b\x65ntry_point\x18\x03 \x01(\tB\x0e\xca\xda\x18\n\n\x05\x31.1.0(\x80\x02R\nentryPoint\x12L\n\x08metadata\x18\x04 \x01(\x0b\x32\x17.google.protobuf.StructB\x12\xca\xda\x18\x0e\n\x05\x31.1.0(\x80\x08P@X\x04H\x01R\x08metadata\x88\x01\x01:7\xca\xda\x18\x33\n\x07session\x12\x13\n\x05\x31.0.0\x12\n2024-01-01\x12\x13\n\x05\x31.1.0\x12\n2024-06-01B\x0b\n\t_durationB\x0b\n\t_metadatab\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -44,5 +44,5 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SESSIONEVENT']._loaded_options = None
   _globals['_SESSIONEVENT']._serialized_options = b'\312\332\0303\n\007session\022\023\n\0051.0.0\022\n2024-01-01\022\023\n\0051.1.0\022\n2024-06-01'
   _globals['_SESSIONEVENT']._serialized_start=142
-  _globals['_SESSIONEVENT']._serialized_end=472
+  _globals['_SESSIONEVENT']._serialized_end=490
 # @@protoc_insertion_point(module_scope)
