@@ -3,9 +3,9 @@
 from datetime import datetime
 
 from server.admin.errors import NoSuchRejectionError
-from server.admin.question import read_filter, read_place, read_rejection_id, read_size, write_place
+from server.admin.question import read_filter, read_place, read_rejection_id, write_place
 from server.admin.rejected_event import show_event, write_rejected_event
-from server.reports.page_token import question_of
+from server.paging import PageTokens, read_page_size
 from sociallive.analytics.v1.admin_service_pb2 import (
     GetRejectedEventRequest,
     GetRejectedEventResponse,
@@ -17,7 +17,7 @@ from storage.rejections import RejectionCursor, Rejections
 
 
 async def list_rejected(
-    rejections: Rejections, request: ListRejectedEventsRequest, now: datetime, *, timeout_s: float
+    rejections: Rejections, request: ListRejectedEventsRequest, now: datetime, *, tokens: PageTokens, timeout_s: float
 ) -> ListRejectedEventsResponse:
     """Answer ListRejectedEvents. Counting reads every row in range, so only the first page does it.
 
@@ -25,9 +25,8 @@ async def list_rejected(
         QuestionError: the filter, the page size or the page token makes no sense.
         StorageUnavailableError: the database is away.
     """
-    page_size = read_size("page_size", request.page_size)
-    question = question_of(request, "page_size", "page_token")
-    only, after = read_place(request.page_token, question, read_filter(request.filter, now))
+    page_size = read_page_size(request.page_size)
+    only, after = read_place(tokens, request, read_filter(request.filter, now))
     # One more than asked for tells whether another page follows.
     records = await rejections.newest(only, after=after, limit=page_size + 1, timeout_s=timeout_s)
     answer = ListRejectedEventsResponse(
@@ -40,7 +39,9 @@ async def list_rejected(
         )
     if len(records) > page_size:
         last = records[page_size - 1]
-        answer.next_page_token = write_place(RejectionCursor(last.received_at, last.rejection_id), question, only)
+        answer.next_page_token = write_place(
+            tokens, request, only, RejectionCursor(last.received_at, last.rejection_id)
+        )
     return answer
 
 

@@ -1,18 +1,21 @@
-"""Reads what the requests of AdminService have in common: filters, ids, sizes and page tokens."""
+"""Reads what the requests of AdminService have in common: filters, ids and page tokens."""
 
 import uuid
 from dataclasses import replace
 from datetime import datetime
 
+from server.paging import PageToken, PageTokens
 from server.reports.errors import QuestionError
-from server.reports.page_token import PageToken
 from server.reports.scope import EARLIEST, read_scope, to_timestamp
-from sociallive.analytics.v1.admin_service_pb2 import RejectedEventFilter, ReplayState
+from sociallive.analytics.v1.admin_service_pb2 import (
+    ListRejectedEventsRequest,
+    RejectedEventFilter,
+    ReplayRejectedEventsRequest,
+    ReplayState,
+)
 from storage.rejections import RejectionCursor, RejectionFilter
 
-DEFAULT_SIZE = 100
-MAX_SIZE = 1_000
-"""Rejected events that one call answers or replays; their violations fit a message, and their replay a few seconds."""
+PagedAdminRequest = ListRejectedEventsRequest | ReplayRejectedEventsRequest
 
 _REPLAYED: dict[int, bool | None] = {
     ReplayState.REPLAY_STATE_UNSPECIFIED: None,
@@ -53,17 +56,6 @@ def filter_names(given: RejectedEventFilter) -> list[str]:
     return [field.name for field, _ in given.ListFields() if field.name != "time_zone"]
 
 
-def read_size(field: str, asked: int) -> int:
-    """Read how many are asked for.
-
-    Raises:
-        QuestionError: fewer than none, or too many.
-    """
-    if not 0 <= asked <= MAX_SIZE:
-        raise QuestionError(field, f"must lie in 1..{MAX_SIZE}, or be 0 for {DEFAULT_SIZE}, not {asked}")
-    return asked or DEFAULT_SIZE
-
-
 def read_rejection_id(field: str, text: str) -> str:
     """Read the id of a rejected event, in lower case.
 
@@ -76,18 +68,20 @@ def read_rejection_id(field: str, text: str) -> str:
         raise QuestionError(field, f"must be a UUID, not {text[:40]!r}") from None
 
 
-def read_place(text: str, question: str, only: RejectionFilter) -> tuple[RejectionFilter, RejectionCursor | None]:
+def read_place(
+    tokens: PageTokens, request: PagedAdminRequest, only: RejectionFilter
+) -> tuple[RejectionFilter, RejectionCursor | None]:
     """Read a page token: the range that the first page settled, and the cursor; without a token there is none.
 
     Raises:
-        QuestionError: the token is not one of ours, or belongs to another question.
+        InvalidPageTokenError: the token is not one of ours, or belongs to another request.
     """
-    if not text:
+    token = tokens.read(request, datetime, str)
+    if token is None:
         return only, None
-    token = PageToken.decode(text, question)
-    return replace(only, start=token.start, end=token.end), RejectionCursor(token.timestamp, token.event_id)
+    return replace(only, start=token.start, end=token.end), RejectionCursor(*token.cursor)
 
 
-def write_place(last: RejectionCursor, question: str, only: RejectionFilter) -> str:
+def write_place(tokens: PageTokens, request: PagedAdminRequest, only: RejectionFilter, last: RejectionCursor) -> str:
     """Write the token of the page that follows `last`."""
-    return PageToken(only.start, only.end, last.received_at, 0, last.rejection_id).encode(question)
+    return tokens.write(PageToken(only.start, only.end, (last.received_at, last.rejection_id)), request)

@@ -11,8 +11,8 @@ from typing import Any
 from events.catalogue import load_catalogue
 from events.stored_event import write_event
 from events.upcast import Upcaster
+from server.paging import PageToken, PageTokens, read_page_size
 from server.reports.errors import QuestionError
-from server.reports.page_token import PageToken, question_of
 from server.reports.scope import Scope, read_scope
 from server.reports.steps import format_step, parse_step
 from sociallive.analytics.v1.event_list_pb2 import EventView, ListEventsRequest, ListEventsResponse
@@ -23,9 +23,6 @@ from storage.reader import Snapshot
 CATALOGUE = load_catalogue()
 UPCASTER = Upcaster(CATALOGUE)
 DEFAULT_TIMEFRAME = "24h"
-DEFAULT_PAGE_SIZE = 100
-MAX_PAGE_SIZE = 1_000
-"""A page of the largest events still fits a message that clients take by default."""
 
 COLUMNS = tuple(field.name for field in fields(EventRecord))
 
@@ -35,13 +32,15 @@ DEFINITION = (
 )
 
 
-async def answer(snapshot: Snapshot, question: ListEventsRequest, now: datetime) -> ListEventsResponse:
+async def answer(
+    snapshot: Snapshot, question: ListEventsRequest, now: datetime, *, tokens: PageTokens
+) -> ListEventsResponse:
     """Answer ListEvents.
 
     Raises:
         QuestionError: the scope, a filter, the page size or the page token makes no sense.
     """
-    page_size = _page_size(question.page_size)
+    page_size = read_page_size(question.page_size)
     read = _view(question.view)
     only = EventFilter(
         event_type=_known_type(question.event_type) or None,
@@ -50,12 +49,11 @@ async def answer(snapshot: Snapshot, question: ListEventsRequest, now: datetime)
         pattern=parse_step(question.filter, "filter", any_event=True),
     )
     scope = read_scope(question, now=now, default_timeframe=DEFAULT_TIMEFRAME)
-    identity = question_of(question, "page_token", "page_size")
+    token = tokens.read(question, datetime, int, str)
     after = None
-    if question.page_token:
-        token = PageToken.decode(question.page_token, identity)
+    if token is not None:
         scope = replace(scope, start=token.start, end=token.end)
-        after = EventCursor(token.timestamp, token.sequence, token.event_id)
+        after = EventCursor(*token.cursor)
     # One more than asked for tells whether another page follows.
     records = await read_event_page(
         snapshot, start=scope.start, end=scope.end, only=only, after=after, limit=page_size + 1
@@ -64,21 +62,13 @@ async def answer(snapshot: Snapshot, question: ListEventsRequest, now: datetime)
     return ListEventsResponse(
         info=scope.describe(max((record.received_at for record in page), default=None), _define(only.pattern)),
         events=[write_event(read(record)) for record in page],
-        next_page_token=_token_after(page[-1], scope).encode(identity) if len(records) > page_size else "",
+        next_page_token=tokens.write(_token_after(page[-1], scope), question) if len(records) > page_size else "",
     )
 
 
 def _define(pattern: EventPattern) -> str:
     written = format_step(pattern)
     return DEFINITION.format(filter=f" ({written})" if written else "")
-
-
-def _page_size(asked: int) -> int:
-    if not 0 <= asked <= MAX_PAGE_SIZE:
-        raise QuestionError(
-            "page_size", f"must lie in 1..{MAX_PAGE_SIZE}, or be 0 for {DEFAULT_PAGE_SIZE}, not {asked}"
-        )
-    return asked or DEFAULT_PAGE_SIZE
 
 
 def _view(asked: int) -> Callable[[EventRecord], Mapping[str, Any]]:
@@ -108,4 +98,4 @@ def _text(field: str, value: str) -> str:
 
 
 def _token_after(record: EventRecord, scope: Scope) -> PageToken:
-    return PageToken(scope.start, scope.end, record.timestamp, record.sequence, record.event_id)
+    return PageToken(scope.start, scope.end, (record.timestamp, record.sequence, record.event_id))

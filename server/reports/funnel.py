@@ -9,8 +9,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from server.paging import PageToken, PageTokens, read_page_size
 from server.reports.errors import QuestionError
-from server.reports.page_token import ActorToken, question_of
 from server.reports.scope import LONGEST_REPORT, Scope, read_scope, to_timestamp
 from server.reports.steps import CATALOGUE, format_field, format_step, parse_field, parse_step, step_texts
 from sociallive.analytics.v1.funnel_pb2 import (
@@ -49,8 +49,6 @@ MOST_OVERLAPPING = 3
 MOST_GROUPS = 25
 """What fits a screen; the rest is one group, `$other`."""
 OTHER = "$other"
-DEFAULT_PAGE_SIZE = 100
-MAX_PAGE_SIZE = 1_000
 
 ORDERS = {
     FunnelOrder.FUNNEL_ORDER_UNSPECIFIED: Order.ORDERED,
@@ -95,7 +93,9 @@ async def answer(snapshot: Snapshot, question: GetFunnelRequest, now: datetime) 
     )
 
 
-async def list_actors(snapshot: Snapshot, question: ListFunnelActorsRequest, now: datetime) -> ListFunnelActorsResponse:
+async def list_actors(
+    snapshot: Snapshot, question: ListFunnelActorsRequest, now: datetime, *, tokens: PageTokens
+) -> ListFunnelActorsResponse:
     """Answer ListFunnelActors.
 
     Raises:
@@ -106,18 +106,13 @@ async def list_actors(snapshot: Snapshot, question: ListFunnelActorsRequest, now
     if not first <= question.step < len(funnel.steps):
         whose = "nobody drops out before step 0; " if question.dropped and question.step == 0 else ""
         raise QuestionError("step", f"{whose}must lie in {first}..{len(funnel.steps) - 1}, not {question.step}")
-    if not 0 <= question.page_size <= MAX_PAGE_SIZE:
-        raise QuestionError(
-            "page_size", f"must lie in 1..{MAX_PAGE_SIZE}, or be 0 for {DEFAULT_PAGE_SIZE}, not {question.page_size}"
-        )
-    page_size = question.page_size or DEFAULT_PAGE_SIZE
-    identity = question_of(question, "page_token", "page_size")
+    page_size = read_page_size(question.page_size)
+    token = tokens.read(question, str)
     after = None
-    if question.page_token:
-        token = ActorToken.decode(question.page_token, identity)
+    if token is not None:
         scope = replace(scope, start=token.start, end=token.end)
         funnel = replace(funnel, start=token.start, end=token.end)
-        after = token.actor_id
+        (after,) = token.cursor
     actors = await read_funnel_actors(
         snapshot,
         funnel,
@@ -134,7 +129,7 @@ async def list_actors(snapshot: Snapshot, question: ListFunnelActorsRequest, now
             FunnelActor(actor_id=row.actor_id, value=row.value, step_times=[to_timestamp(at) for at in row.step_times])
             for row in page
         ],
-        next_page_token=ActorToken(scope.start, scope.end, page[-1].actor_id).encode(identity)
+        next_page_token=tokens.write(PageToken(scope.start, scope.end, (page[-1].actor_id,)), question)
         if len(actors) > page_size
         else "",
     )

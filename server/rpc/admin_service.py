@@ -10,6 +10,7 @@ from server.admin.audit import caller_of
 from server.admin.listing import get_rejected, list_rejected
 from server.admin.purge import purge_rejected
 from server.admin.replay import Replayer
+from server.paging import PageTokens
 from sociallive.analytics.v1.admin_service_pb2 import (
     GetRejectedEventRequest,
     GetRejectedEventResponse,
@@ -33,10 +34,13 @@ ANSWER_SHARE = 0.8
 class AdminService:
     """Answers the methods of sociallive.analytics.v1.AdminService; errors are the boundary's to translate."""
 
-    def __init__(self, rejections: Rejections, replayer: Replayer, *, now: Callable[[], datetime]) -> None:
-        """Take the rejected events, what replays them, and the clock."""
+    def __init__(
+        self, rejections: Rejections, replayer: Replayer, *, tokens: PageTokens, now: Callable[[], datetime]
+    ) -> None:
+        """Take the rejected events, what replays them, what writes and reads page tokens, and the clock."""
         self._rejections = rejections
         self._replayer = replayer
+        self._tokens = tokens
         self._now = now
 
     async def ListRejectedEvents(  # noqa: N802 - the contract's name
@@ -44,7 +48,11 @@ class AdminService:
     ) -> ListRejectedEventsResponse:
         """Answer rejected events, newest first, page by page."""
         return await list_rejected(
-            self._rejections, request, self._now(), timeout_s=_timeout_s(context.time_remaining())
+            self._rejections,
+            request,
+            self._now(),
+            tokens=self._tokens,
+            timeout_s=_timeout_s(context.time_remaining()),
         )
 
     async def GetRejectedEvent(self, request: GetRejectedEventRequest, context: Context) -> GetRejectedEventResponse:  # noqa: N802 - likewise
