@@ -27,7 +27,7 @@ _FORMATS: dict[str, dict[str, Any]] = {
 }
 _DAY = r"(19[7-9][0-9]|[2-9][0-9]{3})-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
 _TIME = r"([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,9})?"
-_TIMESTAMP = {
+TIMESTAMP = {
     "type": "string",
     "format": "date-time",
     "pattern": f"^{_DAY}T{_TIME}(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$",
@@ -76,9 +76,9 @@ def _envelope(catalogue: Catalogue, name: str, version: str) -> dict[str, Any]:
     return properties | {
         "eventType": {"const": name},
         "schemaVersion": {"const": version},
-        "timestamp": _TIMESTAMP,
-        "sentAt": _TIMESTAMP,
-        "receivedAt": _TIMESTAMP | {"readOnly": True},
+        "timestamp": TIMESTAMP,
+        "sentAt": TIMESTAMP,
+        "receivedAt": TIMESTAMP | {"readOnly": True},
         "timestampSource": {"enum": list(TimestampSource.keys()), "readOnly": True},
     }
 

@@ -1,109 +1,132 @@
-"""Make gateway/openapi.json of what protoc-gen-openapiv3 writes: one document, completed by what the gateway answers.
+"""Writes gateway/openapi.json: every path of the gateway, from the .proto files and the event catalogue.
 
-Usage: python -m tools.openapi FOLDER > gateway/openapi.json
+Usage: python -m tools.openapi DESCRIPTORS > gateway/openapi.json, where DESCRIPTORS is what `buf build` wrote.
 """
 
 import json
 import sys
+import tomllib
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-from gateway.replies import REPLIES
+from google.api import annotations_pb2
+from google.protobuf.descriptor import MethodDescriptor
+
+from events.catalogue import load_catalogue
+from gateway.rest import SERVICES
 from gateway.routes import HEALTH_PATHS
+from server.rpc.error_reasons import name_of
+from sociallive.analytics.v1.errors_pb2 import ErrorReason
+from tools.openapi_answers import Json, add_answer, reference
+from tools.openapi_events import add_events
+from tools.openapi_failures import OF_HEALTH, error_schema, failures, reason_schema, reasons_of
+from tools.openapi_parameters import parameters_of, path_parameters
+from tools.proto_comments import Comments, read_comments
 
-Json = dict[str, Any]
+PROJECT = Path(__file__).parents[1] / "pyproject.toml"
+DIALECT = "3.1.1"
+DESCRIPTION = (
+    "64-bit integers are strings of digits in answers, since JSON numbers lose digits; requests may use either. Times "
+    "are RFC 3339. Answers may get further members: ignore those that you do not know."
+)
+TYPE_IN_PATH = "{event_type}"
 
-SERVICES = ("analytics_service", "schema_service")
-"""The descriptions to merge: those of the services that the gateway opens."""
-ONE_EVENT_PATHS = frozenset({"/analytics/events/track", "/analytics/events/{event_type}"})
-BODY_PATHS = frozenset({*ONE_EVENT_PATHS, "/analytics/events/batch", "/analytics/events/validate"})
-"""What takes a body: `google.api.HttpBody` in the contract, since the server reads the JSON itself."""
-BESIDE_THE_BODY = frozenset({"event_type", "backfill"})
-
-BY_THE_SERVER = {
-    409: "The id belongs to another event, which stays.",
-    429: "More than the server takes just now: send it again after `retry-after` seconds, with the same event ids.",
-    501: "Part of the contract, but not of this release.",
-}
-EVERYWHERE = (400, 405, 408, 414, 429, 431, 500, 501, 503, 504)
-WITH_A_BODY = (413, 415)
-RETRIED = (429, 503)
-FOUND_BY_NAME = "/analytics/schemas/{event_type}/{version}"
-
-ERROR: Json = {
-    "type": "object",
-    "description": "What every answer but 200 holds.",
-    "required": ["code", "reason", "message", "violations"],
-    "properties": {
-        "code": {"type": "string", "description": "The name of the gRPC status code, for example INVALID_ARGUMENT."},
-        "reason": {"type": "string", "description": "What to match on, for example INVALID_EVENT."},
-        "message": {"type": "string", "description": "What to do, in words."},
-        "violations": {
-            "type": "array",
-            "description": "What is wrong with the request, field by field.",
-            "items": {
-                "type": "object",
-                "required": ["field", "rule", "description"],
-                "properties": {name: {"type": "string"} for name in ("field", "rule", "description")},
-            },
-        },
-    },
-}
+BODIES = {"Track": "event", "TrackEvents": "batch", "Validate": "event"}
+"""The component that a method's body is."""
 
 
-def complete(folder: Path) -> Json:
-    """Merge the generated descriptions under `folder`, and add what they cannot know."""
-    parts = [json.loads(next(folder.rglob(f"{name}.openapi.json")).read_text()) for name in SERVICES]
-    schemas = {name: schema for part in parts for name, schema in part["components"]["schemas"].items()}
-    paths = {path: item for part in parts for path, item in part["paths"].items()}
-    for path, item in paths.items():
-        for method, operation in item.items():
-            _complete_operation(path, method, operation)
-    for path in HEALTH_PATHS:
-        paths[path] = {"get": _health()}
+def write_description(comments: Comments) -> Json:
+    """Write the whole document."""
+    schemas: dict[str, Json] = {}
+    add_events(load_catalogue(), schemas)
+    paths: dict[str, Json] = {}
+    for method, verb, path, has_body in _bindings():
+        operation = _operation(method, comments, schemas, path=path, has_body=has_body)
+        if has_body and TYPE_IN_PATH in path:
+            for name in load_catalogue().types:
+                paths[path.replace(TYPE_IN_PATH, name)] = {verb: _of_type(operation, name)}
+        else:
+            paths[path] = {verb: operation}
+    for number, path in enumerate(HEALTH_PATHS):
+        paths[path] = {"get": _health(number)}
+    enum = ErrorReason.DESCRIPTOR
+    schemas["Error"] = error_schema()
+    schemas["ErrorReason"] = reason_schema(
+        (name_of(value), comments[f"{enum.full_name}.{value.name}"]) for value in enum.values
+    )
     return {
-        "openapi": parts[0]["openapi"],
+        "openapi": DIALECT,
         "info": {
             "title": "Social Live Analytics",
-            "version": "1.0.0",
-            "description": "64-bit integers are strings of digits, since numbers lose digits; input may be either.",
+            "version": tomllib.loads(PROJECT.read_text())["project"]["version"],
+            "description": DESCRIPTION,
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
-        "tags": [tag for part in parts for tag in part["tags"]],
+        "servers": [{"url": "/"}],
+        "tags": [{"name": service.name, "description": comments[service.full_name]} for service in SERVICES],
         "paths": paths,
-        "components": {"schemas": {**dict(sorted(schemas.items())), "Error": ERROR}},
+        "components": {"schemas": dict(sorted(schemas.items()))},
     }
 
 
-def _complete_operation(path: str, method: str, operation: Json) -> None:
-    statuses = [*EVERYWHERE]
-    if method == "post":
-        statuses += WITH_A_BODY
-        if path in ONE_EVENT_PATHS:
-            statuses.append(409)
-        content = operation["requestBody"]["content"]
-        # What navigator.sendBeacon calls a text.
-        content["text/plain"] = {"schema": {"type": "string", "description": "The same JSON as text."}}
-    if path == FOUND_BY_NAME:
-        statuses.append(404)
-    if path in BODY_PATHS:
-        # A variable of the path, or a flag: the generator takes the message's other fields for parameters as well.
-        operation["parameters"] = [each for each in operation["parameters"] if each["name"] in BESIDE_THE_BODY]
-    operation["responses"].update({str(status): _failure(status) for status in sorted(statuses)})
+def _bindings() -> Iterator[tuple[MethodDescriptor, str, str, bool]]:
+    """Go through all REST bindings: method, verb, path, and whether it takes a body."""
+    for service in SERVICES:
+        for method in service.methods:
+            options = method.GetOptions()
+            if options.HasExtension(annotations_pb2.http):
+                first = options.Extensions[annotations_pb2.http]
+                for rule in (first, *first.additional_bindings):
+                    verb = rule.WhichOneof("pattern")
+                    yield method, verb, getattr(rule, verb), bool(rule.body)
 
 
-def _failure(status: int) -> Json:
-    said = BY_THE_SERVER.get(status) or REPLIES[status][2]
-    if status == 400:  # noqa: PLR2004 - the text of the table is the cause's own
-        said = "The request is not what the operation takes; `violations` names each field at fault."
-    response: Json = {"description": said, "content": _as_json({"$ref": "#/components/schemas/Error"})}
-    if status in RETRIED:
-        response["headers"] = {"retry-after": {"description": "In seconds.", "schema": {"type": "string"}}}
-    return response
+def _operation(
+    method: MethodDescriptor, comments: Comments, schemas: dict[str, Json], *, path: str, has_body: bool
+) -> Json:
+    summary, _, more = comments[method.full_name].partition(". ")
+    operation: Json = {
+        "tags": [method.containing_service.name],
+        "summary": f"{summary.rstrip('.')}.",
+        "operationId": method.name,
+        "parameters": [*path_parameters(method, path, comments), *parameters_of(method, path, comments)],
+        "responses": {
+            "200": {
+                "description": comments[method.output_type.full_name],
+                "content": _as_json(add_answer(method.output_type, comments, schemas)),
+            },
+            **failures(reasons_of(method, has_body=has_body)),
+        },
+    }
+    if more:
+        operation["description"] = more
+    if has_body:
+        operation["requestBody"] = _body(BODIES[method.name])
+    return operation
 
 
-def _health() -> Json:
-    schema = {
+def _of_type(operation: Json, name: str) -> Json:
+    """Write the operation of the path of one event type."""
+    return {
+        **operation,
+        "summary": f"Stores one {name} event, and answers when it is durable.",
+        "operationId": f"{operation['operationId']}{name.capitalize()}",
+        "parameters": [each for each in operation["parameters"] if each["in"] != "path"],
+        "requestBody": _body(f"path.{name}"),
+    }
+
+
+def _body(component: str) -> Json:
+    content = _as_json(reference(component))
+    # What navigator.sendBeacon calls a text.
+    content["text/plain"] = {
+        "schema": {"type": "string", "contentMediaType": "application/json", "description": "The same JSON as text."}
+    }
+    return {"required": True, "content": content}
+
+
+def _health(number: int) -> Json:
+    status = {
         "type": "object",
         "required": ["status", "storage"],
         "properties": {"status": {"const": "SERVING"}, "storage": {"enum": ["SERVING", "NOT_SERVING"]}},
@@ -111,10 +134,8 @@ def _health() -> Json:
     return {
         "tags": ["Health"],
         "summary": "Says whether events are taken, and whether the database answers.",
-        "responses": {
-            "200": {"description": "Events are taken.", "content": _as_json(schema)},
-            **{str(status): _failure(status) for status in (405, 408, 431, 503)},
-        },
+        "operationId": f"Health{number or ''}",
+        "responses": {"200": {"description": "Events are taken.", "content": _as_json(status)}, **failures(OF_HEALTH)},
     }
 
 
@@ -123,8 +144,9 @@ def _as_json(schema: Json) -> Json:
 
 
 def main() -> None:
-    """Print the document for the folder that the command line names."""
-    print(json.dumps(complete(Path(sys.argv[1])), indent=1, ensure_ascii=False))
+    """Print the document."""
+    comments = read_comments(Path(sys.argv[1]).read_bytes())
+    print(json.dumps(write_description(comments), indent=1, ensure_ascii=False))
 
 
 if __name__ == "__main__":

@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from server.rpc.error_reasons import REASONS
+from tests.gateway.described import check_answer
+
 TIMEOUT_S = 20
 
 
@@ -31,17 +34,26 @@ def call(
     *,
     headers: Mapping[str, str] | None = None,
     timeout_s: float = TIMEOUT_S,
+    described: bool = True,
 ) -> Answer:
-    """Make one request on a connection of its own; what is no bytes is sent as JSON."""
+    """Make one request on a connection of its own; what is no bytes is sent as JSON.
+
+    The answer must be one that gateway/openapi.json describes, unless `described` is false.
+    """
     sent = {} if body is None else {"content-type": "application/json"}
     data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout_s)
     try:
         connection.request(method, path, data, {**sent, **(headers or {})})
-        answer = connection.getresponse()
-        return Answer(answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read())
+        response = connection.getresponse()
+        answer = Answer(
+            response.status, {name.lower(): value for name, value in response.getheaders()}, response.read()
+        )
     finally:
         connection.close()
+    if described and "content-encoding" not in answer.headers:
+        check_answer(method, path, answer.status, answer.headers, answer.body)
+    return answer
 
 
 def expect_error(answer: Answer, status: int, code: str, reason: str) -> None:
@@ -51,4 +63,4 @@ def expect_error(answer: Answer, status: int, code: str, reason: str) -> None:
     assert set(answer.json) == {"code", "reason", "message", "violations"}
     assert (answer.json["code"], answer.json["reason"]) == (code, reason)
     assert answer.json["message"]
-    assert ("retry-after" in answer.headers) == (status in {429, 503})
+    assert ("retry-after" in answer.headers) is REASONS[reason].retryable

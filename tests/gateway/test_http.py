@@ -30,7 +30,7 @@ def test_an_invalid_event_names_every_field_as_json_callers_write_it(gateway: Ga
 def test_a_bad_question_names_its_parameter(gateway: GatewayService) -> None:
     """A report's 400 names the query parameter."""
     answer = call(gateway.rest_port, "GET", "/analytics/dashboard?timeZone=Mars/Olympus")
-    expect_error(answer, 400, "INVALID_ARGUMENT", "INVALID_QUESTION")
+    expect_error(answer, 400, "INVALID_ARGUMENT", "INVALID_REQUEST")
     assert [at["field"] for at in answer.json["violations"]] == ["timeZone"]
 
 
