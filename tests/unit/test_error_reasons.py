@@ -47,6 +47,7 @@ ON_THIS_MACHINE = frozenset(
         "NOT_MIGRATED",
         "PORT_TAKEN",
         "SECRET_MISMATCH",
+        "SOCKET_FOLDER",
         "STORAGE",
         "UNSUPPORTED_POSTGRES",
     }
