@@ -139,7 +139,7 @@ gen: $(VENV)/.dev .deps/googleapis ## Generate the code under generated/, docs/e
 	@$(BIN)/python -m tools.openapi generated/descriptors.binpb > gateway/openapi.json
 	@echo "==> generated/, docs/events.md, docs/errors.md and gateway/openapi.json are up to date"
 
-tools: $(VENV)/.dev ## Install what tests and gen run: Go programs into .tools; a browser, curl and h2load by apt-get
+tools: $(VENV)/.dev ## Install what tests run: Go programs into .tools; a browser, curl and h2load by apt-get
 	@tools/install_programs
 
 lock: | $(VENV)/bin/python ## Resolve the dependencies anew into the lock files

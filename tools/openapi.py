@@ -126,7 +126,7 @@ def _body(component: str) -> Json:
 
 
 def _health(number: int) -> Json:
-    status = {
+    schema = {
         "type": "object",
         "required": ["status", "storage"],
         "properties": {"status": {"const": "SERVING"}, "storage": {"enum": ["SERVING", "NOT_SERVING"]}},
@@ -135,7 +135,7 @@ def _health(number: int) -> Json:
         "tags": ["Health"],
         "summary": "Says whether events are taken, and whether the database answers.",
         "operationId": f"Health{number or ''}",
-        "responses": {"200": {"description": "Events are taken.", "content": _as_json(status)}, **failures(OF_HEALTH)},
+        "responses": {"200": {"description": "Events are taken.", "content": _as_json(schema)}, **failures(OF_HEALTH)},
     }
 
 

@@ -10,26 +10,28 @@ import orjson
 
 from runtime.logging import configure_logging
 from runtime.settings import Settings
+from runtime.terminal import examples
 from server.cli.main import EXIT_FAILED
 from server.cli.render import count_text, open_console, print_line, print_table
 from storage.batch import COLUMNS, REJECTION_COLUMNS
 from storage.spool import SetAside, list_aside, put_back, read_aside
 
 
-@click.group("aside")
+@click.group("aside", epilog=examples("analytics ingest aside list", "analytics ingest aside put-back --all"))
 def command() -> None:
-    """Look at spooled events that the database did not take again and again, and put them back.
+    """Inspect and retry spooled events that were set aside.
 
-    They lie in files in the folder "aside" of the spool, on the machine whose service took them, and count as set aside
-    in `analytics ingest stats`. Reads ANALYTICS_DATA_DIR as the service does; neither service nor database need run.
+    The database refused them again and again. They are in files in the folder "aside" of the spool, on the machine
+    whose service took them, and `analytics ingest stats` counts them as set aside. Reads ANALYTICS_DATA_DIR as the
+    service does; neither the service nor the database needs to run.
     """
     configure_logging(level="warning", form="console", process="ingest")
 
 
-@command.command("list")
+@command.command("list", epilog=examples("analytics ingest aside list", "analytics ingest aside list --json"))
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON a file.")
 def list_files(*, as_json: bool) -> None:
-    """List what was set aside: its name, when and why, and how many events it holds."""
+    """List the files, each with its time, error and number of events."""
     found = list_aside(Settings.from_environment().spool_folder)
     if as_json:
         for each in found:
@@ -52,10 +54,13 @@ def list_files(*, as_json: bool) -> None:
     print_table(console, "", ("Name", "Set aside (UTC)", "Error", "Events"), rows, numbers=frozenset({"Events"}))
 
 
-@command.command("show")
+@command.command("show", epilog=examples("analytics ingest aside show 01890a5d-1"))
 @click.argument("name")
 def show(name: str) -> None:
-    """Print the events of a file, one line of JSON each, with what is wrong with those that were rejected."""
+    """Print the events of a file, one line of JSON each.
+
+    Rejected events come with their violations.
+    """
     (aside,) = _find(Settings.from_environment().spool_folder, (name,))
     batch = read_aside(aside)
     for columns, rows in ((COLUMNS, batch.rows), (REJECTION_COLUMNS, batch.rejections)):
@@ -64,13 +69,14 @@ def show(name: str) -> None:
             click.echo(orjson.dumps(event, default=_text, option=orjson.OPT_UTC_Z))
 
 
-@command.command("put-back")
+@command.command("put-back", epilog=examples("analytics ingest aside put-back --all"))
 @click.argument("names", nargs=-1)
 @click.option("--all", "everything", is_flag=True, help="Put back all that is set aside.")
 def put_files_back(names: Sequence[str], *, everything: bool) -> None:
-    """Put files back into the spool: a service on the same data directory stores their events within seconds.
+    """Put files back into the spool.
 
-    Mend first what the error names, or they are set aside again. Putting back twice stores each event once.
+    A service on the same data directory stores their events within seconds. First correct what the error names, or they
+    are set aside again. Each event is stored once, even if its file is put back twice.
     """
     if bool(names) == everything:
         raise click.UsageError("say which by their names, or --all")

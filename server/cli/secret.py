@@ -10,6 +10,7 @@ import click
 from runtime.logging import configure_logging
 from runtime.person import name_person
 from runtime.settings import Settings
+from runtime.terminal import examples
 from server.cli.main import EXIT_FAILED
 from server.database import describe_database
 from server.secrets import ServiceSecret, check_secret, load_secret, make_record
@@ -20,7 +21,7 @@ from storage.secret_record import replace_secret
 ACTION = "secret replace"
 
 
-@click.group("secret")
+@click.group("secret", epilog=examples("analytics secret check", "analytics secret replace"))
 def command() -> None:
     """Check or replace the service's secret.
 
@@ -30,11 +31,11 @@ def command() -> None:
     """
 
 
-@command.command("check")
+@command.command("check", epilog=examples("analytics secret check"))
 def check() -> None:
-    """Tell whether this machine's secret is the one of the database; exits with 2 where it is not.
+    """Compare this machine's secret with the database's.
 
-    Nothing is written or generated.
+    Exits with 2 if they differ. Writes and generates nothing.
     """
     settings = _read_settings()
     database_name = describe_database(settings)
@@ -50,11 +51,12 @@ def check() -> None:
         click.echo(f"The secret in {secret.place} is the one of {database_name}.")
 
 
-@command.command("replace")
+@command.command("replace", epilog=examples("analytics secret replace --yes"))
 @click.option("--yes", is_flag=True, help="Do it without asking.")
 def replace(*, yes: bool) -> None:
-    """Go on with this machine's secret, whatever the database was set up with; generates one where there is none.
+    """Make this machine's secret the database's.
 
+    Generates a secret if this machine has none.
     Stop every service of the database first, and give all of them the new secret. Addresses that are stored keep their
     hashes, so the same address counts as two: one before and one after. The audit log tells of it.
     """
