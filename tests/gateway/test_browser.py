@@ -162,7 +162,7 @@ def test_a_page_reads_why_a_request_is_refused(gateway: GatewayService, page: Si
         [415, "NOT_JSON"],
         [400, "BAD_REQUEST"],
         [413, "BODY_TOO_LARGE"],
-        [400, "INVALID_QUESTION"],
+        [400, "INVALID_REQUEST"],
         [400, "BAD_REQUEST"],
         "SERVING",
     ]

@@ -37,7 +37,7 @@ def test_a_bad_question_names_its_parameter(gateway: GatewayService) -> None:
 @pytest.mark.parametrize(
     ("method", "path", "body", "headers", "status", "code", "reason"),
     [
-        ("GET", "/analytics/dashboard?timefame=7d", None, {}, 400, "INVALID_ARGUMENT", "INVALID_QUESTION"),
+        ("GET", "/analytics/dashboard?timefame=7d", None, {}, 400, "INVALID_ARGUMENT", "INVALID_REQUEST"),
         ("GET", "/analytics/nothing", None, {}, 404, "NOT_FOUND", "NO_SUCH_PATH"),
         ("GET", TRACK, None, {}, 405, "UNIMPLEMENTED", "METHOD_NOT_ALLOWED"),
         ("DELETE", "/analytics/dashboard", None, {}, 405, "UNIMPLEMENTED", "METHOD_NOT_ALLOWED"),
@@ -53,7 +53,7 @@ def test_a_bad_question_names_its_parameter(gateway: GatewayService) -> None:
         ),
         ("POST", TRACK, b"{}", {"content-encoding": "br"}, 415, "INVALID_ARGUMENT", "NOT_JSON"),
         ("POST", "/sociallive.analytics.v1.AnalyticsService/Track", b"{}", {}, 404, "NOT_FOUND", "NO_SUCH_PATH"),
-        ("GET", "/analytics/dashboard?x=%00", None, {}, 400, "INVALID_ARGUMENT", "INVALID_QUESTION"),
+        ("GET", "/analytics/dashboard?x=%00", None, {}, 400, "INVALID_ARGUMENT", "INVALID_REQUEST"),
         ("GET", "/analytics/dashboard", None, {"a_b": "c"}, 400, "INVALID_ARGUMENT", "BAD_REQUEST"),
         (
             "GET",
