@@ -14,6 +14,7 @@ from runtime.terminal import examples
 from server.cli.main import EXIT_FAILED
 from server.cli.render import count_text, open_console, print_line, print_table
 from storage.batch import COLUMNS, REJECTION_COLUMNS
+from storage.errors import DatabaseMissingError
 from storage.spool import SetAside, list_aside, put_back, read_aside
 
 
@@ -32,7 +33,7 @@ def command() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON a file.")
 def list_files(*, as_json: bool) -> None:
     """List the files, each with its time, error and number of events."""
-    found = list_aside(Settings.from_environment().spool_folder)
+    found = list_aside(_spool_folder())
     if as_json:
         for each in found:
             described = {
@@ -61,7 +62,7 @@ def show(name: str) -> None:
 
     Rejected events come with their violations.
     """
-    (aside,) = _find(Settings.from_environment().spool_folder, (name,))
+    (aside,) = _find(_spool_folder(), (name,))
     batch = read_aside(aside)
     for columns, rows in ((COLUMNS, batch.rows), (REJECTION_COLUMNS, batch.rejections)):
         for row in rows:
@@ -80,13 +81,22 @@ def put_files_back(names: Sequence[str], *, everything: bool) -> None:
     """
     if bool(names) == everything:
         raise click.UsageError("say which by their names, or --all")
-    folder = Settings.from_environment().spool_folder
+    folder = _spool_folder()
     chosen = list_aside(folder) if everything else _find(folder, names)
     for aside in chosen:
         asyncio.run(put_back(folder, aside))
         click.echo(f"{aside.name}: {aside.events} events are in the spool again")
     if not chosen:
         click.echo("Nothing is set aside.")
+
+
+def _spool_folder() -> Path:
+    settings = Settings.from_environment()
+    if not settings.data_dir.is_dir():
+        raise DatabaseMissingError(
+            f"there is no data of a service in {settings.data_dir.resolve()}: name its folder with ANALYTICS_DATA_DIR"
+        )
+    return settings.spool_folder
 
 
 def _find(folder: Path, names: Sequence[str]) -> list[SetAside]:

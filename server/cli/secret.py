@@ -62,13 +62,13 @@ def replace(*, yes: bool) -> None:
     """
     settings = _read_settings()
     database_name = describe_database(settings)
-    if not yes and not click.confirm(f"Replace the secret of {database_name}, with all its services stopped?"):
-        click.echo("Nothing was changed.", err=True)
-        sys.exit(EXIT_FAILED)
 
     async def run() -> str:
         started_at = datetime.now(UTC)
         async with open_existing(settings.database_url, settings.data_dir) as database:
+            if not yes and not click.confirm(f"Replace the secret of {database_name}, with all its services stopped?"):
+                click.echo("Nothing was changed.", err=True)
+                sys.exit(EXIT_FAILED)
             secret = load_secret(settings)
             entry = AuditEntry(
                 started_at=started_at,

@@ -133,4 +133,4 @@ def test_the_actors_of_a_step_are_listed_page_by_page(filled: Service) -> None:
     dropped.page_token = first.next_page_token
     with fails_with(grpc.StatusCode.INVALID_ARGUMENT) as caught:
         filled.stub.ListFunnelActors(dropped, timeout=10)
-    assert "another question" in caught[0].details()
+    assert "another request" in caught[0].details()

@@ -181,9 +181,9 @@ def test_a_gateway_of_its_own_ends_with_its_terminal(data_dir: Path) -> None:
 
 @pytest.mark.finding(19)
 def test_nohup_outlives_the_terminal(made_data_dir: Path) -> None:
-    """Who started it with nohup wants it to go on."""
+    """`nohup` ignores SIGHUP for the program that it starts, and the service leaves it at that."""
     service = complete_service(made_data_dir)
-    with in_terminal(service, 'exec nohup "$@"') as terminal:
+    with in_terminal(service, 'trap "" HUP; exec "$@"') as terminal:
         terminal.close()
         expect_serving(service)
         (parent,) = service.pids(PARENT)
