@@ -94,7 +94,8 @@ def _spool_folder() -> Path:
     settings = Settings.from_environment()
     if not settings.data_dir.is_dir():
         raise DatabaseMissingError(
-            f"there is no data of a service in {settings.data_dir.resolve()}: name its folder with ANALYTICS_DATA_DIR"
+            f"there is no data of a service in {settings.data_dir.resolve()}: start one with `analytics up`, or name "
+            "the folder of its data with ANALYTICS_DATA_DIR"
         )
     return settings.spool_folder
 
