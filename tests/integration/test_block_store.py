@@ -178,8 +178,8 @@ async def test_a_cut_at_any_moment_of_the_transaction_stores_a_batch_once(
     database_url: str,
     tmp_path: Path,
     sql: Connection,
-    tables: None,
-    moment: Moment,  # noqa: ARG001 - they must be there
+    tables: None,  # noqa: ARG001 - they must be there
+    moment: Moment,
 ) -> None:
     """The ledger tells the next attempt whether the lost one was committed."""
     line = Line(tmp_path, database_url)
@@ -255,7 +255,7 @@ async def test_the_first_key_of_a_database_is_the_only_one(sql: Connection, tabl
     """Another one is refused, with the place where it was read; and the database learns nothing of the key."""
     await ACTORS.check(sql)
     await ACTORS.check(sql)
-    with pytest.raises(ActorKeyError, match="read from /var/other.key"):
+    with pytest.raises(ActorKeyError, match=r"read from /var/other\.key"):
         await Pseudonyms(b"o" * 32, "/var/other.key").check(sql)
     await Pseudonyms(b"k" * 32, "elsewhere").check(sql)
 
