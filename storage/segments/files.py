@@ -377,7 +377,7 @@ def _compact(array: pa.DictionaryArray) -> pa.DictionaryArray:
 
 
 def _to_structs(table: pa.Table) -> pa.Table:
-    """Group the columns of each payload into a struct that is never null: so a field that no event has costs nothing."""
+    """Group the columns of each payload into a struct that is never null: a field without values costs nothing then."""
     columns: dict[str, pa.Array] = {}
     fields: dict[str, list[tuple[str, pa.Array]]] = {}
     for name, column in zip(table.column_names, table.columns, strict=True):

@@ -116,7 +116,7 @@ def concatenate(tables: Sequence[pa.Table]) -> pa.Table:
 
 
 def sort(table: pa.Table) -> pa.Table:
-    """Sort a table by (actor_hash, timestamp, sequence, event_id); fastest where it consists of sorted parts in order."""
+    """Sort a table by (actor_hash, timestamp, sequence, event_id); fastest where it joins sorted parts in order."""
     order = _order(table)
     return table if order is None else table.take(pa.array(order))
 
