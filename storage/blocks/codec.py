@@ -33,7 +33,10 @@ ZSTD_LEVEL = 1
 MOST_BYTES = 1 << 30
 """Of a decompressed block: the largest batch of a writer is far below; a frame that claims more is damaged."""
 
-_OPTIONS = {zstd.CompressionParameter.compression_level: ZSTD_LEVEL, zstd.CompressionParameter.checksum_flag: 1}
+_OPTIONS: dict[int, int] = {
+    zstd.CompressionParameter.compression_level: ZSTD_LEVEL,
+    zstd.CompressionParameter.checksum_flag: 1,
+}
 _NUL = rb"\u0000"
 
 ActorHash = Callable[[str], int]

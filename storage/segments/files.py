@@ -406,10 +406,11 @@ def _dictionary_paths(group: pa.Table) -> list[str]:
 
 def _repeats(column: pa.ChunkedArray) -> bool:
     if column.type == TEXT:
-        return sum(len(part.dictionary) for part in column.chunks) <= MOST_DISTINCT * (len(column) - column.null_count)
+        distinct = sum(len(part.dictionary) for part in column.chunks)
+        return bool(distinct <= MOST_DISTINCT * (len(column) - column.null_count))
     if pa.types.is_floating(column.type) or pa.types.is_decimal(column.type) or column.type == pa.int32():
         sample = column.slice(0, SAMPLE_ROWS).drop_null()
-        return pc.count_distinct(sample).as_py() <= MOST_DISTINCT_NUMBERS * len(sample)
+        return bool(pc.count_distinct(sample).as_py() <= MOST_DISTINCT_NUMBERS * len(sample))
     return False
 
 

@@ -63,15 +63,11 @@ def join(columns: Sequence[tuple[Column, Sequence[Any]]], extras: Sequence[str |
         row: the place of the row.
     """
     extra = extras[row]
-    rest: object = {}
+    rest: Any = {}
     if extra is not None:
-        try:
-            rest = orjson.loads(extra)
-        except orjson.JSONDecodeError:
-            return extra
+        rest = _parse_one(extra, _loads_exactly)
         if not isinstance(rest, dict):
             return extra
-        rest = _loads_exactly(extra)
     members = {
         column.json_name: _WRITERS.get(column.kind, _same)(value)
         for column, values in columns

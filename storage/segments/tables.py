@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from storage.batch import COLUMNS
 from storage.blocks.codec import BLOCK_COLUMNS, Columns
 from storage.segments.errors import ColumnsClashError
-from storage.segments.payloads import join, split, spread
+from storage.segments.payloads import Split, join, split, spread
 from storage.segments.schema import DEVICE, ENVELOPE, EVENT_ID_BYTES, INSTANT, REQUIRED, EventColumns
 
 _PLAIN_TEXTS = (
@@ -186,13 +186,12 @@ def _add_payloads(found: dict[str, pa.Array], texts: Sequence[str], known: Event
         places = np.flatnonzero(codes == code)
         chosen = [texts[place] for place in places.tolist()]
         if name not in known.structs or name == DEVICE:
-            parts, left = {}, list(chosen)
+            done = Split({}, list(chosen))
         else:
             done = split(chosen, known.structs[name])
-            parts, left = done.columns, done.extras
-        for column, array in parts.items():
+        for column, array in done.columns.items():
             found[column] = spread(array, places, length)
-        for place, extra in zip(places.tolist(), left, strict=True):
+        for place, extra in zip(places.tolist(), done.extras, strict=True):
             if extra is not None:
                 extras[place] = extra
     _add(found, "extra", _texts(extras))
