@@ -61,7 +61,8 @@ def plan_seal(blocks: Sequence[WaitingBlock], now: datetime) -> Sequence[Waiting
 
 def take_blocks(blocks: Sequence[WaitingBlock]) -> Sequence[WaitingBlock]:
     """Take the first blocks that one sealing takes; one at least."""
-    taken, rows = [], 0
+    taken: list[WaitingBlock] = []
+    rows = 0
     for block in blocks:
         rows += block.rows
         if taken and rows > MOST_ROWS:

@@ -14,6 +14,7 @@ import pytest
 from server.ingest.pipeline import reject_stored
 from storage.batch import EVENT_ID, Batch, WriteOutcome
 from storage.blocks import store as store_module
+from storage.blocks import transaction
 from storage.blocks.codec import Block, decode_rows
 from storage.blocks.pseudonyms import ActorKeyError, Pseudonyms
 from storage.blocks.store import SMALL_ROWS, BlockStore
@@ -204,7 +205,7 @@ async def test_a_small_batch_whose_answer_is_lost_is_stored_once(
     store: BlockStore, sql: Connection, monkeypatch: pytest.MonkeyPatch, *, is_committed: bool
 ) -> None:
     """Its one statement is a transaction: the ledger tells whether it was committed."""
-    original, calls = store_module.store_small, 0
+    original, calls = transaction.store_small, 0
 
     async def lose(connection: Connection, *arguments: Any) -> None:
         nonlocal calls

@@ -7,7 +7,6 @@ from datetime import timedelta
 from importlib.resources import files
 from pathlib import Path
 
-import asyncpg
 import pytest
 
 from storage.batch import TIMESTAMP
@@ -154,10 +153,12 @@ async def test_replaced_segments_stay_for_readers_that_have_seen_them(server: Se
 
 @pytest.mark.parametrize(("package", "name"), STATEMENTS)
 async def test_statement_is_understood_and_says_what_it_is_for(
-    server: Server, sql: asyncpg.Connection, package: str, name: str
+    server: Server,  # noqa: ARG001 - its tables must be there
+    sql: Connection,
+    package: str,
+    name: str,
 ) -> None:
     """Preparing finds unknown tables, columns and functions, and parameters of no type."""
-    assert server
     text = statements_of(package)(name)
     assert text.startswith("-- ")
     assert "SELECT *" not in text

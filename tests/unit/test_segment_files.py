@@ -194,7 +194,7 @@ def test_columns_that_the_catalogue_knows_no_more_are_kept() -> None:
     older = EventColumns.of({"device": (), "view": (("content_id", "contentId", "text"), ("gone", "gone", "int32"))})
     newer = EventColumns.of({"device": (), "view": (("content_id", "contentId", "text"), ("new", "new", "texts"))})
     first = write_segment(make_table([make_row(event_data='{"contentId":"a","gone":7}')], older))
-    second = write_segment(make_table([make_row(event_data='{"contentId":"b","new":["x"]}')], newer))
+    second = write_segment(make_table([make_row(sequence=1, event_data='{"contentId":"b","new":["x"]}')], newer))
     merged = read(write_segment(sort(concatenate([read(first), read(second)]))))
     assert merged["view.gone"].to_pylist() == [7, None]
     assert [row[14] for row in rows_of_table(merged, newer)] == ['{"contentId":"a"}', '{"contentId":"b","new":["x"]}']
