@@ -9,7 +9,7 @@ from itertools import repeat
 from storage.batch import EVENT_ID, RECEIVED_AT, REJECTION_RECEIVED_AT, Batch, Row, WriteOutcome
 from storage.database import Connection
 from storage.fingerprint import fingerprint
-from storage.hours import count_by_hour
+from storage.hours import count_by_hour, hour_of
 from storage.sql import statement
 
 Refused = frozenset[tuple[object, ...]]
@@ -78,13 +78,20 @@ async def recall(connection: Connection, rows: Sequence[Row], claimed_at: dateti
 def tally(batch: Batch, outcomes: Sequence[WriteOutcome] | None) -> Counter[tuple[datetime, str]]:
     """Count what becomes of a batch by hour of receipt and label; None: all rows are stored."""
     if outcomes is None:
-        counts = count_by_hour((row[RECEIVED_AT], STORED) for row in batch.rows)
+        counts = _count_stored([row[RECEIVED_AT] for row in batch.rows])
     else:
         labels = ((row[RECEIVED_AT], LABELS[outcome]) for row, outcome in zip(batch.rows, outcomes, strict=True))
         # A replay that fails again was counted when it was rejected.
         counts = count_by_hour(label for label in labels if not batch.replays or label[1] != REJECTED)
     counts.update(count_by_hour((rejection[REJECTION_RECEIVED_AT], REJECTED) for rejection in batch.rejections))
     return counts
+
+
+def _count_stored(moments: Sequence[datetime]) -> Counter[tuple[datetime, str]]:
+    """Count by hour: at once where it is one hour, as for nearly every batch."""
+    if moments and (hour := hour_of(min(moments))) == hour_of(max(moments)):
+        return Counter({(hour, STORED): len(moments)})
+    return count_by_hour((moment, STORED) for moment in moments)
 
 
 def first_of_each(rows: Sequence[Row], fresh: Collection[str]) -> list[Row]:

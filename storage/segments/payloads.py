@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -38,15 +39,18 @@ def split(texts: Sequence[str], columns: Sequence[Column]) -> Split:
     """
     exact = any(column.kind in {"decimal", "uint64"} for column in columns)
     objects = _parse(texts, exact=exact)
-    members = [value if isinstance(value, dict) else {} for value in objects]
+    is_plain = set(map(type, objects)) <= {dict}
+    members = objects if is_plain else [value if isinstance(value, dict) else {} for value in objects]
+    names = set(chain.from_iterable(members))
     found: dict[str, pa.Array] = {}
     for column in columns:
-        name = column.json_name
-        values = [member.pop(name, None) for member in members]
-        if any(value is not None for value in values):
+        if column.json_name in names:
+            values = [member.pop(column.json_name, None) for member in members]
             array = _array(column, values, members)
             if array.null_count < len(array):
                 found[column.name] = array
+    if is_plain and not any(members):
+        return Split(found, [None] * len(texts))
     extras = [
         (orjson.dumps(member, default=_number).decode() if member else None) if isinstance(value, dict) else text
         for text, value, member in zip(texts, objects, members, strict=True)
