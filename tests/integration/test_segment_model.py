@@ -27,6 +27,7 @@ SEED = 1
 EXAMPLES = 8
 STEPS = 25
 AT_ONCE = timedelta(0)
+MERGE_INPUTS = 3
 TABLES = ("analytics_blocks", "analytics_segments", "analytics_segment_parts_0", "analytics_segment_parts_1")
 Row = tuple[Any, ...]
 
@@ -82,24 +83,23 @@ class SegmentMachine(RuleBasedStateMachine):
     def write(self, server: int, sizes: list[int]) -> None:
         """Store some batches."""
 
-        async def write() -> None:
-            for size in sizes:
-                rows = make_rows(size, self.rng)
-                outcomes = await self.stage.servers[server].store.store(make_batch(rows))
-                assert outcomes == [WriteOutcome.STORED] * size
-                self.events += count(rows)
-
-        self.do("write", write)
+        self.do("write", lambda: self._write(server, sizes))
 
     @rule(server=servers, kill=kills, is_sent=st.booleans())
     def seal(self, server: int, kill: int | None, *, is_sent: bool) -> None:
         """Seal, and perhaps die."""
-        self.do("seal", self.stage.servers[server].seal, kill, is_sent=is_sent)
+        self.do("seal", self.stage.servers[server].seal, kill, is_sent=is_sent, first=lambda: self._write(server, [6]))
 
     @rule(server=servers, kill=kills, is_sent=st.booleans())
     def merge(self, server: int, kill: int | None, *, is_sent: bool) -> None:
         """Merge, and perhaps die."""
-        self.do("merge", self.stage.servers[server].merge, kill, is_sent=is_sent)
+
+        async def seal() -> None:
+            for _ in range(MERGE_INPUTS):
+                await self._write(server, [5])
+                await self.stage.servers[server].seal()
+
+        self.do("merge", self.stage.servers[server].merge, kill, is_sent=is_sent, first=seal)
 
     @rule(server=servers, kill=kills, is_sent=st.booleans(), days=st.sampled_from([0, 1, 30]))
     def age(self, server: int, kill: int | None, days: int, *, is_sent: bool) -> None:
@@ -135,6 +135,13 @@ class SegmentMachine(RuleBasedStateMachine):
 
         self.do("all_at_once", all_at_once)
 
+    async def _write(self, server: int, sizes: list[int]) -> None:
+        for size in sizes:
+            rows = make_rows(size, self.rng)
+            outcomes = await self.stage.servers[server].store.store(make_batch(rows))
+            assert outcomes == [WriteOutcome.STORED] * size
+            self.events += count(rows)
+
     async def _sweep(self, server: int) -> None:
         swept = await self.stage.servers[server].catalogue.sweep(longest_write=AT_ONCE, replaced_stay=AT_ONCE)
         self.stage.seen["swept"] += swept
@@ -153,24 +160,27 @@ class SegmentMachine(RuleBasedStateMachine):
         *,
         is_sent: bool = False,
         aged_before: datetime | None = None,
+        first: Callable[[], Awaitable[object]] | None = None,
     ) -> None:
         """Do something, perhaps killed at a statement, and see that both servers read the events of the model."""
 
         async def do() -> None:
             self.stage.seen[name] += 1
+            if first is not None:
+                await first()
             with killed_at(kill, is_sent=is_sent) as is_killed:
                 try:
                     self.stage.seen[f"{name} done"] += bool(await work())
                 except (KilledError, StorageUnavailableError):  # the driver rolls back on a connection that is gone
                     assert is_killed()
                     self.stage.seen[f"{name} killed"] += 1
-            first = await self.stage.servers[0].read()
+            found = await self.stage.servers[0].read()
             if aged_before is not None:
-                gone = self.events - first
+                gone = self.events - found
                 assert all(row[TIMESTAMP] < aged_before for row in gone), "a young event has aged"
                 self.stage.seen["aged"] += len(gone)
                 self.events -= gone
-            assert first == self.events
+            assert found == self.events
             assert await self.stage.servers[1].read() == self.events
 
         self.stage.runner.run(do())
