@@ -82,7 +82,6 @@ class SegmentMachine(RuleBasedStateMachine):
     @rule(server=servers, sizes=st.lists(st.integers(1, 9), min_size=1, max_size=4))
     def write(self, server: int, sizes: list[int]) -> None:
         """Store some batches."""
-
         self.do("write", lambda: self._write(server, sizes))
 
     @rule(server=servers, kill=kills, is_sent=st.booleans())
