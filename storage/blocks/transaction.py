@@ -76,7 +76,7 @@ async def copy_keys(connection: Connection, draft: Draft, claimed_at: datetime) 
 
 
 def _keys_to_copy(draft: Draft, claimed_at: datetime) -> bytes:
-    """Write keys in the binary form of COPY: a fifth of what the driver takes to encode them one by one.
+    """Write keys in the binary form of COPY, all at once: the driver would parse and encode every id by itself.
 
     The form is that of https://www.postgresql.org/docs/current/sql-copy.html: each value with its length before it.
 
