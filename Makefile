@@ -17,7 +17,7 @@ IN_PARALLEL = --numprocesses $(TEST_PROCESSES) --dist loadfile --no-loadscope-re
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help up demo test test-lowest findings check ci static bench bench-ingest bench-soak bench-hostile bench-reports bench-jobs bench-validate bench-gateway chaos chaos-jobs gen tools lock fmt clean
+.PHONY: help up demo test test-lowest findings check ci static bench bench-ingest bench-soak bench-hostile bench-reports bench-jobs bench-validate bench-segments bench-gateway chaos chaos-jobs gen tools lock fmt clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -114,6 +114,9 @@ bench-jobs: $(VENV)/.dev ## Measure folds, dashboards, and a day's drop, at 100,
 
 bench-validate: $(VENV)/.dev ## Time what an event costs between the wire and the row, and what bad events cost
 	@$(BIN)/python -m bench.validate
+
+bench-segments: $(VENV)/.dev ## Measure blocks and segments: processor time and bytes an event
+	@$(BIN)/python -m bench.segments
 
 bench-gateway: $(VENV)/.dev ## Measure REST through the gateway beside direct gRPC
 	@$(BIN)/python -m bench.gateway

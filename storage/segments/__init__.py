@@ -1,0 +1,1 @@
+"""Segments: immutable, sorted, columnar files of events, and the catalogue that says which of them count."""

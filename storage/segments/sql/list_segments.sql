@@ -1,0 +1,6 @@
+-- Lists the segments that count, oldest first; without their footers, of which a reader may know most.
+-- Leans on the index on state.
+SELECT id, level, format, place, first_at, last_at, low_actor, high_actor, rows, bytes, checksum
+FROM analytics_segments
+WHERE state = 'live'
+ORDER BY first_at, id

@@ -1,0 +1,216 @@
+"""Tables of events: made of blocks, turned back into rows, joined and sorted."""
+
+import gc
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import chain
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from storage.batch import COLUMNS
+from storage.blocks.codec import BLOCK_COLUMNS, Columns
+from storage.segments.errors import ColumnsClashError
+from storage.segments.payloads import Split, join, split, spread
+from storage.segments.schema import DEVICE, ENVELOPE, EVENT_ID_BYTES, INSTANT, REQUIRED, EventColumns
+
+_PLAIN_TEXTS = (
+    "event_type",
+    "schema_version",
+    "timestamp_source",
+    "user_id",
+    "session_id",
+    "platform",
+    "user_agent",
+    "ip_address",
+)
+_Integers = np.ndarray[Any, np.dtype[np.int64]]
+
+
+def table_of_blocks(blocks: Sequence[Columns], known: EventColumns) -> pa.Table:
+    """Make one table of the events of some blocks, in order: much quicker than a table for each.
+
+    Args:
+        blocks: as `storage.blocks.codec.decode_columns` gives them; at least one.
+        known: the columns of the catalogue.
+    """
+    with _collector_paused():
+        return _table_of_blocks(blocks, known)
+
+
+@contextmanager
+def _collector_paused() -> Iterator[None]:
+    """Look for no cyclic garbage: hundreds of thousands of short-lived objects would be searched for it in vain."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+def _table_of_blocks(blocks: Sequence[Columns], known: EventColumns) -> pa.Table:
+    together = (list(chain.from_iterable(parts)) for parts in zip(*blocks, strict=True))
+    column = dict(zip(BLOCK_COLUMNS, together, strict=True))
+    length = len(column["event_id"])
+    found: dict[str, pa.Array] = {
+        "actor_hash": pa.array(column["actor_hash"], pa.int64()),
+        "timestamp": pa.array(column["timestamp"], pa.string()).cast(INSTANT),
+        "sequence": pa.array(column["sequence"], pa.int64()),
+        "event_id": _pack_ids(column["event_id"]),
+        "received_at": pa.array(column["received_at"], pa.string()).cast(INSTANT),
+    }
+    for name in _PLAIN_TEXTS:
+        _add(found, name, pa.array(column[name], pa.string()).dictionary_encode())
+    own = zip(column["actor_id"], column["user_id"], column["session_id"], column["event_id"], strict=True)
+    actors = [None if actor == (user or session or event) else actor for actor, user, session, event in own]
+    _add(found, "actor_id", _texts(actors))
+    _add_payloads(found, column["event_data"], known, length)
+    _add_devices(found, column["device"], known)
+    return pa.table(found)
+
+
+def rows_of_table(table: pa.Table, known: EventColumns) -> list[tuple[Any, ...]]:
+    """Turn a table into rows in the order of `storage.batch.COLUMNS`; their JSON texts say the same as they did."""
+    names = set(table.column_names)
+    values = {name: _values(table, name, names) for name in ENVELOPE}
+    values["event_id"] = [str(uuid.UUID(bytes=value)) for value in values["event_id"]]
+    values["actor_id"] = [
+        actor if actor is not None else user or session or event
+        for actor, user, session, event in zip(
+            values["actor_id"], values["user_id"], values["session_id"], values["event_id"], strict=True
+        )
+    ]
+    structs = {
+        struct: [(column, _values(table, column.name, names)) for column in columns if column.name in names]
+        for struct, columns in known.structs.items()
+    }
+    values["event_data"] = [
+        join(structs.get(event_type, ()), values["extra"], row) for row, event_type in enumerate(values["event_type"])
+    ]
+    has_device = [
+        extra is not None or any(column[row] is not None for _, column in structs[DEVICE])
+        for row, extra in enumerate(values["device_extra"])
+    ]
+    values["device"] = [
+        join(structs[DEVICE], values["device_extra"], row) if has else None for row, has in enumerate(has_device)
+    ]
+    return list(zip(*(values[name] for name in COLUMNS), strict=True))
+
+
+def concatenate(tables: Sequence[pa.Table]) -> pa.Table:
+    """Join tables whose columns may differ; missing ones are null. Every column then is one array.
+
+    Raises:
+        ColumnsClashError: columns of one name have types that do not go together.
+    """
+    try:
+        joined = pa.concat_tables(tables, promote_options="permissive")
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as exc:
+        raise ColumnsClashError(f"segments cannot be merged, since their columns do not go together: {exc}") from exc
+    return joined.unify_dictionaries().combine_chunks()
+
+
+def sort(table: pa.Table) -> pa.Table:
+    """Sort a table by (actor_hash, timestamp, sequence, event_id); fastest where it joins sorted parts in order."""
+    order = _order(table)
+    return table if order is None else table.take(pa.array(order))
+
+
+def _order(table: pa.Table) -> _Integers | None:
+    actor, at = integers(table, "actor_hash"), integers(table, "timestamp")
+    order = np.argsort(actor, kind="stable")
+    actor, at = actor[order], at[order]
+    # Few rows are out of order within their actor where the parts follow each other in time: only those are sorted.
+    same = actor[1:] == actor[:-1]
+    wrong = np.flatnonzero(same & (at[1:] <= at[:-1]))
+    if len(wrong):
+        group = np.concatenate(([0], np.cumsum(~same)))
+        touched = np.zeros(group[-1] + 1, bool)
+        touched[group[wrong]] = True
+        places = np.flatnonzero(touched[group])
+        rows = order[places]
+        ids = np.frombuffer(fixed_bytes(table["event_id"].take(pa.array(rows))), ">u8").reshape(-1, 2)
+        keys = (ids[:, 1], ids[:, 0], integers(table, "sequence")[rows], at[places], actor[places])
+        order[places] = rows[np.lexsort(keys)]
+    return None if np.array_equal(order, np.arange(len(order))) else order
+
+
+def integers(table: pa.Table, name: str) -> _Integers:
+    """Read a column of integers or of times (in microseconds) as an array; it has no nulls."""
+    column = table[name]
+    if pa.types.is_timestamp(column.type):
+        column = column.cast(pa.int64())
+    found: _Integers = column.to_numpy()
+    return found
+
+
+def fixed_bytes(column: pa.ChunkedArray) -> bytes:
+    """Read the bytes of a column of fixed width without nulls, one value after the other."""
+    width = column.type.byte_width
+    parts = []
+    for chunk in column.chunks:
+        start = chunk.offset * width
+        parts.append(memoryview(chunk.buffers()[1])[start : start + len(chunk) * width])
+    return b"".join(parts)
+
+
+def _pack_ids(texts: Sequence[str]) -> pa.Array:
+    try:
+        packed = bytes.fromhex("".join(texts).replace("-", ""))
+    except ValueError:
+        packed = b""
+    if len(packed) != EVENT_ID_BYTES * len(texts):  # forms of a UUID that Postgres takes too
+        packed = b"".join(uuid.UUID(text).bytes for text in texts)
+    return pa.FixedSizeBinaryArray.from_buffers(pa.binary(EVENT_ID_BYTES), len(texts), [None, pa.py_buffer(packed)])
+
+
+def _add(found: dict[str, pa.Array], name: str, array: pa.Array) -> None:
+    if array.null_count < len(array) or name in REQUIRED:
+        found[name] = array
+
+
+def _texts(values: Sequence[str | None]) -> pa.Array:
+    return pa.array(values, pa.string()).dictionary_encode()
+
+
+def _add_payloads(found: dict[str, pa.Array], texts: Sequence[str], known: EventColumns, length: int) -> None:
+    types = found["event_type"]
+    codes = types.indices.to_numpy()
+    extras: list[str | None] = [None] * length
+    for code, name in enumerate(types.dictionary.to_pylist()):
+        places = np.flatnonzero(codes == code)
+        chosen = [texts[place] for place in places.tolist()]
+        if name not in known.structs or name == DEVICE:
+            done = Split({}, list(chosen))
+        else:
+            done = split(chosen, known.structs[name])
+        for column, array in done.columns.items():
+            found[column] = spread(array, places, length)
+        for place, extra in zip(places.tolist(), done.extras, strict=True):
+            if extra is not None:
+                extras[place] = extra
+    _add(found, "extra", _texts(extras))
+
+
+def _add_devices(found: dict[str, pa.Array], texts: Sequence[str | None], known: EventColumns) -> None:
+    # Many events have the same device, so each distinct text is read once.
+    encoded = _texts(texts)
+    distinct = encoded.dictionary.to_pylist()
+    if not distinct:
+        return
+    done = split(distinct, known.structs[DEVICE])
+    # A device that says nothing is one all the same.
+    named = [any(array[place].is_valid for array in done.columns.values()) for place in range(len(distinct))]
+    extras = [extra if extra is not None or has else "{}" for extra, has in zip(done.extras, named, strict=True)]
+    for name, array in {**done.columns, "device_extra": _texts(extras)}.items():
+        if array.null_count < len(array):
+            _add(found, name, pc.take(array, encoded.indices))
+
+
+def _values(table: pa.Table, name: str, names: set[str]) -> list[Any]:
+    return table[name].to_pylist() if name in names else [None] * len(table)
