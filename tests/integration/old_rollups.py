@@ -22,6 +22,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 import storage.migrations
 from storage.database import Connection, Database
+from storage.migrate import VERSION_TABLE
 from storage.rollups import Timeframe
 from storage.rollups.sketch import REGISTERS, make_sketch
 from tests.integration.folded import store
@@ -44,7 +45,7 @@ async def migrate_to(url: str, revision: str) -> None:
 
     def upgrade(connection: sa.Connection) -> None:
         environment = EnvironmentContext(Config(), scripts, fn=steps, destination_rev=revision)
-        environment.configure(connection=connection, transaction_per_migration=True)
+        environment.configure(connection=connection, transaction_per_migration=True, version_table=VERSION_TABLE)
         with environment.begin_transaction():
             environment.run_migrations()
 
