@@ -1,8 +1,8 @@
-# The same two steps as on any machine: `make` installs what the lock file says, `analytics up` runs the service.
+# The same two steps as on any machine: `make` installs the locked packages, `analytics up` runs the service.
 FROM python:3.13-slim AS build
 RUN apt-get update && apt-get install --yes --no-install-recommends make=4.* && rm -rf /var/lib/apt/lists/*
 WORKDIR /app
-# What the lock file says has a layer of its own: an edit of the source installs none of it again.
+# The locked packages have their own layer, so that source edits do not reinstall them.
 COPY Makefile requirements.lock ./
 RUN make .venv/.packages
 COPY pyproject.toml README.md LICENSE ./
@@ -16,7 +16,7 @@ COPY storage storage
 RUN make .venv/.runtime
 
 FROM python:3.13-slim
-# Postgres refuses to run as root, and so do we. The data directory is a volume that belongs to this user.
+# Postgres refuses to run as root, and so does the service. The data directory is a volume that this user owns.
 RUN useradd --system --uid 10001 --home-dir /data --create-home analytics
 COPY --from=build /app /app
 ENV ANALYTICS_DATA_DIR=/data ANALYTICS_HOST=0.0.0.0 ANALYTICS_LOG_FORMAT=json PATH=/app/.venv/bin:$PATH
@@ -24,7 +24,7 @@ USER 10001
 WORKDIR /data
 VOLUME /data
 EXPOSE 3006 50051
-# Whether events are taken: a server whose database is away spools them, and a restart would only get in its way.
+# Healthy means that events are accepted: without its database a server spools them, and a restart would not help.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s CMD ["analytics", "health", "--service", "ingest"]
 STOPSIGNAL SIGTERM
 CMD ["analytics", "up"]

@@ -1,36 +1,36 @@
-# Everything a developer, an operator or CI does here is a target of this file. Needs Python 3.11+ and make.
+# Targets for developers, operators and CI. Requires Python 3.11 or newer and make.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 TOOLS := .tools/bin
 LOWEST := .lowest
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --require-hashes
-# Much faster than pip, which still helps out where uv cannot go: behind a mirror that only pip is told of.
+# Much faster than pip. pip is the fallback behind a mirror that only pip is configured for.
 UV := $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes
 PROJECT := $(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation --editable .
-# Most tests wait for processes that they start, so that two at a time keep two cores busy; 0 runs all in one process.
-# Files stay whole, for what their tests share, and in their order, which has the long ones first.
+# Most tests wait for processes that they start, so two at a time keep two cores busy; 0 runs all in one process.
+# The tests of a file run in one process, because they share fixtures, and files run in order, the long ones first.
 TEST_PROCESSES ?= 2
 IN_PARALLEL = --numprocesses $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
 
-# Tests start hundreds of processes, which should not each compile our code anew.
+# Tests start hundreds of processes, which should not each recompile our code.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help up demo test test-lowest findings check ci static bench bench-ingest bench-soak bench-hostile bench-reports bench-jobs bench-validate bench-segments bench-gateway chaos chaos-jobs gen tools lock fmt clean
 
-help: ## Say what there is
+help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(VENV)/bin/python:
-	@echo "==> making $(VENV) with $$($(PYTHON) --version)"
+	@echo "==> creating $(VENV) with $$($(PYTHON) --version)"
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-		{ echo "This project needs Python 3.11 or newer; say which with: make PYTHON=python3.12 ..."; exit 1; }
+		{ echo "This project needs Python 3.11 or newer. Choose one with: make PYTHON=python3.12 ..."; exit 1; }
 	@$(PYTHON) -m venv $(VENV)
 
-# Apart from the project itself, so that an image has a layer for it that an edit of the source leaves alone.
+# A separate target from the project, so that an image has a layer for the packages that source edits do not invalidate.
 $(VENV)/.packages: requirements.lock | $(VENV)/bin/python
-	@echo "==> installing what the service needs"
+	@echo "==> installing the packages of the service"
 	@$(PIP) -r requirements.lock
 	@touch $@
 
@@ -39,19 +39,19 @@ $(VENV)/.runtime: $(VENV)/.packages pyproject.toml
 	@touch $@
 
 $(VENV)/.dev: requirements-dev.lock pyproject.toml | $(VENV)/bin/python
-	@echo "==> installing what development needs"
+	@echo "==> installing the packages for development"
 	@sed -n '/^uv==/,/[^\\]$$/p' requirements-dev.lock | $(PIP) -r /dev/stdin
 	@$(UV) -r requirements-dev.lock || $(PIP) -r requirements-dev.lock
 	@$(PROJECT)
 	@touch $(VENV)/.packages $(VENV)/.runtime $@
 
-up: $(VENV)/.runtime ## Set everything up and run the service
+up: $(VENV)/.runtime ## Install the service and run it
 	@exec $(BIN)/analytics up
 
-demo: $(VENV)/.runtime ## Import a real data set over gRPC and print its reports
+demo: $(VENV)/.runtime ## Import a real data set over gRPC and print reports on it
 	@exec $(BIN)/python -m examples.demo
 
-test: ## Set everything up and run the tests
+test: ## Install everything and run the tests
 	@$(MAKE) --silent --no-print-directory --jobs=2 $(VENV)/.dev .deps/googleapis tools
 	@echo "==> tests"
 	@PATH="$(CURDIR)/$(TOOLS):$$PATH" $(BIN)/python -m pytest $(IN_PARALLEL)
@@ -63,23 +63,23 @@ $(LOWEST)/.installed: pyproject.toml | $(VENV)/.dev
 	@$(BIN)/uv pip install --quiet --python $(LOWEST)/bin/python --resolution lowest-direct --requirement pyproject.toml --all-extras
 	@touch $@
 
-test-lowest: $(LOWEST)/.installed ## See that the service works with the oldest dependencies that pyproject.toml allows
-	@echo "==> the oldest dependencies"
+test-lowest: $(LOWEST)/.installed ## Test the service with the oldest dependencies that pyproject.toml allows
+	@echo "==> tests with the oldest dependencies"
 	@$(LOWEST)/bin/python -m tools.lowest_bounds
 	@PYTHONPATH=.:generated $(LOWEST)/bin/python -m tools.smoke
 
-findings: $(VENV)/.dev ## List the known faults that no test shows to be mended
+findings: $(VENV)/.dev ## List the known bugs without a test that proves their fix
 	@$(BIN)/python -m tools.findings
 
-check: ## Everything that a change must pass: format, lint, types, contracts, generated code, migrations, tests
+check: ## Run all checks that a change must pass: format, lint, types, contracts, generated code, migrations, tests
 	@$(MAKE) --silent --no-print-directory --jobs=2 static tools
-	@echo "==> generated code and promises"
+	@echo "==> generated code and compatibility"
 	@tools/check_generated
 	@$(BIN)/python -m tools.released_schemas
 	@tools/check_breaking
 	@$(MAKE) --no-print-directory test
 
-ci: check ## What CI runs: check, then what takes longer
+ci: check ## Run the checks of CI: check, then the slower ones
 	@$(MAKE) --no-print-directory test-lowest
 
 static: $(VENV)/.dev .deps/googleapis
@@ -95,36 +95,36 @@ static: $(VENV)/.dev .deps/googleapis
 	@$(BIN)/buf format --diff --exit-code proto
 	@$(BIN)/buf lint proto
 
-bench: bench-ingest ## Measure ingestion end to end, beside its ceilings
+bench: bench-ingest ## Measure ingestion end to end and compare it with its ceilings
 
-bench-ingest: $(VENV)/.dev ## The same
+bench-ingest: $(VENV)/.dev ## Same as bench
 	@PATH="$(CURDIR)/$(TOOLS):$$PATH" $(BIN)/python -m bench.ingest
 
-bench-soak: $(VENV)/.dev ## Stream 5,000,000 events in, and watch rate and memory
+bench-soak: $(VENV)/.dev ## Stream 5,000,000 events and measure rate and memory
 	@$(BIN)/python -m bench.soak
 
-bench-hostile: $(VENV)/.dev ## Measure valid events beside 1,000,000 invalid ones, and connections that come to nothing
+bench-hostile: $(VENV)/.dev ## Measure valid events beside 1,000,000 invalid ones, and idle or dropped connections
 	@$(BIN)/python -m bench.hostile
 
 bench-reports: $(VENV)/.dev ## Time the reports on 1,000,000 and 5,000,000 events, in Postgres and in DuckDB
 	@$(BIN)/python -m bench.reports
 
-bench-jobs: $(VENV)/.dev ## Measure folds, dashboards, and a day's drop, at 100,000 to 10,000,000 events
+bench-jobs: $(VENV)/.dev ## Measure folds, dashboards and dropping a day, at 100,000 to 10,000,000 events
 	@$(BIN)/python -m bench.jobs
 
-bench-validate: $(VENV)/.dev ## Time what an event costs between the wire and the row, and what bad events cost
+bench-validate: $(VENV)/.dev ## Time parsing, validating and normalizing valid and invalid events
 	@$(BIN)/python -m bench.validate
 
 bench-segments: $(VENV)/.dev ## Measure blocks and segments: processor time and bytes an event
 	@$(BIN)/python -m bench.segments
 
-bench-gateway: $(VENV)/.dev ## Measure REST through the gateway beside direct gRPC
+bench-gateway: $(VENV)/.dev ## Compare REST through the gateway with direct gRPC
 	@$(BIN)/python -m bench.gateway
 
-chaos: $(VENV)/.dev ## Kill, freeze, cut and fill under load, and see that no acknowledged event is lost or doubled
+chaos: $(VENV)/.dev ## Inject faults under load and verify that no acknowledged event is lost or duplicated
 	@$(BIN)/python -m tests.chaos
 
-chaos-jobs: $(VENV)/.dev ## Run three schedulers at a tick a second for a minute, and kill the one that runs, again and again
+chaos-jobs: $(VENV)/.dev ## Run three schedulers for a minute at a tick a second and repeatedly kill the active one
 	@$(BIN)/python -m tests.chaos.schedulers
 
 .deps/googleapis: Makefile | $(VENV)/.dev
@@ -142,10 +142,10 @@ gen: $(VENV)/.dev .deps/googleapis ## Generate the code under generated/, docs/e
 	@$(BIN)/python -m tools.openapi generated/descriptors.binpb > gateway/openapi.json
 	@echo "==> generated/, docs/events.md, docs/errors.md and gateway/openapi.json are up to date"
 
-tools: $(VENV)/.dev ## Install what tests run: Go programs into .tools; a browser, curl and h2load by apt-get
+tools: $(VENV)/.dev ## Install the programs that tests use: Go programs into .tools; a browser, curl and h2load with apt-get
 	@tools/install_programs
 
-lock: | $(VENV)/bin/python ## Resolve the dependencies anew into the lock files
+lock: | $(VENV)/bin/python ## Resolve the dependencies and rewrite the lock files
 	@$(BIN)/python -m pip install --quiet uv
 	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
 		--custom-compile-command "make lock" --group build pyproject.toml --output-file requirements.lock
@@ -157,6 +157,6 @@ fmt: $(VENV)/.dev ## Format Python and protos
 	@$(BIN)/ruff check --fix-only --quiet .
 	@$(BIN)/buf format --write proto
 
-clean: ## Remove what the other targets made, but for the databases in .analytics*
+clean: ## Remove everything that other targets created, except the databases in .analytics*
 	rm -rf $(VENV) $(LOWEST) .tools .deps dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

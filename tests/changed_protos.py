@@ -55,11 +55,11 @@ def add_event_type(
         edits: of the other files, as for `copy_protos`.
     """
     header = f'syntax = "proto3";\npackage {".".join(PACKAGE.parts)};\nimport "{PACKAGE}/options.proto";\n'
-    line = "    // Something happened in a live stream.\n"
+    line = "    PurchaseEvent purchase = 102;\n"
     protos = copy_protos(
         folder,
         {f"{name}_event.proto": header + text},
-        {"event.proto": (line, f"    // {message}.\n    {message} {name} = 150;\n{line}"), **edits},
+        {"event.proto": (line, f"{line}    // {message}.\n    {message} {name} = 150;\n"), **edits},
     )
     event = protos / PACKAGE / "event.proto"
     first = f'import "{PACKAGE}/engagement_event.proto";'

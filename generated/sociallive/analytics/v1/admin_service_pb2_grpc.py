@@ -28,8 +28,8 @@ if _version_not_supported:
 class AdminServiceStub:
     """Lists, replays and purges rejected events. For operators.
 
-    The service shows whole payloads, deletes, and does not authenticate its callers. Reach it by gRPC or `analytics
-    rejected` from a trusted network only. It has no REST form, and a public gateway must not route to it.
+    The service returns whole payloads, deletes rejected events, and does not authenticate its callers. Call it by gRPC
+    or `analytics rejected`, from a trusted network only. It has no REST form, and a public gateway must not route to it.
     """
 
     def __init__(self, channel):
@@ -63,8 +63,8 @@ class AdminServiceStub:
 class AdminServiceServicer:
     """Lists, replays and purges rejected events. For operators.
 
-    The service shows whole payloads, deletes, and does not authenticate its callers. Reach it by gRPC or `analytics
-    rejected` from a trusted network only. It has no REST form, and a public gateway must not route to it.
+    The service returns whole payloads, deletes rejected events, and does not authenticate its callers. Call it by gRPC
+    or `analytics rejected`, from a trusted network only. It has no REST form, and a public gateway must not route to it.
     """
 
     def ListRejectedEvents(self, request, context):
@@ -82,15 +82,15 @@ class AdminServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ReplayRejectedEvents(self, request, context):
-        """Validates and stores rejected events again, oldest first. Each is stored exactly once, however often and by how many
-        callers it is replayed. One that fails again stays in quarantine.
+        """Validates and stores rejected events again, oldest first. Each is stored exactly once, however often and by how
+        many callers it is replayed. One that fails again remains in quarantine.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def PurgeRejectedEvents(self, request, context):
-        """Deletes rejected events, in small transactions that do not hold up writers.
+        """Deletes rejected events, in small transactions that do not block writers.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -130,8 +130,8 @@ def add_AdminServiceServicer_to_server(servicer, server):
 class AdminService:
     """Lists, replays and purges rejected events. For operators.
 
-    The service shows whole payloads, deletes, and does not authenticate its callers. Reach it by gRPC or `analytics
-    rejected` from a trusted network only. It has no REST form, and a public gateway must not route to it.
+    The service returns whole payloads, deletes rejected events, and does not authenticate its callers. Call it by gRPC
+    or `analytics rejected`, from a trusted network only. It has no REST form, and a public gateway must not route to it.
     """
 
     @staticmethod

@@ -32,11 +32,12 @@ if _version_not_supported:
 
 
 class AnalyticsServiceStub:
-    """Takes events in and reports on them.
+    """Stores events and reports on them.
 
-    Errors are google.rpc.Status with an ErrorInfo of the domain "analytics.sociallive"; ErrorReason lists its reasons. An
-    error with a RetryInfo is worth sending again after its delay, with the same event ids; any other is not. A status
-    without an ErrorInfo comes from gRPC itself, for example of a connection that broke.
+    Errors are google.rpc.Status with an ErrorInfo of the domain "analytics.sociallive"; ErrorReason lists its reasons.
+    Retry a call after an error with a RetryInfo, after its delay and with the same event ids; do not retry after any
+    other error with an ErrorInfo. A status without an ErrorInfo comes from gRPC itself, for example when a connection
+    breaks.
     """
 
     def __init__(self, channel):
@@ -98,36 +99,37 @@ class AnalyticsServiceStub:
 
 
 class AnalyticsServiceServicer:
-    """Takes events in and reports on them.
+    """Stores events and reports on them.
 
-    Errors are google.rpc.Status with an ErrorInfo of the domain "analytics.sociallive"; ErrorReason lists its reasons. An
-    error with a RetryInfo is worth sending again after its delay, with the same event ids; any other is not. A status
-    without an ErrorInfo comes from gRPC itself, for example of a connection that broke.
+    Errors are google.rpc.Status with an ErrorInfo of the domain "analytics.sociallive"; ErrorReason lists its reasons.
+    Retry a call after an error with a RetryInfo, after its delay and with the same event ids; do not retry after any
+    other error with an ErrorInfo. A status without an ErrorInfo comes from gRPC itself, for example when a connection
+    breaks.
     """
 
     def Track(self, request, context):
-        """Stores one event, and answers when it is durable.
+        """Stores one event, and responds when it is durable.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def TrackBatch(self, request_iterator, context):
-        """Stores a stream of events, and answers once all of them are durable. One bad event never harms the others.
+        """Stores a stream of events, and responds when all of them are durable. An invalid event does not affect the others.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def TrackEvents(self, request, context):
-        """Stores several events, and answers once all of them are durable. One bad event never harms the others.
+        """Stores several events, and responds when all of them are durable. An invalid event does not affect the others.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Report(self, request, context):
-        """Answers any report: the method of gRPC callers who choose the report by a value.
+        """Gets any report. For gRPC callers that select the report by a value.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -162,7 +164,7 @@ class AnalyticsServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetCohort(self, request, context):
-        """Counts what actors do in the periods after their first event.
+        """Counts what actors do in the periods after they join.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -237,11 +239,12 @@ def add_AnalyticsServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class AnalyticsService:
-    """Takes events in and reports on them.
+    """Stores events and reports on them.
 
-    Errors are google.rpc.Status with an ErrorInfo of the domain "analytics.sociallive"; ErrorReason lists its reasons. An
-    error with a RetryInfo is worth sending again after its delay, with the same event ids; any other is not. A status
-    without an ErrorInfo comes from gRPC itself, for example of a connection that broke.
+    Errors are google.rpc.Status with an ErrorInfo of the domain "analytics.sociallive"; ErrorReason lists its reasons.
+    Retry a call after an error with a RetryInfo, after its delay and with the same event ids; do not retry after any
+    other error with an ErrorInfo. A status without an ErrorInfo comes from gRPC itself, for example when a connection
+    breaks.
     """
 
     @staticmethod

@@ -57,7 +57,7 @@ class SchemaServiceServicer:
     """
 
     def ListSchemas(self, request, context):
-        """Lists every version of every event type, in one answer without pages.
+        """Lists every version of every event type, in one response without pages.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -65,15 +65,15 @@ class SchemaServiceServicer:
 
     def GetSchema(self, request, context):
         """Gets the JSON Schema of one version of an event type. A type or version that does not exist is NOT_FOUND, with the
-        reason UNKNOWN_EVENT_TYPE or UNKNOWN_VERSION and a message that lists those that do.
+        reason UNKNOWN_EVENT_TYPE or UNKNOWN_VERSION and a message that lists the existing ones.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Validate(self, request, context):
-        """Checks an event exactly as Track would, and stores and counts nothing. The answer for an invalid event is OK with its
-        violations. Whether the id belongs to another event is found out only by storing it.
+        """Validates an event exactly as Track does, without storing or counting it. For an invalid event, the call returns OK
+        and the violations. It cannot detect that the id belongs to a different event; only storing the event can.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
