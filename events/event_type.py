@@ -101,13 +101,13 @@ class Version:
     """How events of the version before are read in this one."""
 
     def sunset(self, after_days: int) -> date | None:
-        """Tell the first day on which events of this version are refused.
+        """Return the first day on which events of this version are refused.
 
         Args:
-            after_days: how long a deprecated version is taken; 0 takes it for ever.
+            after_days: how long a deprecated version is accepted after its deprecation; 0: without limit.
 
         Returns:
-            A UTC day, or None where the version is current or is taken for ever.
+            A UTC day, or None if the version is current or has no sunset.
         """
         return self.deprecated + timedelta(days=after_days) if self.deprecated and after_days else None
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 _TICKS_PER_MS = 4096
-"""A tick is what 12 bits can tell apart within a millisecond: 244 ns."""
+"""12 bits divide a millisecond into 4096 ticks of 244 ns."""
 _MAX_MS = 2**48 - 1
 
 

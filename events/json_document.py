@@ -1,8 +1,8 @@
 """Reads the JSON bodies of REST calls: one event, or `{"events": [...], "backfill": false}`.
 
-Whoever sends a thousand events and one that is no JSON has 999 good ones. So where a document does not parse as a
-whole, it is split into its events, and each of them is judged alone. Of members that come again the last counts, as in
-most parsers.
+One malformed event among a thousand must not cost the other 999. If a document does not parse as a whole, it is
+therefore split into its events, and each event is validated on its own. If a key is repeated, the last value counts, as
+in most parsers.
 """
 
 from collections.abc import Sequence

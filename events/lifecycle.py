@@ -17,7 +17,7 @@ class Lifecycle:
     """
 
     def __init__(self, catalogue: Catalogue, *, sunset_days: int) -> None:
-        """Read the catalogue. `sunset_days`: how long a deprecated version is taken; 0 takes it for ever."""
+        """Read the catalogue. `sunset_days`: how long a deprecated version is accepted; 0: without limit."""
         self.warnings: dict[Release, str] = {}
         """What the sender of each deprecated version is told."""
         self._sunsets: dict[Release, tuple[date, str]] = {}

@@ -84,7 +84,7 @@ _WARNINGS = {
 }
 _AGED = (
     "timestamp lies more than {days} days back: the next retention run adds them up in rollups and drops the events; "
-    "to keep them, set ANALYTICS_RETENTION_RAW_DAYS higher than {days}, or to 0 for ever, before it"
+    "to keep them, first set ANALYTICS_RETENTION_RAW_DAYS above {days}, or to 0 to keep all events"
 )
 
 
@@ -129,7 +129,7 @@ class Normalizer:
             ip_hash_key: key of the hash that stands for client addresses; the same on every server of a database.
             retention_raw_days: older events are rejected unless they are backfilled; 0 takes any age.
             schema_sunset_days: how long events of a deprecated schema version are taken, unless they are backfilled;
-                0 takes them for ever.
+                0 accepts them without limit.
             new_id: makes the id of an event without one.
             validator: the rules; those of the service's own .proto files where missing.
         """
@@ -151,7 +151,7 @@ class Normalizer:
             event: as it was sent.
             received_at: aware; pass one object for all events of a message, which is also faster.
             backfill: whether it comes from an import: then any age and any known version are taken, and `sent_at`,
-                which tells of an earlier transfer, corrects nothing.
+                which belongs to an earlier transfer, corrects nothing.
         """
         reading = self._read(event)
         if not isinstance(reading, tuple):  # it is a list; asking for the common type is the quicker question

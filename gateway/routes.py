@@ -117,7 +117,7 @@ def _description(openapi: str) -> Route:
 def _grpc(service: str) -> Route:
     return {
         "match": {"prefix": f"/{service}/", "headers": [_GRPC]},
-        # The caller's own deadline rules, and a stream may last for ever.
+        # The caller's own deadline applies, and a stream has no time limit.
         "route": {"cluster": "server", "timeout": "0s", "idle_timeout": f"{GRPC_IDLE_S}s"},
         "request_headers_to_remove": list(headers.FROM_GATEWAY),
         "typed_per_filter_config": dict.fromkeys(_FOR_REST, _OFF),

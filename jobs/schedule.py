@@ -48,7 +48,7 @@ JOBS: Sequence[Job] = (
     Job(
         name="retention",
         run=retention.run,
-        purpose="let go of what has aged out, and keep its sums",
+        purpose="delete data older than its retention period, and keep its sums",
         cron=lambda settings: settings.retention_cron,
     ),
     Job(

@@ -147,7 +147,7 @@ def _digest(request: Message) -> bytes:
 
 
 def _read_values(values: Any, kinds: Sequence[type]) -> PageToken:
-    """Check the bounds and types of what a token holds, whoever signed it.
+    """Check the bounds and types of a token's values; a valid signature alone is not enough.
 
     Raises:
         ValueError: something does not fit.

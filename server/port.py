@@ -17,7 +17,7 @@ from sociallive.analytics.v1 import analytics_service_pb2
 OUR_KIND = analytics_service_pb2.DESCRIPTOR.services_by_name["AnalyticsService"].full_name
 """What only instances of this service have a health of."""
 ASK_TIMEOUT_S = 1.0
-"""Whoever listens there and is of our kind answers in milliseconds."""
+"""An instance of this service answers in milliseconds."""
 FOREIGN_HOST = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
 """The host is known, but none of this machine's addresses."""
 
@@ -68,7 +68,7 @@ def _reason(exc: OSError, host: str, port: int) -> str:
 
 
 def _instance_status(address: str) -> str | None:
-    """Ask whoever listens there by the name of our service; None where it is not of our kind."""
+    """Ask the listener for the health of our service; None if it is another program."""
     with grpc.insecure_channel(address, options=[("grpc.enable_http_proxy", 0)]) as channel:
         stub: Any = health_pb2_grpc.HealthStub(channel)
         try:

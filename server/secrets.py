@@ -33,7 +33,7 @@ class SecretMismatchError(SettingsError):
 
 
 class ServiceSecret:
-    """A secret from which keys are derived: whoever holds one of them learns neither the secret nor another key.
+    """A secret from which keys are derived; a derived key reveals neither the secret nor any other key.
 
     Args of the constructor:
         secret: of any length; text of 16 characters or more, or 32 random bytes as hexadecimal digits.

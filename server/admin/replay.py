@@ -43,7 +43,7 @@ log = structlog.get_logger(__name__)
 PORTION = 100
 """Rejected events of one transaction: at 64 KiB each, their payloads are no burden on memory."""
 MAX_CHANGES = 32
-"""A patch mends a mistake; whoever has more to say writes the events anew."""
+"""A patch corrects a mistake; larger rewrites are sent as new events."""
 MAX_MEETINGS = 5
 """How often a portion is read anew because others replay the same events; each time some of them are settled."""
 

@@ -171,5 +171,5 @@ def _check_since(mapping: Mapping) -> None:
 def _zone(path: Path, name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
-    except (KeyError, ValueError, OSError) as exc:  # what ZoneInfo makes of a wrong name, an absolute path, a folder
+    except (KeyError, ValueError, OSError) as exc:  # ZoneInfo's errors for an unknown name, a path, a folder
         raise MappingError(path, "time_zone", f"no time zone {name!r}; write an IANA name, as Europe/Berlin") from exc

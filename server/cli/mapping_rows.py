@@ -85,7 +85,7 @@ class RowFiller:
 
 
 class _Compiler:
-    """Compiles tables of a mapping into steps, and puts what is the same for every row into a prototype."""
+    """Compiles the tables of a mapping into steps, and collects the values shared by all rows in a prototype."""
 
     def __init__(self, mapping: Mapping, header: Sequence[str]) -> None:
         self._mapping = mapping

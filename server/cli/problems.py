@@ -54,7 +54,7 @@ class Problems:
         self._groups: dict[tuple[str, str], Group] = {}
         self._others = 0
         self.untold = 0
-        """Rejected records of which the service has not told what is wrong."""
+        """Rejected records for which the service reported no reason."""
 
     def add(self, place: str, problems: Sequence[Problem]) -> None:
         """Count the problems of one record, once for each reason and field."""
@@ -80,7 +80,7 @@ class Problems:
         if left:
             yield f"... and {count_text(left)} records have other problems"
         if self.untold:
-            yield f"The service has not told what is wrong with {count_text(self.untold)} more rejected records."
+            yield f"The service did not report the reasons for {count_text(self.untold)} more rejected records."
         if any(NOT_UTF8 in group.example.description for group in groups):
             yield NOT_UTF8_ADVICE
 

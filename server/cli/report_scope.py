@@ -109,7 +109,7 @@ def read_scope(timeframe: str, start: str, end: str, time_zone: str) -> ScopeOpt
         raise click.UsageError("--timeframe and --from both say where the range starts; give one of them")
     try:
         zone = ZoneInfo(time_zone or "UTC")
-    except (KeyError, ValueError, OSError) as exc:  # what ZoneInfo makes of a wrong name, an absolute path, a folder
+    except (KeyError, ValueError, OSError) as exc:  # ZoneInfo's errors for an unknown name, a path, a folder
         raise click.BadParameter(
             f"must be an IANA name, as in Europe/Berlin, not {time_zone!r}", param_hint="--time-zone"
         ) from exc

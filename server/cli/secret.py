@@ -58,7 +58,7 @@ def replace(*, yes: bool) -> None:
 
     Generates a secret if this machine has none.
     Stop every service of the database first, and give all of them the new secret. Addresses that are stored keep their
-    hashes, so the same address counts as two: one before and one after. The audit log tells of it.
+    hashes, so the same address counts as two: one before and one after. The change is recorded in the audit log.
     """
     settings = _read_settings()
     database_name = describe_database(settings)

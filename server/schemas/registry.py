@@ -16,7 +16,7 @@ class SchemaRegistry:
     """Answers what the catalogue holds; it has no state of its own."""
 
     def __init__(self, catalogue: Catalogue, *, sunset_days: int) -> None:
-        """Take the catalogue. `sunset_days`: how long a deprecated version is taken; 0 takes it for ever."""
+        """Take the catalogue. `sunset_days`: how long a deprecated version is accepted; 0: without limit."""
         self._catalogue = catalogue
         self._sunset_days = sunset_days
 

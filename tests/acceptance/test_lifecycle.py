@@ -224,7 +224,7 @@ def test_a_command_does_not_wait_for_ever_for_a_database(
 
 
 def test_migrate_names_the_database_that_it_made(data_dir: Path) -> None:
-    """Whoever ran it in the wrong folder sees where the new one lies."""
+    """An operator who ran it in the wrong folder sees where the new database is."""
     run = subprocess.run(
         [sys.executable, "-m", "server", "migrate"],
         env={**os.environ, "ANALYTICS_DATA_DIR": str(data_dir)},

@@ -147,4 +147,4 @@ def test_what_the_service_does_not_tell_is_said(folder: Path) -> None:
     with serving(service) as address:
         result = run("sales.csv", "--mapping", "m.toml", "--address", address, "--rejects", "rejects.csv")
     assert json.loads(result.stdout)["rejected"] == 3
-    assert "has not told what is wrong with 2 more rejected records" in result.stderr
+    assert "did not report the reasons for 2 more rejected records" in result.stderr

@@ -184,7 +184,7 @@ def test_a_field_newer_than_the_version_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_column_named_row_is_told(tmp_path: Path) -> None:
-    """The row's number and such a column cannot be told apart."""
+    """Such a column would be ambiguous with the row's number."""
     with pytest.raises(MappingError, match=r"payload.order_id: \{row\} is the row's number"):
         bound(tmp_path, CDNOW, [*HEADER, "row"])
 

@@ -86,7 +86,7 @@ def test_one_normalizer_sees_the_day_come() -> None:
     assert not isinstance(seen.prepare(event, before), Rejected)
 
 
-@pytest.mark.parametrize("case", ["newest", "unnamed", "other type", "for ever", "backfill"])
+@pytest.mark.parametrize("case", ["newest", "unnamed", "other type", "no sunset", "backfill"])
 def test_what_is_not_deprecated_is_taken_after_it(case: str) -> None:
     """Also an import of old events, which were valid when they were made."""
     late = datetime(2025, 1, 1, tzinfo=UTC)
@@ -94,7 +94,7 @@ def test_what_is_not_deprecated_is_taken_after_it(case: str) -> None:
         "newest": lambda: prepare("1.1.0", late),
         "unnamed": lambda: prepare("", late),
         "other type": lambda: prepare("1.0.0", late, name="session"),
-        "for ever": lambda: prepare("1.0.0", late, sunset_days=0),
+        "no sunset": lambda: prepare("1.0.0", late, sunset_days=0),
         "backfill": lambda: prepare("1.0.0", late, backfill=True),
     }[case]()
     assert not isinstance(prepared, Rejected)
