@@ -29,11 +29,11 @@ class CatalogueError(AnalyticsError):
 class Kind(StrEnum):
     """The kinds of value that a field of an event may have; the value is the kind in words."""
 
-    TEXT = "a text"
+    TEXT = "a string"
     NUMBER = "a number"
     INTEGER = "a whole number"
     FLAG = "true or false"
-    TEXTS = "a list of texts"
+    TEXTS = "a list of strings"
     OBJECT = "an object"
 
 

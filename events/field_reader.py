@@ -148,4 +148,4 @@ def _text_list_reader(field: Field, path: str) -> Callable[[Any, list[Violation]
 def _item_problems(field: Field, item: Any) -> Iterable[Problem]:
     if isinstance(item, str):
         return text_problems(field, item)
-    return [(violations.TYPE, f"is {describe(item)}; {Kind.TEXT} is needed")]
+    return [(violations.TYPE, f"is {describe(item)}; expected {Kind.TEXT}")]

@@ -86,7 +86,7 @@ def bounds(field: Field) -> tuple[float, float]:
 def text_problems(field: Field, text: str) -> Iterator[Problem]:
     """Tell every rule that a non-empty text breaks, a text inside a list or an object included."""
     if "\0" in text:
-        yield violations.NUL, "holds a NUL character (U+0000), which cannot be stored; remove it"
+        yield violations.NUL, "contains a NUL character (U+0000), which cannot be stored; remove it"
     test = shape_test(field)
     if test is not None and not test(text):
         yield _shape_problem(field, text)
@@ -96,30 +96,30 @@ def text_problems(field: Field, text: str) -> Iterator[Problem]:
 
 def _shape_problem(field: Field, text: str) -> Problem:
     if field.allowed_values:
-        return violations.ALLOWED_VALUES, f"is {quoted(text)}; allowed are {', '.join(field.allowed_values)}"
+        return violations.ALLOWED_VALUES, f"is {quoted(text)}; must be one of {', '.join(field.allowed_values)}"
     if field.format == "CURRENCY":
         if text.upper() in CURRENCIES:
-            return violations.CURRENCY, f"is {quoted(text)}; write the code in capitals: '{text.upper()}'"
-        return violations.CURRENCY, f"is {quoted(text)}; an active ISO 4217 code is needed, such as 'USD' or 'EUR'"
+            return violations.CURRENCY, f"is {quoted(text)}; write the code in upper case: '{text.upper()}'"
+        return violations.CURRENCY, f"is {quoted(text)}; expected an active ISO 4217 code, such as 'USD' or 'EUR'"
     if field.format == "UUID":
         return violations.UUID, (
-            f"is {quoted(text)}; a UUID of 36 characters is needed, such as '01890a5d-ac96-774b-bcce-b302099a8057'"
+            f"is {quoted(text)}; expected a UUID of 36 characters, such as '01890a5d-ac96-774b-bcce-b302099a8057'"
         )
     if field.format == "IP_ADDRESS":
         # The text is not repeated: it may be a client's address with something around it.
-        return violations.IP_ADDRESS, "is no IPv4 or IPv6 address, such as '203.0.113.7'; send the address alone"
-    return violations.VERSION, f"is {quoted(text)}; a version of three numbers is needed, such as '1.1.0'"
+        return violations.IP_ADDRESS, "is not an IPv4 or IPv6 address, such as '203.0.113.7'; send only the address"
+    return violations.VERSION, f"is {quoted(text)}; expected a version of three numbers, such as '1.1.0'"
 
 
 def number_problem(field: Field, value: float) -> Problem:
     """Tell the rule that a number outside of `bounds` breaks."""
     if not isfinite(value):
-        return violations.FINITE, f"is {value}; a finite number is needed"
+        return violations.FINITE, f"is {value}; expected a finite number"
     low, high = bounds(field)
     unit = f" {field.unit}" if field.unit else ""
     if value < low:
-        return violations.MINIMUM, f"is {plain_number(value)}; the least allowed is {plain_number(low)}{unit}"
-    return violations.MAXIMUM, f"is {plain_number(value)}; the most allowed is {plain_number(high)}{unit}"
+        return violations.MINIMUM, f"is {plain_number(value)}; the minimum is {plain_number(low)}{unit}"
+    return violations.MAXIMUM, f"is {plain_number(value)}; the maximum is {plain_number(high)}{unit}"
 
 
 def integer_bounds(field: Field) -> tuple[int, int]:
@@ -168,29 +168,29 @@ def plain_number(value: float) -> float:
 
 def missing(field: Field, owner: str) -> Problem:
     """Tell that a required field is not set. `owner`: what needs it, for example "view event"."""
-    wants = "a text that is not empty" if field.kind is Kind.TEXT else field.kind.value
+    wants = "a non-empty string" if field.kind is Kind.TEXT else field.kind.value
     return violations.REQUIRED, f"is missing; every {owner} needs it: {wants}"
 
 
 def newer(since: str, version: str) -> Problem:
     """Tell that a field is set which the event's version does not have."""
     return violations.SINCE, (
-        f"came with version {since}, and this event is of version {version}; leave it out, or say {since}"
+        f"was added in version {since}, and this event has version {version}; leave it out, or send version {since}"
     )
 
 
 def wrong_type(field: Field, value: Any) -> Problem:
     """Tell that a field holds a JSON value of another kind than its own."""
-    problem = f"is {describe(value)}; {field.kind} is needed"
+    problem = f"is {describe(value)}; expected {field.kind}"
     if field.integer_range is not None:
         problem += f" from {field.integer_range[0]} to {field.integer_range[1]}"
     return violations.TYPE, problem
 
 
 def describe(value: Any) -> str:
-    """Name a JSON value, and repeat it where it is short: "the number 5", "the text 'abc'", "a list"."""
+    """Name a JSON value, and repeat it where it is short: "the number 5", "the string 'abc'", "a list"."""
     if isinstance(value, str):
-        return f"the text {quoted(value)}"
+        return f"the string {quoted(value)}"
     if isinstance(value, int | float) and not isinstance(value, bool):
         return f"the number {value!r}"
     return kind_of(value)
@@ -200,5 +200,5 @@ def kind_of(value: Any) -> str:
     """Name the kind of a JSON value and repeat nothing of it, for what may hold a client's address."""
     if isinstance(value, bool):
         return "true" if value else "false"
-    kinds = {str: "a text", int: "a number", float: "a number", list: "a list", dict: "an object"}
+    kinds = {str: "a string", int: "a number", float: "a number", list: "a list", dict: "an object"}
     return kinds.get(value.__class__, "null")

@@ -152,7 +152,7 @@ def _split(body: bytes, most: int) -> _Parts:
             else:
                 is_missing = body[member.start : member.end] == b"null"
     except ScanError as exc:
-        raise DocumentError("body", violations.JSON, f"is no JSON: {exc}") from None
+        raise DocumentError("body", violations.JSON, f"is not valid JSON: {exc}") from None
     if spans is None:
         raise _no_list(is_missing=is_missing)
     return _Parts(spans, backfill)
@@ -161,18 +161,18 @@ def _split(body: bytes, most: int) -> _Parts:
 def _check_name(name: str) -> None:
     if name not in _MEMBERS:
         near = nearest(name, _MEMBERS)
-        hint = f"did you mean {near}?" if near else "the members are events and backfill"
-        raise DocumentError(quoted(name)[1:-1], violations.UNKNOWN_FIELD, f"is no member of the request; {hint}")
+        hint = f"did you mean {near}?" if near else "the fields are events and backfill"
+        raise DocumentError(quoted(name)[1:-1], violations.UNKNOWN_FIELD, f"is not a field of the request; {hint}")
 
 
 def _no_object(value: Any) -> Broken:
-    return Broken(Violation(ROOT, violations.TYPE, f"is {kind_of(value)}; an object is needed"))
+    return Broken(Violation(ROOT, violations.TYPE, f"is {kind_of(value)}; expected an object"))
 
 
 def _no_list(*, is_missing: bool) -> DocumentError:
     if is_missing:
         return DocumentError(EVENTS, violations.REQUIRED, 'is missing; send {"events": [...]}')
-    return DocumentError(EVENTS, violations.TYPE, "is no list; put the events into one, also where there is only one")
+    return DocumentError(EVENTS, violations.TYPE, "is not a list; send a list even for a single event")
 
 
 def _no_flag() -> DocumentError:
@@ -180,4 +180,4 @@ def _no_flag() -> DocumentError:
 
 
 def _too_many(most: int) -> TooManyEventsError:
-    return TooManyEventsError(EVENTS, violations.MAX_ITEMS, f"holds more than {most:,} events; send them in parts")
+    return TooManyEventsError(EVENTS, violations.MAX_ITEMS, f"holds more than {most:,} events; split the request")

@@ -50,7 +50,7 @@ def find_fault(text: bytes) -> Violation:
         finder.run()
     except _FaultError as fault:
         return Violation(finder.path(), violations.JSON, str(fault))
-    return Violation(ROOT, violations.JSON, "is no JSON that can be read; write it with a JSON library")
+    return Violation(ROOT, violations.JSON, "is not valid JSON; encode it with a JSON library")
 
 
 class _Finder:
@@ -84,12 +84,10 @@ class _Finder:
             byte = self._text[self._place : self._place + 1]
             if following is _Next.COMMA_OR_END and not self._closers:
                 if byte:
-                    raise _FaultError(f"goes on after its end, at byte {self._place + 1}; send one JSON object")
+                    raise _FaultError(f"has extra data after its end, at byte {self._place + 1}; send one JSON object")
                 return
             if not byte:
-                raise _FaultError(
-                    "ends in the middle; send it whole" if self._place else "is empty; send a JSON object"
-                )
+                raise _FaultError("is cut off; send it completely" if self._place else "is empty; send a JSON object")
             if following in (_Next.NAME, _Next.NAME_OR_END):
                 following = self._read_name(byte, may_end=following is _Next.NAME_OR_END)
             elif following is _Next.COMMA_OR_END:
@@ -117,14 +115,14 @@ class _Finder:
         if byte == b"}" and may_end:
             return self._close()
         if byte != b'"':
-            raise _FaultError(f"needs a name in double quotes at byte {self._place + 1}")
+            raise _FaultError(f"is missing a key in double quotes at byte {self._place + 1}")
         self._steps[-1] = ""  # a fault in the name is the object's
         name = self._read_text()
         self._steps[-1] = name
         space = _space(self._text, self._place)
         self._place = space.end() if space else self._place
         if self._text[self._place : self._place + 1] != b":":
-            raise _FaultError(f"lacks the colon after its name, at byte {self._place + 1}")
+            raise _FaultError(f"is missing the colon after its key, at byte {self._place + 1}")
         self._place += 1
         return _Next.VALUE
 
@@ -132,7 +130,7 @@ class _Finder:
         if byte[0] == self._closers[-1]:
             return self._close()
         if byte != b",":
-            raise _FaultError(f"is followed by neither a comma nor {chr(self._closers[-1])}, at byte {self._place + 1}")
+            raise _FaultError(f"must be followed by a comma or {chr(self._closers[-1])}, at byte {self._place + 1}")
         self._place += 1
         step = self._steps[-1]
         if isinstance(step, int):
@@ -149,7 +147,7 @@ class _Finder:
     def _read_text(self) -> str:
         string = _string(self._text, self._place)
         if string is None:
-            raise _FaultError("ends in the middle of a text; send it whole")
+            raise _FaultError("is cut off inside a string; send it completely")
         self._place = string.end()
         token = string[0]
         try:
@@ -161,19 +159,21 @@ class _Finder:
     def _read_word(self) -> None:
         word = _word(self._text, self._place)
         if word is None:
-            raise _FaultError(f"lacks a value at byte {self._place + 1}")
+            raise _FaultError(f"is missing a value at byte {self._place + 1}")
         self._place = word.end()
         token = word[0]
         if token in _LITERALS:
             return
         if token in _NO_NUMBERS:
-            raise _FaultError(f"is {token.decode()}, which JSON does not have; leave the field out")
+            raise _FaultError(f"is {token.decode()}, which JSON does not support; leave the field out")
         if not _number(token):
-            raise _FaultError("is no JSON value; texts need double quotes")  # it may be an address: none is repeated
+            raise _FaultError(
+                "is not a JSON value; strings need double quotes"
+            )  # it may be an address: none is repeated
         try:
             orjson.loads(token)
         except orjson.JSONDecodeError:
-            raise _FaultError("is larger than any number that is kept; send it as a text") from None
+            raise _FaultError("is larger than any number that can be stored; send it as a string") from None
 
 
 def _text_fault(token: bytes) -> str:
@@ -185,8 +185,8 @@ def _text_fault(token: bytes) -> str:
     try:
         token.decode()
     except UnicodeDecodeError as exc:
-        return f"is no UTF-8 text: its byte 0x{token[exc.start]:02x} belongs to no character; encode it as UTF-8"
+        return f"is not valid UTF-8: its byte 0x{token[exc.start]:02x} is not part of a character; encode it as UTF-8"
     good = _bad_escape(token)
     if good is not None and good.end() < len(token):
-        return "holds an escape that JSON does not have; write a backslash as \\\\"
-    return "holds half of a surrogate pair (\\ud800 to \\udfff), which is no character; remove it"
+        return "has an invalid escape sequence; write a backslash as \\\\"
+    return "holds half of a surrogate pair (\\ud800 to \\udfff), which is not a character; remove it"

@@ -142,7 +142,7 @@ class _Opener:
             return "data", members
         typed = path_type if path_type in payloads else payloads[0]
         if path_type and typed != path_type:
-            problem = f"is the payload of another type than the path's, which is {quoted(path_type)}; make them agree"
+            problem = f"is not a payload of the type in the path, {quoted(path_type)}; make them match"
             found.append(Violation(typed, violations.EVENT_TYPE_MISMATCH, problem))
         others = [name for name in (*payloads, "data") if name != typed and members.get(name) is not None]
         found += [self._book.second_payload(name, typed) for name in others]
@@ -179,7 +179,7 @@ class _Opener:
             field = self._book.catalogue.envelope[name]
             # An address is not repeated, and a number may be one.
             problem = (
-                (violations.TYPE, f"is {kind_of(value)}; {Kind.TEXT} is needed")
+                (violations.TYPE, f"is {kind_of(value)}; expected {Kind.TEXT}")
                 if field.format == "IP_ADDRESS"
                 else wrong_type(field, value)
             )
@@ -190,7 +190,7 @@ class _Opener:
         """Tell that an event's payload is missing, or no object."""
         if payload is None:
             return self._book.missing_payload()
-        return Violation(place, violations.TYPE, f"is {describe(payload)}; {Kind.OBJECT} is needed")
+        return Violation(place, violations.TYPE, f"is {describe(payload)}; expected {Kind.OBJECT}")
 
     def read_device(
         self, device: Any, version: str, found: list[Violation], *, has_device: bool
@@ -198,7 +198,7 @@ class _Opener:
         """Read the device; None where it says nothing, or is none."""
         if isinstance(device, dict):
             return self._book.read_device(device, version, found, has_device=has_device)
-        found.append(Violation("device", violations.TYPE, f"is {describe(device)}; {Kind.OBJECT} is needed"))
+        found.append(Violation("device", violations.TYPE, f"is {describe(device)}; expected {Kind.OBJECT}"))
         return None
 
     def _advise(self, name: str) -> str:

@@ -101,7 +101,7 @@ def walk_members(text: bytes, find_end: Callable[[str, bytes, int], int | None] 
         key_start = _skip(text, place)
         key = _string(text, key_start)
         if key is None:
-            raise ScanError(f"a name in double quotes is missing at byte {key_start + 1}")
+            raise ScanError(f"a key in double quotes is missing at byte {key_start + 1}")
         start = _skip(text, _expect(text, key.end(), b":"))
         name = _decode(key[0])
         end = find_end(name, text, start)
@@ -196,7 +196,7 @@ def _expect(text: bytes, place: int, byte: bytes) -> int:
 def _expect_end(text: bytes, place: int) -> None:
     place = _skip(text, place)
     if place < len(text):
-        raise ScanError(f"it goes on after its end, at byte {place + 1}")
+        raise ScanError(f"there is extra data after its end, at byte {place + 1}")
 
 
 def _trimmed(text: bytes, start: int, end: int) -> Span:

@@ -29,9 +29,9 @@ class Lifecycle:
         ]
         for event_type, version in deprecated:
             release, sunset = (event_type.name, version.version), version.sunset(sunset_days)
-            until = f" and refused from {sunset} on" if sunset else ""
+            until = f" and will be refused from {sunset} on" if sunset else ""
             self.warnings[release] = (
-                f"schema_version {version.version} of {event_type.name} events is deprecated since "
+                f"schema_version {version.version} of {event_type.name} events was deprecated on "
                 f"{version.deprecated}{until}: send {event_type.newest}"
             )
             if sunset:
@@ -42,7 +42,7 @@ class Lifecycle:
         return {
             (name, version): (
                 violations.SUNSET_VERSION,
-                f"is '{version}', which is refused for {name} events since {sunset}; send {newest}",
+                f"is '{version}', which has been refused for {name} events since {sunset}; send {newest}",
             )
             for (name, version), (sunset, newest) in self._sunsets.items()
             if day >= sunset

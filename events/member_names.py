@@ -57,6 +57,6 @@ class MemberNames:
         near = nearest(name, self._known)
         hint = self._advice(name) if self._advice else ""
         if not hint:
-            hint = f"did you mean {near}?" if near else f"known are {', '.join(self._known)}"
+            hint = f"did you mean {near}?" if near else f"known fields: {', '.join(self._known)}"
         path = key_path("", name)[1:]
-        return Violation(self._prefix + path, violations.UNKNOWN_FIELD, f"is no field of {self._owner}; {hint}")
+        return Violation(self._prefix + path, violations.UNKNOWN_FIELD, f"is not a field of {self._owner}; {hint}")

@@ -77,13 +77,13 @@ _MICROSECOND = timedelta(microseconds=1)
 _US_PER_DAY = 86_400 * 1_000_000
 
 _WARNINGS = {
-    CORRECTED: "timestamp was moved by the difference between the times of sending and of receipt: "
+    CORRECTED: "timestamp was corrected by the difference between sent_at and the time of receipt: "
     "the client's clock is wrong",
-    MISSING: "timestamp is missing: the time of receipt was taken",
-    FUTURE: "timestamp lies more than 5 minutes in the future: the time of receipt was taken",
+    MISSING: "timestamp is missing: the time of receipt was used",
+    FUTURE: "timestamp is more than 5 minutes in the future: the time of receipt was used",
 }
 _AGED = (
-    "timestamp lies more than {days} days back: the next retention run adds them up in rollups and drops the events; "
+    "timestamp is more than {days} days old: the next retention run keeps only their sums and deletes the events; "
     "to keep them, first set ANALYTICS_RETENTION_RAW_DAYS above {days}, or to 0 to keep all events"
 )
 
@@ -282,12 +282,12 @@ class Normalizer:
         days = self._retention_raw_days
         if days and not backfill and timestamp_us < received_us - days * _US_PER_DAY:
             problem = (
-                f"lies {(received_us - timestamp_us) // _US_PER_DAY} days back, beyond the {days} days that events are "
-                "kept; send old data with `analytics import`, or set backfill"
+                f"is {(received_us - timestamp_us) // _US_PER_DAY} days old, older than the {days} days that events "
+                "are kept; send old data with `analytics import`, or set backfill"
             )
             return EVENT_TOO_OLD, (Violation("timestamp", violations.TOO_OLD, problem),)
         # It lies before 1970, and only a correction leads there.
-        problem = "lies before 1970 once it is corrected by the time of sending; mend the client's clock"
+        problem = "is before 1970 after the correction by sent_at; fix the client's clock"
         return INVALID_EVENT, (Violation("timestamp", violations.TIMESTAMP, problem),)
 
 

@@ -116,5 +116,5 @@ class ObjectReader:
 
 def _number_problem(value: float) -> Problem:
     if value != value or value in (float("inf"), float("-inf")):  # noqa: PLR0124 - NaN
-        return violations.FINITE, f"is {value}; a finite number is needed"
-    return violations.NUMBER_RANGE, "lies beyond the 64 bits in which numbers are kept exactly; send it as a text"
+        return violations.FINITE, f"is {value}; expected a finite number"
+    return violations.NUMBER_RANGE, "does not fit in 64 bits and cannot be stored exactly; send it as a string"

@@ -75,7 +75,7 @@ def read_path(text: str, *, may_be_unknown: bool = False) -> Path:
     if steps[0] not in _EVENT_NAMES and not may_be_unknown:
         near = nearest(steps[0], tuple(dict.fromkeys(_EVENT_NAMES.values())))
         hint = f"; did you mean {near}?" if near else ""
-        raise PatchError(f"{quoted(text)} is no field of an event{hint}")
+        raise PatchError(f"{quoted(text)} is not a field of an event{hint}")
     return steps
 
 
@@ -129,7 +129,7 @@ def _place(value: Members, path: Path) -> tuple[Members, str]:
             members[name] = {}
         members = members[name]
         if not isinstance(members, dict):
-            raise _MisfitError(f"{quoted(name)} holds no fields; change it as a whole")
+            raise _MisfitError(f"{quoted(name)} has no fields; change it as a whole")
     return members, last
 
 

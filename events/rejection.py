@@ -56,7 +56,7 @@ ID_CONFLICT = Rejected(
         Violation(
             "event_id",
             "ID_CONFLICT",
-            "belongs to another event that is stored already; give every event an id of its own",
+            "is already the id of another stored event; give every event its own id",
         ),
     ),
 )
@@ -64,7 +64,7 @@ ID_CONFLICT = Rejected(
 REFUSED_BY_DATABASE = Rejected(
     event_id="",
     reason="REFUSED_BY_DATABASE",
-    violations=(Violation("event", "STORABLE", "the database refuses a value of this event"),),
+    violations=(Violation("event", "STORABLE", "the database refused a value of this event"),),
 )
 """An event that passed every rule and that Postgres still refuses: a gap in our rules."""
 

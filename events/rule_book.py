@@ -67,24 +67,24 @@ class RuleBook:
     def missing_payload(self) -> Violation:
         """Tell that an event has no payload."""
         event_type = self.names["event_type"]
-        problem = f"is missing; give {event_type} and data, or one of the typed payloads: {', '.join(self._types)}"
+        problem = f"is missing; send {event_type} and data, or one of the typed payloads: {', '.join(self._types)}"
         return Violation("data", violations.NO_PAYLOAD, problem)
 
     def second_payload(self, path: str, typed: str) -> Violation:
         """Tell that an event has a payload beside its typed one."""
-        problem = f"is given beside the typed payload {typed}; keep one of them"
+        problem = f"is set together with the typed payload {typed}; keep one of them"
         return Violation(path, violations.PAYLOAD_AND_DATA, problem)
 
     def missing_type(self) -> Violation:
         """Tell that an event has `data` of no type."""
-        problem = f"is missing; data needs it to be one of {', '.join(self._types)}"
+        problem = f"is missing; with data it must be one of {', '.join(self._types)}"
         return Violation(self.names["event_type"], violations.REQUIRED, problem)
 
     def unknown_type(self, name: str) -> Violation:
         """Tell that there is no event type of this name."""
         near = nearest(name, tuple(self._types))
         hint = f"did you mean {near}? " if near else ""
-        problem = f"is {quoted(name)}; {hint}known are {', '.join(self._types)}"
+        problem = f"is {quoted(name)}; {hint}known types: {', '.join(self._types)}"
         return Violation(self.names["event_type"], violations.UNKNOWN_EVENT_TYPE, problem)
 
     def find_plan(self, name: str, version: str, found: list[Violation]) -> Plan:
@@ -120,7 +120,7 @@ class RuleBook:
             path = self.names[field.name]
             if field.name == "event_type":
                 if value and name and value != name:
-                    problem = f"is {quoted(value)}, but the {by} is {name}; make them agree, or leave it out"
+                    problem = f"is {quoted(value)}, but the {by} is {name}; make them match, or leave it out"
                     note(found, path, [(violations.EVENT_TYPE_MISMATCH, problem)])
             elif field.name == "sequence":
                 note(found, path, integer_problems(field, value))
@@ -165,5 +165,5 @@ def placed(inner: list[Violation], place: str) -> list[Violation]:
 def time_problem(microseconds: int) -> Problem:
     """Tell that a time lies outside of the calendar: before 1970, or after the year 9999."""
     if microseconds < 0:
-        return violations.TIMESTAMP, "lies before 1970-01-01T00:00:00Z, the earliest time that is taken"
-    return violations.TIMESTAMP, "is no valid time: it ends with the year 9999, and its nanos lie in 0..999999999"
+        return violations.TIMESTAMP, "is before 1970-01-01T00:00:00Z, the earliest time accepted"
+    return violations.TIMESTAMP, "is not a valid time: the last year is 9999, and nanos must be in 0..999999999"

@@ -58,7 +58,7 @@ def bounded(violations: list[Violation]) -> list[Violation]:
     """Cut the list to `MAX_VIOLATIONS`; a last entry then says that there were more."""
     if len(violations) <= MAX_VIOLATIONS:
         return violations
-    rest = Violation("", TOO_MANY_VIOLATIONS, f"there are more than {MAX_VIOLATIONS} violations; mend these first")
+    rest = Violation("", TOO_MANY_VIOLATIONS, f"there are more than {MAX_VIOLATIONS} violations; fix these first")
     return [*violations[:MAX_VIOLATIONS], rest]
 
 

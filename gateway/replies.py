@@ -8,13 +8,17 @@ from typing import Any
 SAID_BY_ENVOY = "%LOCAL_REPLY_BODY%"
 
 REPLIES: dict[int, tuple[str, str, str]] = {
-    400: ("INVALID_ARGUMENT", "BAD_REQUEST", f"the request cannot be read as it stands: mend it. {SAID_BY_ENVOY}"),
-    404: ("NOT_FOUND", "NO_SUCH_PATH", "there is no such path: GET /openapi.json lists those that there are"),
-    405: ("UNIMPLEMENTED", "METHOD_NOT_ALLOWED", "this path takes other methods: the header `allow` names them"),
+    400: ("INVALID_ARGUMENT", "BAD_REQUEST", f"the request is malformed: correct it. {SAID_BY_ENVOY}"),
+    404: ("NOT_FOUND", "NO_SUCH_PATH", "there is no such path: see GET /openapi.json for the list"),
+    405: (
+        "UNIMPLEMENTED",
+        "METHOD_NOT_ALLOWED",
+        "this path does not take this method: the header `allow` lists those that it takes",
+    ),
     408: (
         "DEADLINE_EXCEEDED",
         "REQUEST_TOO_SLOW",
-        "the request did not arrive in time: send it again, with its event ids",
+        "the request did not arrive in time: send it again with the same event ids",
     ),
     413: ("OUT_OF_RANGE", "BODY_TOO_LARGE", "the body is too large: send fewer events at once"),
     414: ("OUT_OF_RANGE", "QUERY_TOO_LONG", "the query is longer than 7,000 bytes: ask for less in one call"),
@@ -23,13 +27,17 @@ REPLIES: dict[int, tuple[str, str, str]] = {
         "NOT_JSON",
         "the body must be JSON, plain or gzipped: send it with content-type: application/json",
     ),
-    431: ("OUT_OF_RANGE", "HEADERS_TOO_LARGE", "the request's headers are too large or too many"),
+    431: (
+        "OUT_OF_RANGE",
+        "HEADERS_TOO_LARGE",
+        "the request's headers are too large or too many: send fewer or shorter ones",
+    ),
     500: (
         "INTERNAL",
         "GATEWAY_FAILED",
-        "the gateway could not handle the answer: sending the same event ids again is safe",
+        "the gateway could not process the answer: sending the same event ids again is safe",
     ),
-    503: ("UNAVAILABLE", "SERVER_AWAY", "no server answers just now: send the same event ids again a little later"),
+    503: ("UNAVAILABLE", "SERVER_AWAY", "no server is available: send the same event ids again a little later"),
     504: (
         "DEADLINE_EXCEEDED",
         "TOO_SLOW",
@@ -38,7 +46,7 @@ REPLIES: dict[int, tuple[str, str, str]] = {
 }
 """By HTTP status: code, reason, message."""
 
-OTHERWISE = ("UNKNOWN", "REFUSED_BY_GATEWAY", f"the gateway does not take such a request: mend it. {SAID_BY_ENVOY}")
+OTHERWISE = ("UNKNOWN", "REFUSED_BY_GATEWAY", f"the gateway does not accept this request: correct it. {SAID_BY_ENVOY}")
 """For the statuses that Envoy alone knows a use for: 403 to an upgrade, 426 to HTTP/1.0."""
 
 RETRIED = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT})

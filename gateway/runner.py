@@ -191,7 +191,7 @@ def choose_port(host: str, port: int) -> int:
             probe.listen()
         except OSError as exc:
             raise GatewayFailedError(
-                f"cannot listen on {host}:{port}: {exc.strerror}; stop what listens there, set PORT, "
+                f"cannot listen on {host}:{port}: {exc.strerror}; stop the program that listens there, set PORT, "
                 "or turn the gateway off with ANALYTICS_GATEWAY=off"
             ) from exc
         chosen: int = probe.getsockname()[1]

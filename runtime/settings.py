@@ -171,7 +171,7 @@ class Settings:
             problem = settings._settle_retention(finer, coarser, is_given=coarser in values)
             problems += [problem] if problem else []
         if problems:
-            raise SettingsError("cannot use these variables: " + "; ".join(problems))
+            raise SettingsError("invalid environment variables: " + "; ".join(problems))
         return settings
 
     def _settle_retention(self, finer: str, coarser: str, *, is_given: bool) -> str:
@@ -185,7 +185,7 @@ class Settings:
         least = f"{finer_days} or more" if finer_days else "0"
         return (
             f"{variable_of(coarser)} must be {least}, or unset, not {coarser_days}: "
-            f"{variable_of(finer)} keeps finer data {f'{finer_days} days' if finer_days else 'without end'}"
+            f"{variable_of(finer)} keeps finer data {f'{finer_days} days' if finer_days else 'without limit'}"
         )
 
 

@@ -24,7 +24,7 @@ def whole_number(low: int, high: int) -> Callable[[str], int]:
         except ValueError:
             raise ValueError(f"must be a whole number, not {text!r}") from None
         if not low <= value <= high:
-            raise ValueError(f"must lie in {low}..{high}, not {value}")
+            raise ValueError(f"must be in {low}..{high}, not {value}")
         return value
 
     return parse

@@ -123,5 +123,5 @@ async def _keep_postgres(postgres: EmbeddedPostgres, keeper: ThreadPoolExecutor)
             log.warning("postgres_taken_over", because="the service that ran it has stopped")
         if postgres.url != url:
             url = postgres.url
-            log.error("postgres_moved", remedy="start this service again: its workers look in the old place")
+            log.error("postgres_moved", remedy="restart this service: its workers still use the old socket")
         ours = postgres.owned

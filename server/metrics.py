@@ -55,19 +55,21 @@ async def _read_ingest(database: Database, spool_folder: Path) -> list[Metric]:
     """Read the figures of `analytics ingest stats`, of all time."""
     hours = await read_ingest_hours(database, spool_folder)
     size = await read_storage_size(database)
-    events = CounterMetricFamily("analytics_ingest_events", "Events by what became of them, ever.", labels=["outcome"])
+    events = CounterMetricFamily(
+        "analytics_ingest_events", "Events by outcome, since the first one.", labels=["outcome"]
+    )
     for outcome in OUTCOMES:
         events.add_metric([outcome], sum(getattr(hour, outcome) for hour in hours))
     return [
         events,
         GaugeMetricFamily(
             "analytics_ingest_spooled_events",
-            "Events that wait on this machine for the database.",
+            "Events spooled on this machine until the database takes them.",
             sum(hour.spooled for hour in hours),
         ),
         GaugeMetricFamily(
             "analytics_ingest_set_aside_events",
-            "Spooled events of this machine that the database did not take: see `analytics ingest aside`.",
+            "Spooled events of this machine that the database refused: see `analytics ingest aside`.",
             sum(hour.set_aside for hour in hours),
         ),
         GaugeMetricFamily("analytics_database_bytes", "Size of the database.", size.database_bytes),
@@ -78,13 +80,13 @@ async def _read_ingest(database: Database, spool_folder: Path) -> list[Metric]:
 async def _read_jobs(database: Database) -> list[Metric]:
     """Read how each job went that ever ran, on whichever server."""
     succeeded = GaugeMetricFamily(
-        "analytics_job_last_success_timestamp_seconds", "When the newest good run of a job ended.", labels=["job"]
+        "analytics_job_last_success_timestamp_seconds", "End of the last successful run of a job.", labels=["job"]
     )
     is_good = GaugeMetricFamily(
-        "analytics_job_last_run_success", "Whether the newest run of a job went well.", labels=["job"]
+        "analytics_job_last_run_success", "Whether the last run of a job succeeded.", labels=["job"]
     )
     duration = GaugeMetricFamily(
-        "analytics_job_last_run_duration_seconds", "How long the newest run of a job took.", labels=["job"]
+        "analytics_job_last_run_duration_seconds", "Duration of the last run of a job.", labels=["job"]
     )
     for health in await read_job_health(database):
         if health.succeeded_at is not None:
@@ -98,12 +100,13 @@ async def _read_backlog(database: Database) -> list[Metric]:
     """Read what the next fold has to do."""
     unfolded = await read_unfolded(database)
     oldest = GaugeMetricFamily(
-        "analytics_oldest_unfolded_hour_timestamp_seconds", "Start of the oldest hour with events in no rollup yet."
+        "analytics_oldest_unfolded_hour_timestamp_seconds",
+        "Start of the oldest hour with events that are in no rollup yet.",
     )
     if unfolded.oldest_hour is not None:
         oldest.add_metric([], unfolded.oldest_hour.timestamp())
     return [
-        GaugeMetricFamily("analytics_unfolded_events", "Events that no rollup holds yet.", unfolded.events),
+        GaugeMetricFamily("analytics_unfolded_events", "Events that are in no rollup yet.", unfolded.events),
         oldest,
     ]
 
@@ -119,7 +122,7 @@ class RestartsCollector(Collector):
         """Read the counts; those of a child that never was started again are left out."""
         counted = CounterMetricFamily(
             "analytics_child_restarts",
-            "Processes started again since this service started, by why: ended, hung or not_started.",
+            "Process restarts since this service started, by reason: ended, hung or not_started.",
             labels=["child", "because"],
         )
         for (child, because), count in self._restarts.copy().items():

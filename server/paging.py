@@ -118,7 +118,7 @@ def read_page_size(asked: int) -> int:
     if asked < 0:
         raise QuestionError(
             "page_size",
-            f"must not be negative, but is {asked}: 0 means {DEFAULT_PAGE_SIZE}, and {MAX_PAGE_SIZE} is most",
+            f"must not be negative, but is {asked}: 0 means {DEFAULT_PAGE_SIZE}, and the maximum is {MAX_PAGE_SIZE}",
         )
     return min(asked, MAX_PAGE_SIZE) or DEFAULT_PAGE_SIZE
 
@@ -180,6 +180,6 @@ def _from_json(value: Any, kind: type) -> Any:
 
 def _not_ours() -> InvalidPageTokenError:
     return InvalidPageTokenError(
-        "must be the next_page_token of an earlier answer of this service, unchanged; a service with another key "
-        "refuses it, too. Start again without a token"
+        "must be an unchanged next_page_token of an earlier answer; a service with another key refuses it, too. "
+        "Start again without a token"
     )

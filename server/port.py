@@ -63,7 +63,7 @@ def _reason(exc: OSError, host: str, port: int) -> str:
         return f"{exc.strerror}; set GRPC_PORT"
     status = _instance_status(callable_address(host, port))
     if status is None:
-        return f"{exc.strerror}; stop what listens there, or set GRPC_PORT"
+        return f"{exc.strerror}; stop the program that listens there, or set GRPC_PORT"
     return f"another instance of this service runs there ({status}); stop it with SIGTERM, or set GRPC_PORT"
 
 

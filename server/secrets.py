@@ -124,13 +124,13 @@ def _explain(settings: Settings, found: ServiceSecret | None, record: SecretReco
     path = (settings.data_dir / SECRET_FILE).resolve()
     by = f"{record.recorded_by} on {record.recorded_at:%Y-%m-%d}"
     if found is None:
-        problem = f"{where} was set up by {by} with a secret, and there is none in {SECRET_VARIABLE} or {path}"
+        problem = f"{where} was set up by {by} with a secret, but neither {SECRET_VARIABLE} nor {path} holds one"
     else:
         problem = f"the secret in {found.place} is not the one with which {where} was set up by {by}"
     return (
-        f"{problem}: with another one the same client address would be stored as another hash. Set {SECRET_VARIABLE} "
-        f"as there, or copy {SECRET_FILE} from the data directory there to {path.parent}; to use a new secret on "
-        "purpose, stop every service of the database and run `analytics secret replace`"
+        f"{problem}: a different secret would give the same client address another hash. Set {SECRET_VARIABLE} "
+        f"to the same value as there, or copy {SECRET_FILE} from the data directory there to {path.parent}; to use a "
+        "new secret on purpose, stop every service of the database and run `analytics secret replace`"
     )
 
 

@@ -191,7 +191,7 @@ def _listen(server: grpc.aio.Server, settings: Settings, own_socket: Path | None
             bound = server.add_insecure_port(address)
         except RuntimeError as exc:
             raise PortTakenError(
-                f"cannot listen on {address}: another program does, or the address is not ours"
+                f"cannot listen on {address}: another program uses it, or it is not an address of this machine"
             ) from exc
         if not bound:
             raise PortTakenError(f"cannot listen on {address}")

@@ -12,4 +12,4 @@ class NoSuchRejectionError(AnalyticsError):
 
     def __init__(self) -> None:
         """Tell what may have happened to it."""
-        super().__init__("there is no rejected event of this id; it may have been purged")
+        super().__init__("there is no rejected event with this id; it may have been purged")

@@ -46,7 +46,7 @@ async def purge_rejected(
     """
     names = filter_names(request.filter)
     if request.all == bool(names):
-        raise QuestionError("filter", "must name something; to purge every rejected event say all instead")
+        raise QuestionError("filter", "must select something; to purge every rejected event, set all instead")
     started_at = now()
     only = read_filter(request.filter, started_at)
     purged, unfinished = Measure(), False

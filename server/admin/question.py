@@ -36,10 +36,10 @@ def read_filter(given: RejectedEventFilter, now: datetime) -> RejectionFilter:
         asked.start_time.CopyFrom(to_timestamp(EARLIEST))
     scope = read_scope(asked, now=now, default_timeframe="")
     if asked.replay_state not in _REPLAYED:
-        raise QuestionError("filter.replay_state", f"is {asked.replay_state}, which is none of its values")
+        raise QuestionError("filter.replay_state", f"is {asked.replay_state}, which is not one of its values")
     for field in ("reason", "event_type", "event_id", "source"):
         if "\0" in getattr(asked, field):
-            raise QuestionError(f"filter.{field}", "must not hold a NUL character: no stored text does")
+            raise QuestionError(f"filter.{field}", "must not contain a NUL character: no stored text does")
     return RejectionFilter(
         start=scope.start,
         end=scope.end,

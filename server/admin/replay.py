@@ -145,13 +145,13 @@ class Replayer:
     async def _choose(self, request: ReplayRejectedEventsRequest, timeout_s: float) -> tuple[list[str], str]:
         """Answer the ids of what is to be replayed, and the token of what follows."""
         if request.HasField("filter") == bool(request.rejection_ids):
-            raise QuestionError("filter", "or rejection_ids must say what to replay: exactly one of them")
+            raise QuestionError("filter", "or rejection_ids is required: set exactly one of them")
         if request.rejection_ids:
             if len(request.rejection_ids) > MAX_PAGE_SIZE:
-                raise QuestionError("rejection_ids", f"may be {MAX_PAGE_SIZE:,} at most: split them")
+                raise QuestionError("rejection_ids", f"must have at most {MAX_PAGE_SIZE:,} entries: split the call")
             return list(dict.fromkeys(read_rejection_id("rejection_ids", text) for text in request.rejection_ids)), ""
         if request.filter.replay_state == ReplayState.REPLAY_STATE_REPLAYED:
-            raise QuestionError("filter.replay_state", "must not be REPLAYED: what is replayed is stored already")
+            raise QuestionError("filter.replay_state", "must not be REPLAYED: replayed events are already stored")
         limit = read_page_size(request.page_size)
         only = replace(read_filter(request.filter, self._now()), replayed=False)
         only, after = read_place(self._tokens, request, only)
@@ -267,7 +267,7 @@ def _read_patches(patches: Sequence[FieldPatch]) -> list[Change]:
         QuestionError: there are too many, or one of them cannot be meant for any event.
     """
     if len(patches) > MAX_CHANGES:
-        raise QuestionError("patches", f"may be {MAX_CHANGES} at most, not {len(patches)}")
+        raise QuestionError("patches", f"must have at most {MAX_CHANGES} entries, not {len(patches)}")
     changes = []
     for index, item in enumerate(patches):
         where = f"patches[{index}]"
@@ -281,7 +281,7 @@ def _read_patches(patches: Sequence[FieldPatch]) -> list[Change]:
             changes.append(Change(path, move_to=_read_path(f"{where}.move_to", item.move_to)))
             continue
         if item.value.WhichOneof("kind") is None:
-            raise QuestionError(where, "must say what to do: a value, remove, or move_to")
+            raise QuestionError(where, "must set one of value, remove and move_to")
         try:
             changes.append(Change(path, json_format.MessageToDict(item.value)))
         except (json_format.Error, ValueError, RecursionError) as exc:

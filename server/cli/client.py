@@ -77,7 +77,7 @@ def address_option(command: Command) -> Command:
         envvar="ANALYTICS_ADDRESS",
         show_envvar=True,
         callback=lambda _context, _parameter, value: check_address(value) if value else default_address(),
-        help="Address of the service.  [default: that of ANALYTICS_HOST and GRPC_PORT]",
+        help="Address of the service.  [default: from ANALYTICS_HOST and GRPC_PORT]",
     )(command)
 
 
@@ -90,7 +90,7 @@ def default_address() -> str:
     """
     settings = Settings.from_environment()
     if settings.grpc_port == 0:
-        raise click.UsageError("GRPC_PORT is 0, which names no port to call; say where with --address HOST:PORT")
+        raise click.UsageError("GRPC_PORT is 0, which names no port to call; give one with --address HOST:PORT")
     return callable_address(settings.host, settings.grpc_port)
 
 
@@ -157,7 +157,7 @@ def _explain(error: grpc.RpcError) -> Explanation:
 def _lines(code: grpc.StatusCode, message: str, explanation: Explanation, address: str) -> Iterator[str]:
     if code is grpc.StatusCode.UNAVAILABLE and not explanation.reason:
         yield f"cannot reach the service at {address}: {message.rpartition(': ')[2]}"
-        yield f"  Is it running? `{program_command()} up` starts it; --address says where else to look."
+        yield f"  Is it running? `{program_command()} up` starts it; Use --address for a service elsewhere."
         return
     if code is grpc.StatusCode.DEADLINE_EXCEEDED and not explanation.reason:
         yield f"the service at {address} did not answer in time"

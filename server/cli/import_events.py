@@ -30,7 +30,7 @@ from server.cli.sender import ChunkSender
 from sociallive.analytics.v1.track_pb2 import TrackBatchResponse
 
 DRY_RUN = "Dry run: nothing was sent. Stored counts the valid records; only an import finds duplicates."
-GO_ON = "Run the same command again to continue: records that are stored already count as duplicates."
+GO_ON = "Run the same command again to continue: records that are already stored count as duplicates."
 
 
 @dataclass(slots=True)
@@ -92,7 +92,8 @@ class Answerer(Protocol):
 @click.option(
     "--dataset",
     metavar="NAME",
-    help="Name that event ids are made from; {file} is the file's name.  [default: the mapping's, or the file's name]",
+    help="Name from which event ids are derived; {file} is the file's name.  "
+    "[default: from the mapping, or the file's name]",
 )
 @click.option("--dry-run", is_flag=True, help="Check every record and send nothing; needs no service.")
 @click.option(
@@ -107,7 +108,7 @@ class Answerer(Protocol):
     default=DEFAULT_CHUNK_EVENTS,
     show_default=True,
     metavar="EVENTS",
-    help="Events of one stream; at most so many are sent again when it breaks.",
+    help="Events per stream; at most this many are resent when a stream breaks.",
 )
 @address_option
 @click.option("--json", "as_json", is_flag=True, help="Print the counts as one line of JSON.")

@@ -82,13 +82,15 @@ def plan_import(paths: Sequence[str], mapping_path: Path | None, dataset: str | 
     name, count = Counter(file.dataset for file in files).most_common(1)[0]
     if count > 1:
         raise _usage(
-            f"{count} files share the dataset {name!r}, so that rows which are equal in both would count once; "
-            "name each with --dataset 'NAME-{file}', or import them one by one under names of their own"
+            f"{count} files share the dataset {name!r}, so equal rows in different files would count once; "
+            "name each with --dataset 'NAME-{file}', or import them one by one under different names"
         )
     for file in files:
         if file.path == STDIN:
             if file.dataset is None and mapping is not None:
-                raise _usage("the standard input has no name to make event ids from; give it one with --dataset NAME")
+                raise _usage(
+                    "standard input has no name from which to derive event ids; give it one with --dataset NAME"
+                )
             continue
         if mapping is None and file.path.lower().endswith(CSV_SUFFIXES):
             raise _usage(f"{file.path}: a CSV file needs --mapping FILE.toml, which says what its columns mean")

@@ -40,5 +40,5 @@ def split_document(text: bytes) -> list[bytes]:
             items.append(text[begin : token.start()].strip())
             begin = token.end()
     if end != len(text):
-        raise CutShortError("the list does not end" if not end else "something stands behind the end of the list")
+        raise CutShortError("the list is not closed" if not end else "there is extra data after the end of the list")
     return [] if items == [b""] else items

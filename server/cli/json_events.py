@@ -48,7 +48,7 @@ class JsonEventFiller:
             return
         if self._dataset is None:
             raise HopelessRecordError(
-                "the event has no eventId, and the standard input no name to make one from; give it one with "
+                "the event has no eventId, and standard input has no name from which to derive one; give one with "
                 "--dataset NAME"
             )
         try:
@@ -69,7 +69,7 @@ def parse_event(record: bytes, event: Event) -> None:
             json.dumps(json.loads(record), ensure_ascii=False).encode()
         _parse(record, event)
     except UnicodeEncodeError as exc:
-        raise RecordError(r"is not an event: half of a surrogate pair, such as \ud800, is no character") from exc
+        raise RecordError(r"is not an event: half of a surrogate pair, such as \ud800, is not a character") from exc
     except (json_format.ParseError, ValueError, OverflowError) as exc:  # the latter two about long numbers
         raise RecordError(f"is not an event: {_shortened(str(exc))}") from exc
     except RecursionError as exc:
@@ -92,7 +92,9 @@ def _require_exact(fields: Mapping[str, Any]) -> None:
         elif isinstance(value, list):
             values += value
         elif isinstance(value, int) and abs(value) > MOST_EXACT:
-            raise RecordError(f"the whole number {value} is too long to be kept exactly; write it as a text, in quotes")
+            raise RecordError(
+                f"the whole number {value} is too long to be stored exactly; write it as a string, in quotes"
+            )
 
 
 def _parse(record: bytes, event: Event) -> None:

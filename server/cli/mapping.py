@@ -99,7 +99,7 @@ def unknown(what: str, name: str, known: Iterable[str]) -> str:
     names = list(known)
     close = get_close_matches(name, names, n=1)
     meant = f"did you mean {close[0]!r}? " if close else ""
-    return f"no {what} {name!r}; {meant}there are: {', '.join(names)}"
+    return f"no {what} {name!r}; {meant}known: {', '.join(names)}"
 
 
 def _read_tables(path: Path) -> dict[str, Any]:
@@ -108,14 +108,14 @@ def _read_tables(path: Path) -> dict[str, Any]:
     except OSError as exc:
         raise MappingError(path, "", str(exc.strerror)) from exc
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
-        raise MappingError(path, "", f"is not TOML: {exc}") from exc
+        raise MappingError(path, "", f"is not valid TOML:  {exc}") from exc
     known = (*TEXT_KEYS, *TABLE_KEYS)
     for key, value in tables.items():
         if key not in known:
             raise MappingError(path, key, unknown("key", key, known))
         kind = dict if key in TABLE_KEYS else str
         if not isinstance(value, kind):
-            raise MappingError(path, key, "must be a table" if kind is dict else "must be a text in quotes")
+            raise MappingError(path, key, "must be a table" if kind is dict else "must be a string in quotes")
     for key in ("event_type", *TABLE_KEYS):
         if key not in tables:
             raise MappingError(path, key, "is missing")
@@ -165,11 +165,13 @@ def _check_since(mapping: Mapping) -> None:
     for key, given, fields in tables:
         for field in fields:
             if field.name in given and is_newer(field, version):
-                raise MappingError(mapping.path, f"{key}.{field.name}", f"came with {field.since}, after {version}")
+                raise MappingError(mapping.path, f"{key}.{field.name}", f"was added in {field.since}, after {version}")
 
 
 def _zone(path: Path, name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError) as exc:  # ZoneInfo's errors for an unknown name, a path, a folder
-        raise MappingError(path, "time_zone", f"no time zone {name!r}; write an IANA name, as Europe/Berlin") from exc
+        raise MappingError(
+            path, "time_zone", f"no time zone {name!r}; write an IANA name, such as Europe/Berlin"
+        ) from exc

@@ -174,7 +174,7 @@ def _iso_time(text: str) -> datetime:
     try:
         return datetime.fromisoformat(text)
     except ValueError:
-        raise ValueError("not a date or time of ISO 8601, as in 2024-01-31 or 2024-01-31T12:00:00Z") from None
+        raise ValueError("not an ISO 8601 date or time, such as 2024-01-31 or 2024-01-31T12:00:00Z") from None
 
 
 def _number(text: str) -> float:

@@ -36,7 +36,7 @@ STATES = {"no": ReplayState.REPLAY_STATE_WAITING, "yes": ReplayState.REPLAY_STAT
     type=click.Choice(["no", "yes", "any"]),
     default="any",
     show_default=True,
-    help="Only events that were not replayed, or were.",
+    help="Only events that were replayed, or were not.",
 )
 @click.option(
     "--limit",
@@ -44,7 +44,7 @@ STATES = {"no": ReplayState.REPLAY_STATE_WAITING, "yes": ReplayState.REPLAY_STAT
     default=DEFAULT_LIMIT,
     show_default=True,
     metavar="N",
-    help="Most events to print.",
+    help="Maximum number of events to print.",
 )
 @address_option
 def command(*, only: RejectedEventFilter, replayed: str, limit: int, address: str, as_json: bool) -> None:

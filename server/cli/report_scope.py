@@ -130,6 +130,6 @@ def _read_time(option: str, text: str, zone: ZoneInfo) -> Timestamp | None:
         return to_timestamp(moment if moment.tzinfo else moment.replace(tzinfo=zone))
     except (ValueError, OverflowError) as exc:
         raise click.BadParameter(
-            f"must be a date or time of ISO 8601, as in 2024-01-31 or 2024-01-31T12:00:00Z, not {text!r}",
+            f"must be an ISO 8601 date or time, such as 2024-01-31 or 2024-01-31T12:00:00Z, not {text!r}",
             param_hint=option,
         ) from exc

@@ -46,9 +46,9 @@ def check() -> None:
 
     secret = asyncio.run(run())
     if secret is None:
-        click.echo(f"No service has set up {database_name} yet: the first one decides which secret is its.")
+        click.echo(f"No service has set up {database_name} yet: the first one sets its secret.")
     else:
-        click.echo(f"The secret in {secret.place} is the one of {database_name}.")
+        click.echo(f"The secret in {secret.place} belongs to {database_name}.")
 
 
 @command.command("replace", epilog=examples("analytics secret replace --yes"))
@@ -82,7 +82,7 @@ def replace(*, yes: bool) -> None:
             await replace_secret(database, make_record(secret), entry)
             return secret.place
 
-    click.echo(f"The secret in {asyncio.run(run())} is the one of {database_name} now.")
+    click.echo(f"The secret in {asyncio.run(run())} now belongs to {database_name}.")
 
 
 def _read_settings() -> Settings:

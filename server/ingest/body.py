@@ -27,7 +27,7 @@ def read_body(body: HttpBody, beside: str, *, given: bool) -> bytes:
         InvalidRequestError: both are set, or the body is called something else than JSON in UTF-8.
     """
     if given:
-        raise InvalidRequestError(Violation("body", "CONFLICT", f"is given beside {beside}; keep one of them"))
+        raise InvalidRequestError(Violation("body", "CONFLICT", f"is set together with {beside}; keep one of them"))
     problem = _problem_of(body.content_type)
     if problem:
         raise InvalidRequestError(Violation("body", "CONTENT_TYPE", problem))

@@ -39,4 +39,4 @@ class TooManyEventsError(AnalyticsError):
 
     def __init__(self, found: int, most: int) -> None:
         """Say how many are allowed."""
-        super().__init__(f"a message may hold {most:,} events at most, and this one holds {found:,}: split it")
+        super().__init__(f"the message holds {found:,} events; at most {most:,} are allowed: split it")

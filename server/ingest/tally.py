@@ -16,7 +16,7 @@ REJECTION_BYTES = 112
 VIOLATION_BYTES = 8
 """What a violation takes up beside its texts."""
 MORE_VIOLATIONS = Violation(
-    "", TOO_MANY_VIOLATIONS, "there are more violations than the answer has room for; mend these first"
+    "", TOO_MANY_VIOLATIONS, "there are more violations than fit in the answer; fix these first"
 )
 MORE_BYTES = VIOLATION_BYTES + sum(len(text) for text in MORE_VIOLATIONS)
 

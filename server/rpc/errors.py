@@ -35,7 +35,9 @@ def status_of(exc: Exception) -> tuple[grpc.StatusCode, status_pb2.Status]:
     """
     reason = _reason_of(exc)
     if reason is INTERNAL or not isinstance(exc, AnalyticsError):
-        return _status(INTERNAL, "an internal error: it has been logged; sending the same event ids again is safe", [])
+        return _status(
+            INTERNAL, "an internal error occurred and was logged; sending the same event ids again is safe", []
+        )
     details: list[Message] = []
     if isinstance(exc, EventRejectedError):
         details.append(_bad_request(exc.rejected.violations))

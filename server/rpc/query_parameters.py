@@ -88,7 +88,7 @@ def _set(request: Any, path: Path, name: str, text: str) -> None:
         getattr(message, field.name).append(value)
         return
     if any(field.number == known.number for known, _ in message.ListFields()):
-        raise ParameterError(name, "is given twice: in the query, or in the query and in the path or the body")
+        raise ParameterError(name, "is given twice; give it once, in the query, the path or the body")
     if field.message_type is not None:
         getattr(message, field.name).CopyFrom(value)
     else:
@@ -200,5 +200,5 @@ def _explain(name: str, known: tuple[str, ...]) -> str:
     near = next(inner, None) or nearest(name, known)
     hint = f"; did you mean {near}?" if near else ""
     if len(known) > MOST_NAMES:
-        return f"is no parameter of this path{hint or '; GET /openapi.json lists those that there are'}"
-    return f"is no parameter of this path, which takes {', '.join(known) or 'none'}{hint}"
+        return f"is not a parameter of this path{hint or '; see GET /openapi.json for the list'}"
+    return f"is not a parameter of this path, which takes {', '.join(known) or 'none'}{hint}"

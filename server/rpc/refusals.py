@@ -13,7 +13,7 @@ class MalformedMessageError(AnalyticsError):
 
     def __init__(self, expected: str) -> None:
         """Name the message type that was expected."""
-        super().__init__(f"the request is not a {expected}: build it from the .proto files of this service")
+        super().__init__(f"the request is not a valid {expected}: build it from the .proto files of this service")
 
 
 class ParameterError(QuestionError):
@@ -39,7 +39,7 @@ class MessageTooLargeError(AnalyticsError):
 
     def __init__(self, found_bytes: int, most_bytes: int) -> None:
         """Say how large a message may be."""
-        super().__init__(f"the message has {found_bytes:,} bytes, and {most_bytes:,} are most: split it")
+        super().__init__(f"the message has {found_bytes:,} bytes; at most {most_bytes:,} are allowed: split it")
 
 
 class DrainingError(AnalyticsError):
@@ -49,7 +49,7 @@ class DrainingError(AnalyticsError):
 
     def __init__(self) -> None:
         """Tell the caller what to do."""
-        super().__init__("this server is stopping: send the same call again, to another server or a little later")
+        super().__init__("this server is shutting down: retry the call on another server, or a little later")
 
 
 class CutOffError(AnalyticsError):
@@ -59,4 +59,4 @@ class CutOffError(AnalyticsError):
 
     def __init__(self) -> None:
         """Tell the caller that the outcome is not known, and what to do."""
-        super().__init__("this server stopped before the call was done: send it again, with the same event ids")
+        super().__init__("this server shut down before the call was done: retry it with the same event ids")

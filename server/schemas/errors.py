@@ -18,7 +18,7 @@ class UnknownEventTypeError(UnknownSchemaError):
 
     def __init__(self, name: str, known: Iterable[str]) -> None:
         """Repeat the beginning of the name, and list the known ones."""
-        super().__init__(f"there is no event type {quoted(name)}; known are {', '.join(known)}")
+        super().__init__(f"there is no event type {quoted(name)}; known types: {', '.join(known)}")
 
 
 class UnknownVersionError(UnknownSchemaError):
@@ -28,4 +28,4 @@ class UnknownVersionError(UnknownSchemaError):
 
     def __init__(self, name: str, version: str, known: Iterable[str]) -> None:
         """Repeat the beginning of the version, and list the known ones of the type `name`."""
-        super().__init__(f"{name} events have no version {quoted(version)}; known are {', '.join(known)}")
+        super().__init__(f"{name} events have no version {quoted(version)}; known versions: {', '.join(known)}")

@@ -120,7 +120,7 @@ def test_settings_are_checked_as_a_whole_before_anything_starts(data_dir: Path, 
     ).spawn()
     assert service.wait(20) == 2
     (line,) = service.output().splitlines()
-    assert line.startswith("analytics: cannot use these variables: ")
+    assert line.startswith("analytics: invalid environment variables: ")
     assert "ANALYTICS_AGGREGATE_CRON must be five cron fields" in line
     assert "ANALYTICS_RETENTON_RAW_DAYS is not a setting; did you mean ANALYTICS_RETENTION_RAW_DAYS?" in line
     assert "ANALYTICS_RETENTION_HOURLY_DAYS must be 90 or more" in line
