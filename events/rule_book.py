@@ -166,4 +166,4 @@ def time_problem(microseconds: int) -> Problem:
     """Tell that a time lies outside of the calendar: before 1970, or after the year 9999."""
     if microseconds < 0:
         return violations.TIMESTAMP, "is before 1970-01-01T00:00:00Z, the earliest time accepted"
-    return violations.TIMESTAMP, "is not a valid time: the last year is 9999, and nanos must be in 0..999999999"
+    return violations.TIMESTAMP, "is not a valid time: the last is in the year 9999, and nanos must be in 0..999999999"

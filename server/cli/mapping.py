@@ -108,7 +108,7 @@ def _read_tables(path: Path) -> dict[str, Any]:
     except OSError as exc:
         raise MappingError(path, "", str(exc.strerror)) from exc
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
-        raise MappingError(path, "", f"is not valid TOML:  {exc}") from exc
+        raise MappingError(path, "", f"is not valid TOML: {exc}") from exc
     known = (*TEXT_KEYS, *TABLE_KEYS)
     for key, value in tables.items():
         if key not in known:

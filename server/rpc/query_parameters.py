@@ -88,7 +88,7 @@ def _set(request: Any, path: Path, name: str, text: str) -> None:
         getattr(message, field.name).append(value)
         return
     if any(field.number == known.number for known, _ in message.ListFields()):
-        raise ParameterError(name, "is given twice; give it once, in the query, the path or the body")
+        raise ParameterError(name, "is given twice; give it once: in the query, in the path or in the body")
     if field.message_type is not None:
         getattr(message, field.name).CopyFrom(value)
     else:

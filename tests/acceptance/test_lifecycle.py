@@ -85,7 +85,7 @@ def test_says_that_the_host_is_not_ours(data_dir: Path, host: str) -> None:
     assert service.wait(20) == 2
     assert f"cannot listen on {host}: " in service.output()
     assert "ANALYTICS_HOST" in service.output()
-    assert "stop what listens" not in service.output()
+    assert "stop the program that listens" not in service.output()
 
 
 def test_prints_what_can_be_used_as_it_is_printed(made_data_dir: Path) -> None:

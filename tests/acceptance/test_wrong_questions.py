@@ -100,7 +100,7 @@ BRACKETS = "RETENTION_KIND_BRACKETS"
         (FUNNEL, {"steps": ["view"] * 50}, "steps", f"must be 2 to {MOST_STEPS}, as in view, purchase; not 50"),
         (FUNNEL, {"steps": ["view", ""]}, "steps[1]", "names no event type; write one of view, engagement"),
         (FUNNEL, {"steps": ["[1]"]}, "steps", "JSON array"),
-        (FUNNEL, {"steps": STEPS, "window": "0d"}, "window", "longer than nothing"),
+        (FUNNEL, {"steps": STEPS, "window": "0d"}, "window", "longer than zero"),
         (FUNNEL, {"steps": STEPS, "window": "1y"}, "window", '"14d"'),
         (FUNNEL, {"steps": STEPS, "window": "9999d"}, "window", "at most 366d"),
         (FUNNEL, {"steps": STEPS, "order": 9}, "order", "FUNNEL_ORDER_STRICT"),

@@ -135,7 +135,7 @@ def test_an_operator_sees_a_failure_and_an_overdue_job(stored: str) -> None:
     [
         (("aggregate", "--from", "2026-01-01"), "aggregate does not take --from and --to"),
         (("verify", "--from", "2026-02-01", "--to", "2026-01-01"), "--from must be before --to"),
-        (("retention", "--now", "yesterday"), "'yesterday' is no time"),
+        (("retention", "--now", "yesterday"), "'yesterday' is not a time"),
         (("cleanup",), "'cleanup' is not one of"),
     ],
 )

@@ -161,7 +161,7 @@ def test_whole_numbers_may_have_a_decimal_point(tmp_path: Path) -> None:
         (('"USD"', '"USD"\nconversion_path = "x"'), "payload.conversion_path: must be a list"),
         (('"USD"', '"USD"\norderId = "x"'), "payload.orderId: order_id is given twice"),
         (("[event]", 'schema_version = "1.0.0"\n[event]\ndevice = {type = "tv"}'), ""),
-        (("[payload]", "[payload"), "is not TOML"),
+        (("[payload]", "[payload"), "is not valid TOML"),
     ],
 )
 def test_a_mistake_is_told_with_file_key_and_nearest_name(tmp_path: Path, change: tuple[str, str], told: str) -> None:
@@ -179,7 +179,7 @@ def test_a_mistake_is_told_with_file_key_and_nearest_name(tmp_path: Path, change
 def test_a_field_newer_than_the_version_is_refused(tmp_path: Path) -> None:
     """The service would reject every row of such a file."""
     text = CDNOW.replace("[event]", 'schema_version = "1.0.0"\n[event]') + 'conversion_path = ["x"]\n'
-    with pytest.raises(MappingError, match=r"payload.conversion_path: came with 1.1.0, after 1.0.0"):
+    with pytest.raises(MappingError, match=r"payload.conversion_path: was added in 1.1.0, after 1.0.0"):
         bound(tmp_path, text, HEADER)
 
 

@@ -47,7 +47,7 @@ def test_an_import_is_warned_of_events_that_do_not_stay() -> None:
     ((warning, count),) = NORMALIZER.count_warnings(kept, backfill=True).items()
     assert count == 2
     assert "more than 90 days old" in warning
-    assert "ANALYTICS_RETENTION_RAW_DAYS higher" in warning
+    assert "ANALYTICS_RETENTION_RAW_DAYS above" in warning
     assert NORMALIZER.count_warnings(kept[:2], backfill=True) == {}
     assert Normalizer(ip_hash_key=b"k", retention_raw_days=0).count_warnings(kept, backfill=True) == {}
 
