@@ -125,7 +125,7 @@ def _read_date(text: str, where: str) -> date:
 
 
 def _read_envelope(event: Descriptor) -> dict[str, Field]:
-    """Read the plain fields that all events share; messages have rules of their own, `timestamp_source` is output."""
+    """Read the scalar fields that all events share; messages have their own rules, `timestamp_source` is output only."""
     return {
         field.name: _read_field(field)
         for field in event.fields
@@ -177,7 +177,11 @@ def _format_of(descriptor: FieldDescriptor, number: int) -> str:
 
 
 def _kind_of(descriptor: FieldDescriptor) -> Kind:
-    """Name the kind of a field's value, or refuse a type that neither JSON callers nor the rules could handle."""
+    """Return the kind of a field's value.
+
+    Raises:
+        CatalogueError: neither JSON callers nor the rules support the field's type.
+    """
     cpp_type = descriptor.cpp_type
     if descriptor.message_type is not None and not descriptor.is_repeated:
         if descriptor.message_type.full_name == STRUCT:

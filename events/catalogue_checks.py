@@ -1,4 +1,4 @@
-"""Finds contradictions in what the .proto files declare, so that the service does not start on rules nobody meant."""
+"""Finds contradictions in the .proto files' declarations, so that the service does not start with unintended rules."""
 
 from collections.abc import Iterator
 from itertools import pairwise
@@ -84,7 +84,7 @@ def _check_upcasts(message: str, event_type: EventType) -> None:
 
 
 def _upcast_problem(event_type: EventType, upcast: Upcast, older: str, newer: str) -> str:
-    """Say what is wrong with an upcast; empty where it does what it says."""
+    """Describe what is wrong with an upcast; empty if it is valid."""
     fields = {field.name: field for field in event_type.fields}
     field, source = fields.get(upcast.name), fields.get(upcast.source)
     if field is None or field.since != newer:
@@ -114,7 +114,7 @@ def check_field(full_name: str, field: Field) -> None:
     """Refuse a field whose rules contradict its type or each other.
 
     Raises:
-        CatalogueError: naming the field and all that is wrong with it.
+        CatalogueError: naming the field and all its problems.
     """
     problems = [*_misplaced_rules(field), *_impossible_bounds(field), *_contradictions(field)]
     if problems:
@@ -122,7 +122,7 @@ def check_field(full_name: str, field: Field) -> None:
 
 
 def _misplaced_rules(field: Field) -> Iterator[str]:
-    """Find rules that the field's kind of value cannot break."""
+    """Find rules that do not apply to the field's kind of value."""
     kind = field.kind
     if (field.minimum is not None or field.maximum is not None or field.unit) and kind not in _NUMERIC:
         yield f"has a minimum, maximum or unit but is {kind}"
@@ -137,7 +137,7 @@ def _misplaced_rules(field: Field) -> Iterator[str]:
 
 
 def _impossible_bounds(field: Field) -> Iterator[str]:
-    """Find bounds that no number of the field's kind could keep."""
+    """Find bounds that no number of the field's kind can satisfy."""
     low, high = field.minimum, field.maximum
     bounds = [bound for bound in (low, high) if bound is not None]
     if not all(isfinite(bound) for bound in bounds):
@@ -149,7 +149,7 @@ def _impossible_bounds(field: Field) -> Iterator[str]:
 
 
 def _contradictions(field: Field) -> Iterator[str]:
-    """Find rules that no value could keep, or that mean something else than they seem to."""
+    """Find rules that no value can satisfy, or that are misleading."""
     if field.since and not is_version(field.since):
         yield f'says since {field.since!r}, which is not a version number such as "1.1.0"'
     if field.required and field.kind in (*_NUMERIC, Kind.FLAG) and not field.tracks_presence:
@@ -167,7 +167,7 @@ def _contradictions(field: Field) -> Iterator[str]:
 
 
 def check_envelope(event: str, catalogue: Catalogue) -> None:
-    """Refuse an Event message without the fields, or the formats, that every event is stored by.
+    """Refuse an Event message that lacks the fields or formats that storage needs.
 
     Raises:
         CatalogueError: naming `event`, the full name of the message, and what to mend.

@@ -1,4 +1,4 @@
-"""Finds the fault in text that is no JSON, and the field that it is in."""
+"""Finds the syntax error in invalid JSON, and the field that contains it."""
 
 import re
 from enum import Enum, auto
@@ -9,11 +9,11 @@ from events import violations
 from events.violations import Violation, key_path
 
 MAX_NESTING = 1024
-"""As many objects and lists in each other as our parser takes."""
+"""The deepest nesting of objects and lists that our parser accepts."""
 MAX_STEPS = 8
-"""Of a path: what nests deeper is told by its beginning."""
+"""The most steps of a path in a violation; longer paths are cut."""
 ROOT = "event"
-"""The path of a fault that lies in no field."""
+"""The path of an error outside of any field."""
 
 _space = re.compile(rb"[ \t\n\r]*+").match
 _string = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL).match
@@ -26,7 +26,7 @@ _NO_NUMBERS = frozenset({b"NaN", b"Infinity", b"-Infinity"})
 
 
 class _Next(Enum):
-    """What may come next."""
+    """The next token that the grammar allows."""
 
     VALUE = auto()
     VALUE_OR_END = auto()
@@ -36,11 +36,11 @@ class _Next(Enum):
 
 
 class _FaultError(Exception):
-    """The fault; its message goes on after the field's name."""
+    """The syntax error; its message continues a sentence that starts with the field's name."""
 
 
 def find_fault(text: bytes) -> Violation:
-    """Say what keeps a text from being JSON, in one pass without recursion.
+    """Find the first syntax error of a text, in one pass without recursion.
 
     Args:
         text: an event that `orjson.loads` refuses.
@@ -54,7 +54,7 @@ def find_fault(text: bytes) -> Violation:
 
 
 class _Finder:
-    """Follows the grammar through a text."""
+    """Parses a text by the JSON grammar until the first error."""
 
     def __init__(self, text: bytes) -> None:
         self._text = text
@@ -64,7 +64,7 @@ class _Finder:
         """The name or index of the current member of each object or list that is open."""
 
     def path(self) -> str:
-        """Answer the path of the value that was looked at last, by its first steps."""
+        """Return the path of the value that was parsed last, cut to `MAX_STEPS`."""
         path = ""
         for step in self._steps[:MAX_STEPS]:
             path = f"{path}[{step}]" if isinstance(step, int) else key_path(path, step)
@@ -72,10 +72,10 @@ class _Finder:
         return path.removeprefix(".") + rest or ROOT
 
     def run(self) -> None:
-        """Go through the text.
+        """Parse the text.
 
         Raises:
-            _FaultError: at the first fault.
+            _FaultError: at the first error.
         """
         following = _Next.VALUE
         while True:
@@ -177,7 +177,7 @@ class _Finder:
 
 
 def _text_fault(token: bytes) -> str:
-    """Say what is wrong with a text that ends, and that is no text of JSON's."""
+    """Describe the error in a string that is terminated but not valid JSON."""
     control = _control(token)
     if control is not None:
         code = token[control.start()]

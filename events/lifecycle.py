@@ -11,15 +11,15 @@ Release = tuple[str, str]
 
 
 class Lifecycle:
-    """Tells what becomes of events by their version; made once from a catalogue, then without state.
+    """Decides by its version whether an event is accepted, warned about or refused; immutable after construction.
 
-    A deprecated version is taken, with a warning, until its sunset, and refused from that day on.
+    A deprecated version is accepted, with a warning, until its sunset, and refused from that day on.
     """
 
     def __init__(self, catalogue: Catalogue, *, sunset_days: int) -> None:
         """Read the catalogue. `sunset_days`: how long a deprecated version is accepted; 0: without limit."""
         self.warnings: dict[Release, str] = {}
-        """What the sender of each deprecated version is told."""
+        """The warning for the sender of each deprecated version."""
         self._sunsets: dict[Release, tuple[date, str]] = {}
         deprecated = [
             (event_type, version)
@@ -38,7 +38,7 @@ class Lifecycle:
                 self._sunsets[release] = sunset, event_type.newest
 
     def refused_on(self, day: date) -> dict[Release, Problem]:
-        """Tell which versions are past their sunset on a UTC day, and what is wrong with the version of such events."""
+        """Return the versions that are past their sunset on a UTC day, each with the problem to report."""
         return {
             (name, version): (
                 violations.SUNSET_VERSION,
