@@ -125,7 +125,7 @@ def _read_date(text: str, where: str) -> date:
 
 
 def _read_envelope(event: Descriptor) -> dict[str, Field]:
-    """Read the scalar fields that all events share; messages have their own rules, `timestamp_source` is output only."""
+    """Read the scalar fields that all events share; messages have their own rules, `timestamp_source` is output."""
     return {
         field.name: _read_field(field)
         for field in event.fields

@@ -1,4 +1,4 @@
-"""What the gateway says by itself, in the one shape of errors: {"code", "reason", "message", "violations"}."""
+"""The gateway's own error answers, in the common form of errors: {"code", "reason", "message", "violations"}."""
 
 import re
 from collections.abc import Sequence
@@ -47,22 +47,22 @@ REPLIES: dict[int, tuple[str, str, str]] = {
 """By HTTP status: code, reason, message."""
 
 OTHERWISE = ("UNKNOWN", "REFUSED_BY_GATEWAY", f"the gateway does not accept this request: correct it. {SAID_BY_ENVOY}")
-"""For the statuses that Envoy alone knows a use for: 403 to an upgrade, 426 to HTTP/1.0."""
+"""For statuses that only Envoy uses: 403 to an upgrade, 426 to HTTP/1.0."""
 
 RETRIED = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT})
 """Statuses after which the same request can succeed; exactly these have `retry-after`."""
 RETRY_AFTER_S = 1
-"""A worker that died is back sooner."""
+"""A worker that died is restarted within this time."""
 
 EXPOSED_HEADERS = "grpc-status, grpc-message, grpc-status-details-bin, retry-after, x-request-id, allow"
-"""What a page may read of an answer's headers; those of gRPC are for gRPC-web."""
+"""The response headers that a page may read; those of gRPC are for gRPC-web."""
 
 
 def local_replies(origins: Sequence[str]) -> list[dict[str, Any]]:
-    """Build the mappers of Envoy's local replies, first match first: one a status, and one for all other errors.
+    """Build the mappers of Envoy's local replies, first match first: one per status, and one for all other errors.
 
-    Each stands twice, first with the headers of CORS for the origins whose pages may call: Envoy's CORS filter sees
-    only what a route leads to a server.
+    Each is there twice, first with the headers of CORS for the origins whose pages may call: Envoy's CORS filter sees
+    only requests that are routed to a server.
     """
     mappers = [*(_mapper("EQ", status, *reply) for status, reply in REPLIES.items()), _mapper("GE", 400, *OTHERWISE)]
     readable = [*mappers, {"filter": _status_filter("LE", HTTPStatus.OK)}]
