@@ -33,7 +33,7 @@ class StorageCollector(Collector):
         self._loop = loop
 
     def collect(self) -> Iterator[Metric]:
-        """Read everything anew; while the database is away only that is told."""
+        """Read all figures; while the database is away, report only that."""
         reading = asyncio.run_coroutine_threadsafe(self._read(), self._loop)
         try:
             metrics = reading.result(COLLECT_TIMEOUT_S)
@@ -78,7 +78,7 @@ async def _read_ingest(database: Database, spool_folder: Path) -> list[Metric]:
 
 
 async def _read_jobs(database: Database) -> list[Metric]:
-    """Read how each job went that ever ran, on whichever server."""
+    """Read the results of the last runs of all jobs, of every server."""
     succeeded = GaugeMetricFamily(
         "analytics_job_last_success_timestamp_seconds", "End of the last successful run of a job.", labels=["job"]
     )
@@ -97,7 +97,7 @@ async def _read_jobs(database: Database) -> list[Metric]:
 
 
 async def _read_backlog(database: Database) -> list[Metric]:
-    """Read what the next fold has to do."""
+    """Read the backlog of the next fold."""
     unfolded = await read_unfolded(database)
     oldest = GaugeMetricFamily(
         "analytics_oldest_unfolded_hour_timestamp_seconds",
@@ -112,14 +112,14 @@ async def _read_backlog(database: Database) -> list[Metric]:
 
 
 class RestartsCollector(Collector):
-    """Collects how often the parent process has started its children again."""
+    """Collects how often the parent process has restarted its children."""
 
     def __init__(self, restarts: Restarts) -> None:
-        """Take the counts, which go on changing."""
+        """Take the counts, which keep changing."""
         self._restarts = restarts
 
     def collect(self) -> Iterator[Metric]:
-        """Read the counts; those of a child that never was started again are left out."""
+        """Read the counts; children that were never restarted are left out."""
         counted = CounterMetricFamily(
             "analytics_child_restarts",
             "Process restarts since this service started, by reason: ended, hung or not_started.",
@@ -132,9 +132,9 @@ class RestartsCollector(Collector):
 
 @contextmanager
 def serve_metrics(database: Database, spool_folder: Path, restarts: Restarts, *, host: str, port: int) -> Iterator[int]:
-    """Answer GET /metrics while the context lasts, and yield the port; 0 where there is none to listen on.
+    """Answer GET /metrics while the context lasts, and yield the port; 0 if metrics are off or the port is taken.
 
-    A port that is taken is told and otherwise ignored: figures are not worth refusing events for.
+    A taken port is logged and otherwise ignored: missing metrics must not stop the service from accepting events.
 
     Args:
         database: where the ledger is; of the running loop.

@@ -6,7 +6,7 @@ from runtime.errors import AnalyticsError
 
 
 class NoSuchRejectionError(AnalyticsError):
-    """There is no rejected event of this id."""
+    """There is no rejected event with this id."""
 
     reason: ClassVar[str] = "NO_SUCH_REJECTION"
 

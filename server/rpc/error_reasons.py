@@ -83,8 +83,8 @@ def name_of(value: EnumValueDescriptor) -> str:
 
 
 REASONS: Mapping[str, Reason] = MappingProxyType(_read_reasons())
-"""The reasons that a call can fail for, by name."""
+"""The reasons for which a call can fail, by name."""
 IN_ANSWERS: frozenset[str] = frozenset(
     name_of(value) for value in errors_pb2.ErrorReason.DESCRIPTOR.values if value.number != NONE
 ) - frozenset(REASONS)
-"""Reasons that are only found in an answer."""
+"""Reasons that only appear inside an answer."""

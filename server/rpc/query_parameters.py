@@ -1,8 +1,8 @@
 """The query of a REST call, read into the request by its descriptor.
 
-Envoy's transcoder reads queries, too, but has only its own words for what is wrong with one. So the gateway hands the
-query over as it was written (`gateway/template/request.lua`), and an error here names the parameter as its caller did,
-and what it may be.
+Envoy's transcoder reads queries, too, but its error messages cannot be changed. So the gateway passes the query on as
+it was sent (`gateway/template/request.lua`), and an error here names the parameter as its caller wrote it, and the
+allowed values.
 """
 
 import math
@@ -25,7 +25,7 @@ from server.rpc.refusals import ParameterError, UnknownParameterError
 
 TIMESTAMP = Timestamp.DESCRIPTOR.full_name
 MOST_NAMES = 16
-"""Parameters that an error lists; the requests of reports have fewer."""
+"""The most parameters that an error lists; the requests of reports have fewer."""
 INTEGERS = {
     FieldDescriptor.CPPTYPE_INT32: (-(1 << 31), (1 << 31) - 1),
     FieldDescriptor.CPPTYPE_INT64: (-(1 << 63), (1 << 63) - 1),
@@ -44,7 +44,7 @@ Path = Sequence[FieldDescriptor]
 def fill_from_query(request: Message, context: "grpc.aio.ServicerContext[Any, Any]") -> None:
     """Set what the query of a REST call says; a call without one is left as it is.
 
-    A direct gRPC caller may send the header, too: that is no more than setting the fields of its own request.
+    A direct gRPC caller may send the header, too: it has the same effect as setting the fields of its own request.
 
     Raises:
         UnknownParameterError: the request has no such parameter.
@@ -195,7 +195,7 @@ def _has_parameters(message: Descriptor) -> bool:
 
 
 def _explain(name: str, known: tuple[str, ...]) -> str:
-    """Say what there is, and what the caller may have meant."""
+    """List the known parameters, or suggest the one that the caller may have meant."""
     inner = (path for path in known if path.endswith(f".{name}"))
     near = next(inner, None) or nearest(name, known)
     hint = f"; did you mean {near}?" if near else ""

@@ -1,4 +1,4 @@
-"""Why a call is refused before anything is done with it."""
+"""Errors of calls that are refused before they are processed."""
 
 from typing import ClassVar
 
@@ -17,7 +17,7 @@ class MalformedMessageError(AnalyticsError):
 
 
 class ParameterError(QuestionError):
-    """The value of a query parameter is none that it may have.
+    """The value of a query parameter is not allowed.
 
     Attributes:
         field: the parameter as its caller wrote it.
@@ -33,7 +33,7 @@ class UnknownParameterError(ParameterError):
 
 
 class MessageTooLargeError(AnalyticsError):
-    """A message has more bytes than the service takes."""
+    """A message has more bytes than the service accepts."""
 
     reason: ClassVar[str] = "MESSAGE_TOO_LARGE"
 
@@ -43,7 +43,7 @@ class MessageTooLargeError(AnalyticsError):
 
 
 class DrainingError(AnalyticsError):
-    """This server is stopping and takes no new calls."""
+    """This server is stopping and accepts no new calls."""
 
     reason: ClassVar[str] = "DRAINING"
 
@@ -58,5 +58,5 @@ class CutOffError(AnalyticsError):
     reason: ClassVar[str] = "INTERRUPTED"
 
     def __init__(self) -> None:
-        """Tell the caller that the outcome is not known, and what to do."""
+        """Tell the caller that the outcome is unknown, and what to do."""
         super().__init__("this server shut down before the call was done: retry it with the same event ids")
