@@ -27,7 +27,7 @@ CHECK_PURPOSE = "check value"
 
 
 class SecretMismatchError(SettingsError):
-    """The secret is not the one that the database was first used with; the message names the place it was read from."""
+    """The secret is not the one that the database was first used with; the message names the places searched."""
 
     reason: ClassVar[str] = "SECRET_MISMATCH"
 

@@ -1,4 +1,4 @@
-"""`analytics audit`: who did what to which data."""
+"""`analytics audit`: lists who changed which data."""
 
 import asyncio
 from collections.abc import Mapping, Sequence

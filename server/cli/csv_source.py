@@ -1,4 +1,4 @@
-"""CSV files: their header, their rows, and what is probably wrong with a file that does not fit its mapping."""
+"""CSV files: reads their header and rows, and diagnoses files that do not fit their mapping."""
 
 import csv
 import json
@@ -13,7 +13,7 @@ from server.cli.records import RecordError, Records
 from server.cli.sources import ImportFile
 
 DELIMITERS = ",;\t|"
-"""What commonly separates cells."""
+"""Common delimiters."""
 UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 NUMBER = re.compile(r"[+-]?[\d.,' ]*\d")
 CONVERT = "convert it, for example with: iconv -f {encoding} -t UTF-8"
@@ -91,7 +91,7 @@ def csv_records(file: ImportFile, delimiter: str) -> Records[list[str]]:
 
 
 def looks_like_a_row(names: Sequence[str]) -> bool:
-    """Tell whether a cell is a number or a date: names of columns hardly are."""
+    """Return whether a cell is a number or a date, which column names rarely are."""
     return any(NUMBER.fullmatch(name) or _is_date(name) for name in names)
 
 

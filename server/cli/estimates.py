@@ -1,4 +1,4 @@
-"""What a dashboard's answer says of itself: which figures are estimates, and what it could not count."""
+"""Notes on a dashboard's answer: which figures are estimates, and which events could not be counted."""
 
 from collections.abc import Iterator
 from zoneinfo import ZoneInfo

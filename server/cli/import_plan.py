@@ -1,4 +1,4 @@
-"""What an import reads: each file with its dataset, opened with the reader and filler of its format."""
+"""The plan of an import: each file with its dataset, and the reader and filler of its format."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -64,7 +64,7 @@ class PlannedFile:
 
 
 def plan_import(paths: Sequence[str], mapping_path: Path | None, dataset: str | None) -> list[PlannedFile]:
-    """Find out what is to be imported, and every mistake that can be found before anything is sent.
+    """Plan the import, and report every mistake that can be found before anything is sent.
 
     Args:
         paths: the files; `-` is the standard input.

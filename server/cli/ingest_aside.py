@@ -1,4 +1,4 @@
-"""`analytics ingest aside`: spooled events that the database did not take, to look at and to put back."""
+"""`analytics ingest aside`: shows spooled events that the database refused, and puts them back."""
 
 import asyncio
 import sys

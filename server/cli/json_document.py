@@ -1,4 +1,4 @@
-"""Documents of JSON: an event, or a list of them, cut into the bytes of each event without reading what they say."""
+"""JSON documents with one event or a list of events: splits them into the bytes of each event without parsing them."""
 
 import re
 
@@ -21,7 +21,7 @@ def split_document(text: bytes) -> list[bytes]:
         [b'{"a": [1, 2]}', b'5']
 
     Raises:
-        CutShortError: a list does not end, or something stands behind its end.
+        CutShortError: a list is not closed, or has extra data after its end.
     """
     text = text.strip()
     if not text.startswith(b"["):

@@ -13,7 +13,7 @@ from server.cli.records import HopelessRecordError, RecordError
 from sociallive.analytics.v1.event_pb2 import Event
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-"""Stands in the id of an event that tells no time, so that a repeat gets the same id."""
+"""The time in the id of an event without a timestamp, so that a repeat gets the same id."""
 MOST_DEPTH = 60
 """How deep an event may nest by json_format's count, 30 objects: a message of 34 can no longer be parsed on the other
 side, and would take all events of its message with it. Rules allow far less; the server tells which."""
@@ -79,7 +79,7 @@ def parse_event(record: bytes, event: Event) -> None:
 
 
 def _require_exact(fields: Mapping[str, Any]) -> None:
-    """Refuse whole numbers that the fields of one's own choice, which are doubles, would round.
+    """Refuse whole numbers that free-form fields, which hold doubles, would round.
 
     Raises:
         RecordError: there is one.

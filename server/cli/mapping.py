@@ -23,7 +23,7 @@ TOLD_ELSEWHERE = frozenset({"event_type", "schema_version"})
 
 
 class MappingError(CommandError):
-    """A mapping file is of no use; the message names the file, the key and the nearest known name."""
+    """A mapping file is invalid; the message names the file, the key and the nearest known name."""
 
     def __init__(self, path: Path, key: str, why: str) -> None:
         """Take the file, the key at fault ("payload.amount"; empty for the file as a whole) and what is wrong."""
@@ -95,7 +95,7 @@ def read_mapping(path: Path) -> Mapping:
 
 
 def unknown(what: str, name: str, known: Iterable[str]) -> str:
-    """Say that there is no such thing, what was probably meant, and which there are."""
+    """Describe an unknown name, with the name that was probably meant, and the known ones."""
     names = list(known)
     close = get_close_matches(name, names, n=1)
     meant = f"did you mean {close[0]!r}? " if close else ""
@@ -155,7 +155,7 @@ def _check_required(mapping: Mapping) -> None:
 
 
 def _check_since(mapping: Mapping) -> None:
-    """Refuse fields that came after the declared version: the service would reject every row."""
+    """Refuse fields that were added after the declared version: the service would reject every row."""
     version = mapping.schema_version or mapping.event_type.newest
     tables = (
         ("event", mapping.event, mapping.catalogue.envelope.values()),

@@ -36,7 +36,7 @@ Raises RecordError where the text is not of the field's kind.
 
 
 class ValueMistakeError(ValueError):
-    """A value of the mapping file is of no use; the message says why, without file and key."""
+    """A value of the mapping file is invalid; the message says why, without file and key."""
 
 
 class Template:
@@ -204,7 +204,7 @@ def _truth_value(text: str) -> bool:
 
 
 def refusal(name: str, text: str, exc: ValueError) -> RecordError:
-    """Say that a field cannot take a text."""
+    """Describe a text that a field cannot store."""
     why = f"it holds {NOT_UTF8}" if isinstance(exc, UnicodeError) else exc
     return RecordError(f"{text[:MOST_SHOWN]!r} cannot be used: {why}", name)
 

@@ -1,4 +1,4 @@
-"""The rejected records of an import, grouped by what is wrong with them."""
+"""The rejected records of an import, grouped by their problems."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ MOST_RECORD_PROBLEMS = 20
 
 
 class Problem(NamedTuple):
-    """One thing that is wrong with a record."""
+    """One problem of a record."""
 
     reason: str
     """As the service names it, "INVALID_EVENT"; UNREADABLE where the record never became an event."""

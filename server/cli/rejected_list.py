@@ -113,7 +113,7 @@ def print_reasons(console: Console, answer: ListRejectedEventsResponse) -> None:
 
 
 def state_text(event: RejectedEvent) -> str:
-    """Say what became of the newest replay, or why there cannot be one."""
+    """Return the outcome of the newest replay, or why the event cannot be replayed."""
     if event.event_count > 1:
         return f"counted, {count_text(event.event_count)} events"
     if event.HasField("replayed_at"):
