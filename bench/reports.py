@@ -54,7 +54,7 @@ TIMEOUT_S = 600.0
 SAMPLE_S = 0.05
 """How often memory is looked at."""
 ANSWERS = 9
-"""How often the dashboard is asked for; the median tells of one that is open and asks again."""
+"""How often the dashboard is requested; the median is that of an open dashboard that refreshes."""
 NOTE_CHANGES = """
 INSERT INTO analytics_aggregation_deltas (hour, event_type, count, first_at, last_at)
 SELECT date_trunc('hour', timestamp, 'UTC'), event_type, count(*), min(timestamp), max(timestamp)

@@ -99,7 +99,7 @@ def make_pool() -> MessagePool:
 
 
 def make_rows(messages: Iterator[bytes]) -> list[Row]:
-    """Make the rows that the service makes of messages of TrackBatch."""
+    """Normalize TrackBatch messages into rows, as the service does."""
     normalizer = Normalizer(ip_hash_key=b"bench", retention_raw_days=0)
     now = datetime.now(UTC)
     rows = []

@@ -73,7 +73,9 @@ def load_catalogue(event: Descriptor = _EVENT) -> Catalogue:
 def _read_event_type(payload: FieldDescriptor) -> EventType:
     message = payload.message_type
     if message is None:
-        raise CatalogueError(f"{payload.full_name} is no message; the oneof `payload` holds one message an event type")
+        raise CatalogueError(
+            f"{payload.full_name} is not a message; the oneof `payload` must hold one message per event type"
+        )
     options = descriptor_pb2.MessageOptions.FromString(message.GetOptions().SerializeToString())
     if not options.HasExtension(_EVENT_TYPE):
         raise CatalogueError(f"{message.full_name} lacks `option (event_type)`; declare its name and versions")
@@ -91,7 +93,7 @@ def _read_event_type(payload: FieldDescriptor) -> EventType:
 def _read_version(message: Descriptor, declared: options_pb2.SchemaVersion) -> Version:
     where = f"version {declared.version!r} of {message.full_name}"
     if not is_version(declared.version):
-        raise CatalogueError(f'{where} is no semantic version; write three numbers, for example "1.1.0"')
+        raise CatalogueError(f'{where} is not a semantic version; write three numbers, for example "1.1.0"')
     return Version(
         version=declared.version,
         released=_read_date(declared.released, f"`released` of {where}"),
@@ -119,11 +121,11 @@ def _read_date(text: str, where: str) -> date:
     try:
         return date.fromisoformat(text)
     except ValueError as exc:
-        raise CatalogueError(f'{where} is {text!r}; write a day as "2024-06-01"') from exc
+        raise CatalogueError(f'{where} is {text!r}; write a date, for example "2024-06-01"') from exc
 
 
 def _read_envelope(event: Descriptor) -> dict[str, Field]:
-    """Read the plain fields that all events share; messages have rules of their own, `timestamp_source` is output."""
+    """Read the scalar fields that all events share; messages have their own rules, `timestamp_source` is output."""
     return {
         field.name: _read_field(field)
         for field in event.fields
@@ -170,12 +172,16 @@ def _format_of(descriptor: FieldDescriptor, number: int) -> str:
     if number == options_pb2.TEXT_FORMAT_UNSPECIFIED:
         return ""
     if number not in options_pb2.TextFormat.values():
-        raise CatalogueError(f"{descriptor.full_name} has the format {number}, which options.proto does not know")
+        raise CatalogueError(f"{descriptor.full_name} has the format {number}, which options.proto does not define")
     return options_pb2.TextFormat.Name(number).removeprefix("TEXT_FORMAT_")
 
 
 def _kind_of(descriptor: FieldDescriptor) -> Kind:
-    """Name the kind of a field's value, or refuse a type that neither JSON callers nor the rules could handle."""
+    """Return the kind of a field's value.
+
+    Raises:
+        CatalogueError: neither JSON callers nor the rules support the field's type.
+    """
     cpp_type = descriptor.cpp_type
     if descriptor.message_type is not None and not descriptor.is_repeated:
         if descriptor.message_type.full_name == STRUCT:
@@ -190,6 +196,6 @@ def _kind_of(descriptor: FieldDescriptor) -> Kind:
         if cpp_type in _INTEGER_RANGES:
             return Kind.INTEGER
     raise CatalogueError(
-        f"{descriptor.full_name} has a type that events do not have; use string, double, an integer, bool, "
+        f"{descriptor.full_name} has a type that event fields cannot have; use string, double, an integer, bool, "
         "repeated string or google.protobuf.Struct"
     )

@@ -1,4 +1,4 @@
-"""Finds contradictions in what the .proto files declare, so that the service does not start on rules nobody meant."""
+"""Finds contradictions in the .proto files' declarations, so that the service does not start with unintended rules."""
 
 from collections.abc import Iterator
 from itertools import pairwise
@@ -49,7 +49,7 @@ def check_event_type(message: str, payload_field: str, event_type: EventType) ->
     if event_type.name != payload_field:
         raise CatalogueError(
             f"{message} declares the event type {event_type.name!r}, but its field in the oneof `payload` is named "
-            f"{payload_field!r}; the two must be equal, and each type stands in the oneof once"
+            f"{payload_field!r}; the two must be equal, and each type must be in the oneof once"
         )
     versions = event_type.versions
     if not versions:
@@ -65,9 +65,7 @@ def check_event_type(message: str, payload_field: str, event_type: EventType) ->
         if version.deprecated is not None and version.deprecated < version.released:
             raise CatalogueError(f"{message} says that {version.version} was deprecated before it was released")
     if versions[-1].deprecated is not None:
-        raise CatalogueError(
-            f"{message} deprecates {event_type.newest}, its newest version; there must be one to move to"
-        )
+        raise CatalogueError(f"{message} deprecates {event_type.newest}, its newest version; release a newer one first")
     _check_since(message, event_type)
     _check_upcasts(message, event_type)
 
@@ -80,15 +78,17 @@ def _check_upcasts(message: str, event_type: EventType) -> None:
             if problem:
                 raise CatalogueError(f"the upcast of {upcast.name} in version {newer.version} of {message} {problem}")
     if versions[0].upcasts:
-        raise CatalogueError(f"{message} has upcasts in its first version, {versions[0].version}; there is none before")
+        raise CatalogueError(
+            f"{message} has upcasts in its first version, {versions[0].version}; upcasts start from an earlier version"
+        )
 
 
 def _upcast_problem(event_type: EventType, upcast: Upcast, older: str, newer: str) -> str:
-    """Say what is wrong with an upcast; empty where it does what it says."""
+    """Describe what is wrong with an upcast; empty if it is valid."""
     fields = {field.name: field for field in event_type.fields}
     field, source = fields.get(upcast.name), fields.get(upcast.source)
     if field is None or field.since != newer:
-        return f"completes no field that is new in it (one that says since {newer!r})"
+        return f"must set a field that is new in this version (one with since {newer!r})"
     if upcast.source:
         if source is None or is_newer(source, older):
             return f"takes the value of {upcast.source}, which version {older} does not have"
@@ -105,7 +105,7 @@ def _check_since(message: str, event_type: EventType) -> None:
     for field in event_type.fields:
         if field.since and field.since not in known:
             raise CatalogueError(
-                f"{message}.{field.name} says since {field.since!r}, which is none of the type's versions "
+                f"{message}.{field.name} says since {field.since!r}, which is not a version of this type "
                 f"({', '.join(known)})"
             )
 
@@ -114,7 +114,7 @@ def check_field(full_name: str, field: Field) -> None:
     """Refuse a field whose rules contradict its type or each other.
 
     Raises:
-        CatalogueError: naming the field and all that is wrong with it.
+        CatalogueError: naming the field and all its problems.
     """
     problems = [*_misplaced_rules(field), *_impossible_bounds(field), *_contradictions(field)]
     if problems:
@@ -122,7 +122,7 @@ def check_field(full_name: str, field: Field) -> None:
 
 
 def _misplaced_rules(field: Field) -> Iterator[str]:
-    """Find rules that the field's kind of value cannot break."""
+    """Find rules that do not apply to the field's kind of value."""
     kind = field.kind
     if (field.minimum is not None or field.maximum is not None or field.unit) and kind not in _NUMERIC:
         yield f"has a minimum, maximum or unit but is {kind}"
@@ -137,27 +137,27 @@ def _misplaced_rules(field: Field) -> Iterator[str]:
 
 
 def _impossible_bounds(field: Field) -> Iterator[str]:
-    """Find bounds that no number of the field's kind could keep."""
+    """Find bounds that no number of the field's kind can satisfy."""
     low, high = field.minimum, field.maximum
     bounds = [bound for bound in (low, high) if bound is not None]
     if not all(isfinite(bound) for bound in bounds):
         yield "has a bound that is not finite"
     elif field.kind is Kind.INTEGER and not all(bound.is_integer() for bound in bounds):
-        yield "is a whole number but has a bound that is none"
+        yield "is a whole number but has a bound that is not"
     if low is not None and high is not None and low > high:
         yield f"has a minimum of {low:g}, above its maximum of {high:g}"
 
 
 def _contradictions(field: Field) -> Iterator[str]:
-    """Find rules that no value could keep, or that mean something else than they seem to."""
+    """Find rules that no value can satisfy, or that are misleading."""
     if field.since and not is_version(field.since):
-        yield f'says since {field.since!r}, which is no version such as "1.1.0"'
+        yield f'says since {field.since!r}, which is not a version number such as "1.1.0"'
     if field.required and field.kind in (*_NUMERIC, Kind.FLAG) and not field.tracks_presence:
         yield "is required but does not track presence, so zero would count as missing; declare it `optional`"
     if field.format and field.format not in TEXT_FORMATS:
-        yield f"has the format {field.format}, which nothing checks"
+        yield f"has the format {field.format}, which the service cannot check"
     if field.format and field.allowed_values:
-        yield "has both a format and allowed_values; one of them says it all"
+        yield "has both a format and allowed_values; remove one of them"
     if len(set(field.allowed_values)) < len(field.allowed_values):
         yield "lists an allowed value twice"
     if any(not 0 < len(value) <= field.max_length for value in (*field.allowed_values, *field.known_values)):
@@ -167,19 +167,19 @@ def _contradictions(field: Field) -> Iterator[str]:
 
 
 def check_envelope(event: str, catalogue: Catalogue) -> None:
-    """Refuse an Event message without the fields, or the formats, that every event is stored by.
+    """Refuse an Event message that lacks the fields or formats that storage needs.
 
     Raises:
         CatalogueError: naming `event`, the full name of the message, and what to mend.
     """
     if not catalogue.types:
-        raise CatalogueError(f"{event} has an empty oneof `payload`; there must be an event type")
+        raise CatalogueError(f"{event} has an empty oneof `payload`; declare an event type")
     expected = dict.fromkeys(_ENVELOPE_TEXTS, Kind.TEXT) | {"sequence": Kind.INTEGER}
     found = {name: field.kind for name, field in catalogue.envelope.items()}
     if found != expected:
         wrong = sorted(name for name in found | expected if found.get(name) != expected.get(name))
         raise CatalogueError(
-            f"{event}: {', '.join(wrong)}: missing, unknown or of another kind; the rules of events read these"
+            f"{event}: {', '.join(wrong)}: missing, unknown or of the wrong type; the event rules need these fields"
         )
     for name, field in catalogue.envelope.items():
         if field.required or field.since or field.allowed_values or field.format != _NEEDED_FORMATS.get(name, ""):
@@ -189,6 +189,8 @@ def check_envelope(event: str, catalogue: Catalogue) -> None:
             )
     released = {version.version for event_type in catalogue.types.values() for version in event_type.versions}
     if catalogue.device_since and catalogue.device_since not in released:
-        raise CatalogueError(f"{event}.device says since {catalogue.device_since!r}, which no event type has released")
+        raise CatalogueError(
+            f"{event}.device says since {catalogue.device_since!r}, which is not a version of any event type"
+        )
     if any(field.since for field in catalogue.device):
-        raise CatalogueError(f"{event}.device: its fields take no `since`; the device as a whole has one")
+        raise CatalogueError(f"{event}.device: its fields cannot have `since`; set it on the field `device`")

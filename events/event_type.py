@@ -12,16 +12,16 @@ from google.protobuf.message import Message
 from runtime.errors import AnalyticsError
 
 UNLIMITED = 2**31 - 1
-"""The limit of a field that declares none: the size limit of a message bounds it."""
+"""The limit of a field that declares none: only the size limit of a message applies."""
 WIRE_MAX_DEPTH = 32
-"""The depth limit of an object that declares none: about as many in each other as protobuf's parsers take."""
+"""The depth limit of an object that declares none: about the nesting that protobuf's parsers accept."""
 
 is_version = re.compile(r"(0|[1-9][0-9]{0,5})(\.(0|[1-9][0-9]{0,5})){2}").fullmatch
-"""Tells whether a text is a semantic version of three numbers, for example "1.1.0"."""
+"""Tests whether a string is a semantic version of three numbers, for example "1.1.0"."""
 
 
 class CatalogueError(AnalyticsError):
-    """The .proto files contradict themselves; the message names the message and field to mend."""
+    """The .proto files contradict themselves; the text names the message and field to correct."""
 
     reason: ClassVar[str] = "BAD_CATALOGUE"
 
@@ -29,11 +29,11 @@ class CatalogueError(AnalyticsError):
 class Kind(StrEnum):
     """The kinds of value that a field of an event may have; the value is the kind in words."""
 
-    TEXT = "a text"
+    TEXT = "a string"
     NUMBER = "a number"
     INTEGER = "a whole number"
     FLAG = "true or false"
-    TEXTS = "a list of texts"
+    TEXTS = "a list of strings"
     OBJECT = "an object"
 
 
@@ -63,9 +63,9 @@ class Field:
     minimum: float | None = None
     maximum: float | None = None
     max_length: int = UNLIMITED
-    """The longest text, in characters; in a list or an object, of each text in it."""
+    """The longest string, in characters; in a list or an object, of each string in it."""
     format: str = ""
-    """The named shape of a text: "UUID", "CURRENCY", "IP_ADDRESS", "VERSION"; empty means any text."""
+    """The format of a string: "UUID", "CURRENCY", "IP_ADDRESS", "VERSION"; empty means any string."""
     allowed_values: tuple[str, ...] = ()
     known_values: tuple[str, ...] = ()
     unit: str = ""
@@ -73,20 +73,20 @@ class Field:
     max_depth: int = WIRE_MAX_DEPTH
 
     def name_in(self, form: Form) -> str:
-        """Answer the name by which callers of a form know the field."""
+        """Return the name that callers of a form use for the field."""
         return self.json_name if form is Form.JSON else self.name
 
 
 @dataclass(frozen=True, slots=True)
 class Upcast:
-    """What a field that is new in a version holds in events of older ones, when they are read in that version."""
+    """The value of a field that is new in a version, for events of older versions that are read in that version."""
 
     name: str
     """The field's name in the .proto file."""
     value: Any = None
-    """Its value, as plain JSON; None where it is another field's."""
+    """Its value, as plain JSON; None if it is taken from another field."""
     source: str = ""
-    """The name of the field whose value it takes, where that has one."""
+    """The name of the field whose value it takes, if that field is set."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,18 +96,18 @@ class Version:
     version: str
     released: date
     deprecated: date | None = None
-    """The day since which callers should move on; None while it is current."""
+    """The day of its deprecation, from which callers should move to a newer version; None while it is current."""
     upcasts: tuple[Upcast, ...] = ()
-    """How events of the version before are read in this one."""
+    """How events of the previous version are read in this one."""
 
     def sunset(self, after_days: int) -> date | None:
-        """Tell the first day on which events of this version are refused.
+        """Return the first day on which events of this version are refused.
 
         Args:
-            after_days: how long a deprecated version is taken; 0 takes it for ever.
+            after_days: how long a deprecated version is accepted after its deprecation; 0: without limit.
 
         Returns:
-            A UTC day, or None where the version is current or is taken for ever.
+            A UTC day, or None if the version is current or has no sunset.
         """
         return self.deprecated + timedelta(days=after_days) if self.deprecated and after_days else None
 
@@ -141,18 +141,18 @@ class Catalogue:
     types: Mapping[str, EventType]
     """By name, in the order of the oneof."""
     envelope: Mapping[str, Field]
-    """The plain fields of Event by name: all but messages of their own, the payloads and `data`."""
+    """The scalar fields of Event by name: all except message fields, the payloads and `data`."""
     device: tuple[Field, ...]
     """The fields of the device."""
     device_since: str
-    """The first version whose events may tell the device; empty means every version."""
+    """The first version whose events may have a device; empty means every version."""
 
 
 def version_key(version: str) -> tuple[int, ...]:
-    """Turn a version into what versions sort by; 1.10.0 is newer than 1.9.0."""
+    """Return the sort key of a version; 1.10.0 is newer than 1.9.0."""
     return tuple(int(number) for number in version.split("."))
 
 
 def is_newer(field: Field, version: str) -> bool:
-    """Tell whether `version` lacks the field, because it was released before the field was added."""
+    """Return whether `version` lacks the field, because it was released before the field was added."""
     return field.since != "" and version_key(field.since) > version_key(version)

@@ -1,7 +1,7 @@
 """Compiles the rules of some fields into one function that reads and checks them in a single pass.
 
-There is one function for each form: it reads a message, or the dict that JSON became. `events.reader_source` writes
-it; here is what it calls. Nothing here changes what it reads.
+There is one function for each form: it reads a message, or the dict of a parsed JSON object. `events.reader_source`
+writes its source; this module has the functions that it calls. None of them changes its input.
 """
 
 import linecache
@@ -28,15 +28,15 @@ from events.reader_source import write_reader
 from events.violations import Problem, Violation
 
 Reader = Callable[[Any, list[Violation]], dict[str, Any]]
-"""Reads the set fields of a message or a dict as JSON values by JSON name; appends what is wrong to the list given."""
+"""Reads the set fields of a message or a dict as JSON values by JSON name; appends violations to the given list."""
 
 
 def compile_reader(fields: Sequence[Field], version: str, owner: str, form: Form, place: str = "") -> Reader:
     """Make the reader of a message, or of a JSON object.
 
-    A text is set when it is not empty, a list when it has an item, anything else when it is present or, where it does
-    not track presence, when it is not zero. In JSON, null is no value. A reader's result is complete only when it
-    found nothing wrong.
+    A string is set if it is not empty, a list if it has an item, any other field if it is present or, without presence
+    tracking, if it is not zero. In JSON, null counts as not set. A reader's result is complete only if it found no
+    violation.
 
     Args:
         fields: the fields, of every version.
@@ -67,7 +67,7 @@ def compile_reader(fields: Sequence[Field], version: str, owner: str, form: Form
 
 
 def note(found: list[Violation], path: str, problems: Iterable[Problem]) -> None:
-    """Append the problems of the field at a path, unless there are plenty already."""
+    """Append the problems of the field at a path, unless the list is full."""
     for rule, description in problems:
         if len(found) <= violations.MAX_VIOLATIONS:
             found.append(Violation(path, rule, description))
@@ -148,4 +148,4 @@ def _text_list_reader(field: Field, path: str) -> Callable[[Any, list[Violation]
 def _item_problems(field: Field, item: Any) -> Iterable[Problem]:
     if isinstance(item, str):
         return text_problems(field, item)
-    return [(violations.TYPE, f"is {describe(item)}; {Kind.TEXT} is needed")]
+    return [(violations.TYPE, f"is {describe(item)}; expected {Kind.TEXT}")]

@@ -1,4 +1,4 @@
-"""The rules of single values: quick tests for the common case, and the words for what is wrong in the other."""
+"""The rules of single values: fast tests for valid values, and descriptions of the problems of invalid ones."""
 
 import ipaddress
 import re
@@ -17,9 +17,9 @@ from events.violations import Problem, quoted
 CURRENCIES = frozenset(currency.code for currency in Currency)
 """The active codes of ISO 4217."""
 ADDRESS_CACHE_SIZE = 4096
-"""Parsing an address costs half an event, and one address sends many; so many texts take about 1 MB."""
+"""Parsing an address costs half as much as an event, and one client sends many events; the cache takes about 1 MB."""
 MAX_EXACT_INTEGER = 2.0**53
-"""Up to here each whole number is a double of its own."""
+"""Up to here a double represents each whole number exactly."""
 LEAST_INTEGER, LARGEST_INTEGER = -(2**63), 2**64 - 1
 """The whole numbers that 64 bits hold, with or without a sign: what JSON parsers and columns keep exactly."""
 LEAST_NUMBER, LARGEST_NUMBER = nextafter(-(2.0**63), 0), nextafter(2.0**64, 0)
@@ -37,7 +37,7 @@ _SHAPE_OF_BYTES = bytes(
 
 
 def is_uuid(text: str) -> bool:
-    """Tell whether a text is a UUID of 36 characters, in either case; braces and "urn:uuid:" are not taken.
+    """Return whether a string is a UUID of 36 characters, in either case; braces and "urn:uuid:" are not accepted.
 
     Mapping each digit to 0 and comparing takes half as long as a regular expression.
     """
@@ -46,9 +46,9 @@ def is_uuid(text: str) -> bool:
 
 @lru_cache(maxsize=ADDRESS_CACHE_SIZE)
 def packed_address(text: str) -> bytes | None:
-    """Parse an IP address into its 4 or 16 bytes; None where it is none, or names a zone of some machine.
+    """Parse an IP address into its 4 or 16 bytes; None if it is invalid or has an IPv6 zone.
 
-    An IPv4 address in IPv6 clothes ("::ffff:203.0.113.7") is that IPv4 address: it is the same client.
+    An IPv4-mapped IPv6 address ("::ffff:203.0.113.7") becomes the IPv4 address: it is the same client.
     """
     try:
         address = ipaddress.ip_address(text)
@@ -70,23 +70,23 @@ _FORMAT_TESTS: dict[str, Callable[[str], object]] = {
 
 
 def shape_test(field: Field) -> Callable[[str], object] | None:
-    """Make the test of a text's shape: its format or its allowed values; None where any text will do."""
+    """Return the test of a string's format or allowed values; None if any string is valid."""
     if field.allowed_values:
         return frozenset(field.allowed_values).__contains__
     return _FORMAT_TESTS[field.format] if field.format else None
 
 
 def bounds(field: Field) -> tuple[float, float]:
-    """Answer the least and the largest value of a number; without a rule, what 64 bits hold."""
+    """Return the least and the largest value of a number; without a rule, those of 64 bits."""
     low = LEAST_NUMBER if field.minimum is None else field.minimum
     high = LARGEST_NUMBER if field.maximum is None else field.maximum
     return low, high
 
 
 def text_problems(field: Field, text: str) -> Iterator[Problem]:
-    """Tell every rule that a non-empty text breaks, a text inside a list or an object included."""
+    """Yield every rule that a non-empty string breaks, including strings inside a list or an object."""
     if "\0" in text:
-        yield violations.NUL, "holds a NUL character (U+0000), which cannot be stored; remove it"
+        yield violations.NUL, "contains a NUL character (U+0000), which cannot be stored; remove it"
     test = shape_test(field)
     if test is not None and not test(text):
         yield _shape_problem(field, text)
@@ -96,34 +96,34 @@ def text_problems(field: Field, text: str) -> Iterator[Problem]:
 
 def _shape_problem(field: Field, text: str) -> Problem:
     if field.allowed_values:
-        return violations.ALLOWED_VALUES, f"is {quoted(text)}; allowed are {', '.join(field.allowed_values)}"
+        return violations.ALLOWED_VALUES, f"is {quoted(text)}; must be one of {', '.join(field.allowed_values)}"
     if field.format == "CURRENCY":
         if text.upper() in CURRENCIES:
-            return violations.CURRENCY, f"is {quoted(text)}; write the code in capitals: '{text.upper()}'"
-        return violations.CURRENCY, f"is {quoted(text)}; an active ISO 4217 code is needed, such as 'USD' or 'EUR'"
+            return violations.CURRENCY, f"is {quoted(text)}; write the code in upper case: '{text.upper()}'"
+        return violations.CURRENCY, f"is {quoted(text)}; expected an active ISO 4217 code, such as 'USD' or 'EUR'"
     if field.format == "UUID":
         return violations.UUID, (
-            f"is {quoted(text)}; a UUID of 36 characters is needed, such as '01890a5d-ac96-774b-bcce-b302099a8057'"
+            f"is {quoted(text)}; expected a UUID of 36 characters, such as '01890a5d-ac96-774b-bcce-b302099a8057'"
         )
     if field.format == "IP_ADDRESS":
         # The text is not repeated: it may be a client's address with something around it.
-        return violations.IP_ADDRESS, "is no IPv4 or IPv6 address, such as '203.0.113.7'; send the address alone"
-    return violations.VERSION, f"is {quoted(text)}; a version of three numbers is needed, such as '1.1.0'"
+        return violations.IP_ADDRESS, "is not an IPv4 or IPv6 address, such as '203.0.113.7'; send only the address"
+    return violations.VERSION, f"is {quoted(text)}; expected a version of three numbers, such as '1.1.0'"
 
 
 def number_problem(field: Field, value: float) -> Problem:
-    """Tell the rule that a number outside of `bounds` breaks."""
+    """Return the rule that a number outside of `bounds` breaks."""
     if not isfinite(value):
-        return violations.FINITE, f"is {value}; a finite number is needed"
+        return violations.FINITE, f"is {value}; expected a finite number"
     low, high = bounds(field)
     unit = f" {field.unit}" if field.unit else ""
     if value < low:
-        return violations.MINIMUM, f"is {plain_number(value)}; the least allowed is {plain_number(low)}{unit}"
-    return violations.MAXIMUM, f"is {plain_number(value)}; the most allowed is {plain_number(high)}{unit}"
+        return violations.MINIMUM, f"is {plain_number(value)}; the minimum is {plain_number(low)}{unit}"
+    return violations.MAXIMUM, f"is {plain_number(value)}; the maximum is {plain_number(high)}{unit}"
 
 
 def integer_bounds(field: Field) -> tuple[int, int]:
-    """Answer the least and the largest whole number that a field takes: by its rule, and by its type."""
+    """Return the least and the largest whole number that a field's rule and type allow."""
     low, high = field.integer_range or (LEAST_INTEGER, LARGEST_INTEGER)
     return (
         low if field.minimum is None else max(low, int(field.minimum)),
@@ -132,7 +132,7 @@ def integer_bounds(field: Field) -> tuple[int, int]:
 
 
 def integer_problems(field: Field, value: int) -> Iterator[Problem]:
-    """Tell what is wrong with a whole number; JSON may hold one that its field's type does not."""
+    """Yield the problems of a whole number; one from JSON may be out of range of its field's type."""
     low, high = field.integer_range or (LEAST_INTEGER, LARGEST_INTEGER)
     if not low <= value <= high:
         yield wrong_type(field, value)
@@ -141,7 +141,7 @@ def integer_problems(field: Field, value: int) -> Iterator[Problem]:
 
 
 def whole_number(value: Any) -> int | None:
-    """Read a JSON value as a whole number: 45, 45.0 or "45"; None where it is none, or was rounded to be one."""
+    """Read a JSON value as a whole number: 45, 45.0 or "45"; None if it is not one, or lost precision in parsing."""
     if value.__class__ is int:
         return int(value)
     if isinstance(value, float):
@@ -150,7 +150,7 @@ def whole_number(value: Any) -> int | None:
 
 
 def number(value: Any) -> float | None:
-    """Read a JSON value as a number, or as a text that is one; None where it is neither."""
+    """Read a JSON value as a number, or as a string that holds one; None if it is neither."""
     if isinstance(value, str):
         return int(value) if is_decimal_integer(value) else float(value) if is_decimal(value) else None
     return value if value.__class__ in (int, float) else None
@@ -167,38 +167,38 @@ def plain_number(value: float) -> float:
 
 
 def missing(field: Field, owner: str) -> Problem:
-    """Tell that a required field is not set. `owner`: what needs it, for example "view event"."""
-    wants = "a text that is not empty" if field.kind is Kind.TEXT else field.kind.value
+    """Describe a required field that is not set. `owner`: what needs it, for example "view event"."""
+    wants = "a non-empty string" if field.kind is Kind.TEXT else field.kind.value
     return violations.REQUIRED, f"is missing; every {owner} needs it: {wants}"
 
 
 def newer(since: str, version: str) -> Problem:
-    """Tell that a field is set which the event's version does not have."""
+    """Describe a field that is set although the event's version does not have it."""
     return violations.SINCE, (
-        f"came with version {since}, and this event is of version {version}; leave it out, or say {since}"
+        f"was added in version {since}, and this event has version {version}; leave it out, or send version {since}"
     )
 
 
 def wrong_type(field: Field, value: Any) -> Problem:
-    """Tell that a field holds a JSON value of another kind than its own."""
-    problem = f"is {describe(value)}; {field.kind} is needed"
+    """Describe a field whose JSON value is of the wrong kind."""
+    problem = f"is {describe(value)}; expected {field.kind}"
     if field.integer_range is not None:
         problem += f" from {field.integer_range[0]} to {field.integer_range[1]}"
     return violations.TYPE, problem
 
 
 def describe(value: Any) -> str:
-    """Name a JSON value, and repeat it where it is short: "the number 5", "the text 'abc'", "a list"."""
+    """Describe a JSON value, and quote it if it is short: "the number 5", "the string 'abc'", "a list"."""
     if isinstance(value, str):
-        return f"the text {quoted(value)}"
+        return f"the string {quoted(value)}"
     if isinstance(value, int | float) and not isinstance(value, bool):
         return f"the number {value!r}"
     return kind_of(value)
 
 
 def kind_of(value: Any) -> str:
-    """Name the kind of a JSON value and repeat nothing of it, for what may hold a client's address."""
+    """Name the kind of a JSON value without quoting it, for values that may contain a client's address."""
     if isinstance(value, bool):
         return "true" if value else "false"
-    kinds = {str: "a text", int: "a number", float: "a number", list: "a list", dict: "an object"}
+    kinds = {str: "a string", int: "a number", float: "a number", list: "a list", dict: "an object"}
     return kinds.get(value.__class__, "null")

@@ -9,15 +9,15 @@ from datetime import UTC, datetime, timedelta
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 _TICKS_PER_MS = 4096
-"""A tick is what 12 bits can tell apart within a millisecond: 244 ns."""
+"""12 bits divide a millisecond into 4096 ticks of 244 ns."""
 _MAX_MS = 2**48 - 1
 
 
 class UuidSource:
     """Makes UUIDv7 text; each id of a source is greater than the one before.
 
-    The 12 bits after the version hold the fraction of the millisecond (RFC 9562, section 6.2, method 3); where ids are
-    wanted faster than that clock ticks, the clock is run ahead. 62 bits are random.
+    The 12 bits after the version hold the fraction of the millisecond (RFC 9562, section 6.2, method 3); if ids are
+    requested faster than that clock ticks, the clock runs ahead. 62 bits are random.
     """
 
     def __init__(self, clock_ns: Callable[[], int] = time.time_ns) -> None:
@@ -47,7 +47,7 @@ def deterministic_id(dataset: str, position: str | int, content: bytes, timestam
 
     Args:
         dataset: names the data set, for example "cdnow".
-        position: where the record stands in it, for example its line; tells equal records apart.
+        position: the place of the record in it, for example its line; it distinguishes equal records.
         content: the record as it was read.
         timestamp: when the event happened; before 1970 counts as 1970.
     """

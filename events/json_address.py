@@ -12,17 +12,17 @@ _names_address = re.compile(rb"ip_?address", re.IGNORECASE).search
 
 
 def blank_addresses(raw: bytes, *, is_object: bool) -> bytes | None:
-    r"""Put an empty text in the place of each address among an event's own members, and change nothing else.
+    r"""Replace each address among an event's own members by an empty string, and change nothing else.
 
-    A name may be written with escapes ("ip\u0041ddress"), and come again.
+    A name may be written with escapes ("ip\u0041ddress"), and may be repeated.
 
     Args:
         raw: an event as its caller wrote it.
         is_object: whether it parsed as a JSON object. Then its members are certain.
 
     Returns:
-        The bytes without addresses; None where it is not certain that they hold none. That is an event that is no JSON
-        and names an address anywhere but among members of its own that can all be followed.
+        The bytes without addresses; None if addresses may remain. That is the case for an event that is not valid JSON
+        and names an address anywhere except among its own members, if these can all be scanned.
     """
     kept, others = bytearray(), bytearray()  # `others`: all but the members that are addresses
     place = 0

@@ -1,8 +1,8 @@
 """Reads the JSON bodies of REST calls: one event, or `{"events": [...], "backfill": false}`.
 
-Whoever sends a thousand events and one that is no JSON has 999 good ones. So where a document does not parse as a
-whole, it is split into its events, and each of them is judged alone. Of members that come again the last counts, as in
-most parsers.
+One malformed event among a thousand must not cost the other 999. If a document does not parse as a whole, it is
+therefore split into its events, and each event is validated on its own. If a key is repeated, the last value counts, as
+in most parsers.
 """
 
 from collections.abc import Sequence
@@ -24,31 +24,31 @@ _FLAGS = {b"true": True, b"false": False, b"null": False}
 
 
 class DocumentError(AnalyticsError):
-    """A body is refused as a whole: it is no list of events."""
+    """A body is refused as a whole: it is not a list of events."""
 
     reason: ClassVar[str] = "INVALID_REQUEST"
 
     def __init__(self, path: str, rule: str, problem: str) -> None:
-        """Name the member that is at fault, the rule that it breaks, and what to do; the body itself is "body"."""
+        """Name the invalid member, the rule that it breaks, and what to do; the body itself is "body"."""
         super().__init__(f"{path} {problem}")
         self.violation = Violation(path, rule, problem)
 
 
 class TooManyEventsError(DocumentError):
-    """A body holds more events than are taken at once."""
+    """A body has more events than one request may have."""
 
     reason: ClassVar[str] = "TOO_MANY_EVENTS"
 
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """What stands in the place of an event that is no JSON object."""
+    """The placeholder of an event that is not a JSON object."""
 
     violation: Violation
 
 
 JsonValue = dict[str, Any] | Broken
-"""An event as JSON became it, or why it did not become one."""
+"""A parsed event, or the reason why it could not be parsed."""
 
 
 @dataclass(slots=True)
@@ -57,12 +57,12 @@ class EventsDocument:
 
     body: bytes
     values: Sequence[JsonValue]
-    """In the order of the body; `null`, and whatever else is no object, is broken and keeps its place."""
+    """In the order of the body; `null` and other values that are not objects become `Broken` in their place."""
     backfill: bool
     _spans: Sequence[Span] | None = field(default=None, repr=False)
 
     def raw(self, index: int) -> bytes:
-        """Answer the bytes of an event as its caller wrote them; the first call looks through the whole body."""
+        """Return the bytes of an event as its caller sent them; the first call scans the whole body."""
         if self._spans is None:
             self._spans = _split(self.body, len(self.body)).spans
         start, end = self._spans[index]
@@ -81,8 +81,8 @@ def read_event(body: bytes) -> JsonValue:
 def read_events(body: bytes, *, most: int) -> EventsDocument:
     """Read a body that holds events.
 
-    Where the list of events breaks off, what is left of it is a broken event, the last one, and nothing behind it
-    counts.
+    If the list of events is cut off, its remainder becomes the last event, a `Broken` one, and any text after it is
+    ignored.
 
     Args:
         body: as it was sent.
@@ -90,7 +90,7 @@ def read_events(body: bytes, *, most: int) -> EventsDocument:
 
     Raises:
         TooManyEventsError: it holds more.
-        DocumentError: it is no object with a list of events, or has members that are unknown.
+        DocumentError: it is not an object with a list of events, or has unknown members.
     """
     try:
         document = orjson.loads(body)
@@ -121,7 +121,7 @@ class _Parts(NamedTuple):
 
 
 def _split(body: bytes, most: int) -> _Parts:
-    """Find the events of a body without judging them.
+    """Find the events of a body without validating them.
 
     Raises:
         DocumentError: as for `read_events`.
@@ -152,7 +152,7 @@ def _split(body: bytes, most: int) -> _Parts:
             else:
                 is_missing = body[member.start : member.end] == b"null"
     except ScanError as exc:
-        raise DocumentError("body", violations.JSON, f"is no JSON: {exc}") from None
+        raise DocumentError("body", violations.JSON, f"is not valid JSON: {exc}") from None
     if spans is None:
         raise _no_list(is_missing=is_missing)
     return _Parts(spans, backfill)
@@ -161,18 +161,18 @@ def _split(body: bytes, most: int) -> _Parts:
 def _check_name(name: str) -> None:
     if name not in _MEMBERS:
         near = nearest(name, _MEMBERS)
-        hint = f"did you mean {near}?" if near else "the members are events and backfill"
-        raise DocumentError(quoted(name)[1:-1], violations.UNKNOWN_FIELD, f"is no member of the request; {hint}")
+        hint = f"did you mean {near}?" if near else "the fields are events and backfill"
+        raise DocumentError(quoted(name)[1:-1], violations.UNKNOWN_FIELD, f"is not a field of the request; {hint}")
 
 
 def _no_object(value: Any) -> Broken:
-    return Broken(Violation(ROOT, violations.TYPE, f"is {kind_of(value)}; an object is needed"))
+    return Broken(Violation(ROOT, violations.TYPE, f"is {kind_of(value)}; expected an object"))
 
 
 def _no_list(*, is_missing: bool) -> DocumentError:
     if is_missing:
         return DocumentError(EVENTS, violations.REQUIRED, 'is missing; send {"events": [...]}')
-    return DocumentError(EVENTS, violations.TYPE, "is no list; put the events into one, also where there is only one")
+    return DocumentError(EVENTS, violations.TYPE, "is not a list; send a list even for a single event")
 
 
 def _no_flag() -> DocumentError:
@@ -180,4 +180,4 @@ def _no_flag() -> DocumentError:
 
 
 def _too_many(most: int) -> TooManyEventsError:
-    return TooManyEventsError(EVENTS, violations.MAX_ITEMS, f"holds more than {most:,} events; send them in parts")
+    return TooManyEventsError(EVENTS, violations.MAX_ITEMS, f"holds more than {most:,} events; split the request")

@@ -1,4 +1,4 @@
-"""Finds the fault in text that is no JSON, and the field that it is in."""
+"""Finds the syntax error in invalid JSON, and the field that contains it."""
 
 import re
 from enum import Enum, auto
@@ -9,11 +9,11 @@ from events import violations
 from events.violations import Violation, key_path
 
 MAX_NESTING = 1024
-"""As many objects and lists in each other as our parser takes."""
+"""The deepest nesting of objects and lists that our parser accepts."""
 MAX_STEPS = 8
-"""Of a path: what nests deeper is told by its beginning."""
+"""The most steps of a path in a violation; longer paths are cut."""
 ROOT = "event"
-"""The path of a fault that lies in no field."""
+"""The path of an error outside of any field."""
 
 _space = re.compile(rb"[ \t\n\r]*+").match
 _string = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL).match
@@ -26,7 +26,7 @@ _NO_NUMBERS = frozenset({b"NaN", b"Infinity", b"-Infinity"})
 
 
 class _Next(Enum):
-    """What may come next."""
+    """The next token that the grammar allows."""
 
     VALUE = auto()
     VALUE_OR_END = auto()
@@ -36,11 +36,11 @@ class _Next(Enum):
 
 
 class _FaultError(Exception):
-    """The fault; its message goes on after the field's name."""
+    """The syntax error; its message continues a sentence that starts with the field's name."""
 
 
 def find_fault(text: bytes) -> Violation:
-    """Say what keeps a text from being JSON, in one pass without recursion.
+    """Find the first syntax error of a text, in one pass without recursion.
 
     Args:
         text: an event that `orjson.loads` refuses.
@@ -50,11 +50,11 @@ def find_fault(text: bytes) -> Violation:
         finder.run()
     except _FaultError as fault:
         return Violation(finder.path(), violations.JSON, str(fault))
-    return Violation(ROOT, violations.JSON, "is no JSON that can be read; write it with a JSON library")
+    return Violation(ROOT, violations.JSON, "is not valid JSON; encode it with a JSON library")
 
 
 class _Finder:
-    """Follows the grammar through a text."""
+    """Parses a text by the JSON grammar until the first error."""
 
     def __init__(self, text: bytes) -> None:
         self._text = text
@@ -64,7 +64,7 @@ class _Finder:
         """The name or index of the current member of each object or list that is open."""
 
     def path(self) -> str:
-        """Answer the path of the value that was looked at last, by its first steps."""
+        """Return the path of the value that was parsed last, cut to `MAX_STEPS`."""
         path = ""
         for step in self._steps[:MAX_STEPS]:
             path = f"{path}[{step}]" if isinstance(step, int) else key_path(path, step)
@@ -72,10 +72,10 @@ class _Finder:
         return path.removeprefix(".") + rest or ROOT
 
     def run(self) -> None:
-        """Go through the text.
+        """Parse the text.
 
         Raises:
-            _FaultError: at the first fault.
+            _FaultError: at the first error.
         """
         following = _Next.VALUE
         while True:
@@ -84,12 +84,10 @@ class _Finder:
             byte = self._text[self._place : self._place + 1]
             if following is _Next.COMMA_OR_END and not self._closers:
                 if byte:
-                    raise _FaultError(f"goes on after its end, at byte {self._place + 1}; send one JSON object")
+                    raise _FaultError(f"has extra data after its end, at byte {self._place + 1}; send one JSON object")
                 return
             if not byte:
-                raise _FaultError(
-                    "ends in the middle; send it whole" if self._place else "is empty; send a JSON object"
-                )
+                raise _FaultError("is cut off; send it completely" if self._place else "is empty; send a JSON object")
             if following in (_Next.NAME, _Next.NAME_OR_END):
                 following = self._read_name(byte, may_end=following is _Next.NAME_OR_END)
             elif following is _Next.COMMA_OR_END:
@@ -117,14 +115,14 @@ class _Finder:
         if byte == b"}" and may_end:
             return self._close()
         if byte != b'"':
-            raise _FaultError(f"needs a name in double quotes at byte {self._place + 1}")
+            raise _FaultError(f"is missing a key in double quotes at byte {self._place + 1}")
         self._steps[-1] = ""  # a fault in the name is the object's
         name = self._read_text()
         self._steps[-1] = name
         space = _space(self._text, self._place)
         self._place = space.end() if space else self._place
         if self._text[self._place : self._place + 1] != b":":
-            raise _FaultError(f"lacks the colon after its name, at byte {self._place + 1}")
+            raise _FaultError(f"is missing the colon after its key, at byte {self._place + 1}")
         self._place += 1
         return _Next.VALUE
 
@@ -132,7 +130,7 @@ class _Finder:
         if byte[0] == self._closers[-1]:
             return self._close()
         if byte != b",":
-            raise _FaultError(f"is followed by neither a comma nor {chr(self._closers[-1])}, at byte {self._place + 1}")
+            raise _FaultError(f"must be followed by a comma or {chr(self._closers[-1])}, at byte {self._place + 1}")
         self._place += 1
         step = self._steps[-1]
         if isinstance(step, int):
@@ -149,7 +147,7 @@ class _Finder:
     def _read_text(self) -> str:
         string = _string(self._text, self._place)
         if string is None:
-            raise _FaultError("ends in the middle of a text; send it whole")
+            raise _FaultError("is cut off inside a string; send it completely")
         self._place = string.end()
         token = string[0]
         try:
@@ -161,23 +159,25 @@ class _Finder:
     def _read_word(self) -> None:
         word = _word(self._text, self._place)
         if word is None:
-            raise _FaultError(f"lacks a value at byte {self._place + 1}")
+            raise _FaultError(f"is missing a value at byte {self._place + 1}")
         self._place = word.end()
         token = word[0]
         if token in _LITERALS:
             return
         if token in _NO_NUMBERS:
-            raise _FaultError(f"is {token.decode()}, which JSON does not have; leave the field out")
+            raise _FaultError(f"is {token.decode()}, which JSON does not support; leave the field out")
         if not _number(token):
-            raise _FaultError("is no JSON value; texts need double quotes")  # it may be an address: none is repeated
+            raise _FaultError(
+                "is not a JSON value; strings need double quotes"
+            )  # it may be an address: none is repeated
         try:
             orjson.loads(token)
         except orjson.JSONDecodeError:
-            raise _FaultError("is larger than any number that is kept; send it as a text") from None
+            raise _FaultError("is larger than any number that can be stored; send it as a string") from None
 
 
 def _text_fault(token: bytes) -> str:
-    """Say what is wrong with a text that ends, and that is no text of JSON's."""
+    """Describe the error in a string that is terminated but not valid JSON."""
     control = _control(token)
     if control is not None:
         code = token[control.start()]
@@ -185,8 +185,8 @@ def _text_fault(token: bytes) -> str:
     try:
         token.decode()
     except UnicodeDecodeError as exc:
-        return f"is no UTF-8 text: its byte 0x{token[exc.start]:02x} belongs to no character; encode it as UTF-8"
+        return f"is not valid UTF-8: its byte 0x{token[exc.start]:02x} is not part of a character; encode it as UTF-8"
     good = _bad_escape(token)
     if good is not None and good.end() < len(token):
-        return "holds an escape that JSON does not have; write a backslash as \\\\"
-    return "holds half of a surrogate pair (\\ud800 to \\udfff), which is no character; remove it"
+        return "has an invalid escape sequence; write a backslash as \\\\"
+    return "holds half of a surrogate pair (\\ud800 to \\udfff), which is not a character; remove it"

@@ -1,4 +1,4 @@
-"""Reads the events that come as JSON, once `events.json_document` has made plain values of them."""
+"""Validates events that were sent as JSON, after `events.json_document` has parsed them."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -16,14 +16,14 @@ Members = Mapping[str, Any]
 
 LATEST_US = LATEST_S * 1_000_000 + 999_999
 IGNORED = {"received_at": "receivedAt", "timestamp_source": "timestampSource"}
-"""What the service sets on reads and ignores on input, by both names."""
+"""The fields that the service sets on reads and ignores on input, by both names."""
 MESSAGES = {"timestamp": "timestamp", "sent_at": "sentAt", "device": "device", "data": "data"}
-"""The other fields of an event, but for its payload, by both names."""
+"""The other fields of an event, except its payload, by both names."""
 _TIME_WANTED = 'write RFC 3339 text, for example "2024-01-01T12:00:00Z"'
 
 
 def compile_json_rules(book: RuleBook) -> Callable[[dict[str, Any], str], Reading | list[Violation]]:
-    """Make the closure that reads JSON: a straight line for a valid event with `data` and camelCase names."""
+    """Build the closure that reads JSON, with a fast path for a valid event with `data` and camelCase names."""
     plans = {name: versions for name, versions in book.plans.items() if name}
     envelope = book.catalogue.envelope
     user_limit, session_limit = envelope["user_id"].max_length, envelope["session_id"].max_length
@@ -114,7 +114,7 @@ def compile_json_rules(book: RuleBook) -> Callable[[dict[str, Any], str], Readin
 
 
 class _Opener:
-    """Reads what is not in the usual form, and tells what is wrong with it."""
+    """Reads events that are not in the usual form, and collects their violations."""
 
     def __init__(self, book: RuleBook) -> None:
         self._book = book
@@ -122,7 +122,7 @@ class _Opener:
         self._types = tuple(catalogue.types)
         plain = {field.name: field.json_name for field in catalogue.envelope.values()} | MESSAGES | IGNORED
         self.plain_names = frozenset(plain.values())
-        """The JSON names of an event's fields, but for its typed payloads."""
+        """The JSON names of an event's fields, except its typed payloads."""
         self._all_names = self.plain_names | {*self._types}
         self._names = MemberNames(
             (*plain.items(), *((name, name) for name in self._types)), "event", advice=self._advise
@@ -142,14 +142,14 @@ class _Opener:
             return "data", members
         typed = path_type if path_type in payloads else payloads[0]
         if path_type and typed != path_type:
-            problem = f"is the payload of another type than the path's, which is {quoted(path_type)}; make them agree"
+            problem = f"is not a payload of the type in the path, {quoted(path_type)}; make them match"
             found.append(Violation(typed, violations.EVENT_TYPE_MISMATCH, problem))
         others = [name for name in (*payloads, "data") if name != typed and members.get(name) is not None]
         found += [self._book.second_payload(name, typed) for name in others]
         return typed, members
 
     def find_plan(self, name: str, version: str, payload: Any, found: list[Violation]) -> tuple[str, Plan]:
-        """Find the plan of an event whose type or version is unknown; then the one or the other is told."""
+        """Find the plan of an event whose type or version is unknown, and add the violation."""
         if name not in self._types:
             if name:
                 found.append(self._book.unknown_type(name))
@@ -179,7 +179,7 @@ class _Opener:
             field = self._book.catalogue.envelope[name]
             # An address is not repeated, and a number may be one.
             problem = (
-                (violations.TYPE, f"is {kind_of(value)}; {Kind.TEXT} is needed")
+                (violations.TYPE, f"is {kind_of(value)}; expected {Kind.TEXT}")
                 if field.format == "IP_ADDRESS"
                 else wrong_type(field, value)
             )
@@ -190,7 +190,7 @@ class _Opener:
         """Tell that an event's payload is missing, or no object."""
         if payload is None:
             return self._book.missing_payload()
-        return Violation(place, violations.TYPE, f"is {describe(payload)}; {Kind.OBJECT} is needed")
+        return Violation(place, violations.TYPE, f"is {describe(payload)}; expected {Kind.OBJECT}")
 
     def read_device(
         self, device: Any, version: str, found: list[Violation], *, has_device: bool
@@ -198,7 +198,7 @@ class _Opener:
         """Read the device; None where it says nothing, or is none."""
         if isinstance(device, dict):
             return self._book.read_device(device, version, found, has_device=has_device)
-        found.append(Violation("device", violations.TYPE, f"is {describe(device)}; {Kind.OBJECT} is needed"))
+        found.append(Violation("device", violations.TYPE, f"is {describe(device)}; expected {Kind.OBJECT}"))
         return None
 
     def _advise(self, name: str) -> str:

@@ -1,4 +1,4 @@
-"""Finds the parts of JSON text without building its values, and goes on where a parser gives up.
+"""Finds the parts of a JSON text without building its values, and continues after errors, unlike a parser.
 
 Nothing here recurses, and each byte is looked at a fixed number of times: the patterns never give back what they have
 matched.
@@ -12,13 +12,13 @@ from typing import NamedTuple
 import orjson
 
 Span = tuple[int, int]
-"""Where a part of a text begins, and where it ends."""
+"""The start and end of a part of a text."""
 
 _space = re.compile(rb"[ \t\n\r]*+").match
 _string = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL).match
 _word = re.compile(rb'[^ \t\n\r,:"\[\]{}]++').match
 _inside = re.compile(rb'(?:[^"\[\]{}]++|"(?:[^"\\]++|\\.)*+")*+', re.DOTALL).match
-"""What holds no bracket, but for those inside of texts."""
+"""A stretch without brackets, except those inside strings."""
 _between = re.compile(rb'(?:[^"\[\]{},]++|"(?:[^"\\]++|\\.)*+")*+', re.DOTALL).match
 """Likewise, and no comma."""
 _CLOSER_OF = {ord("["): ord("]"), ord("{"): ord("}")}
@@ -29,7 +29,7 @@ _COMMA, _CLOSE_LIST = ord(","), ord("]")
 
 
 class ScanError(Exception):
-    """The text is no JSON; the message says what is wrong and where, and repeats nothing of the text."""
+    """The text is not valid JSON; the message says what is wrong and where, and quotes nothing of the text."""
 
 
 class Member(NamedTuple):
@@ -38,9 +38,9 @@ class Member(NamedTuple):
     name: str
     key_start: int
     start: int
-    """Where its value begins."""
+    """The start of its value."""
     end: int | None
-    """Where its value ends; None where its brackets or quotes are not closed."""
+    """The end of its value; None if its brackets or quotes are not closed."""
 
 
 class Items(NamedTuple):
@@ -53,7 +53,7 @@ class Items(NamedTuple):
 
 
 def value_end(_name: str, text: bytes, start: int) -> int | None:
-    """Find the end of a value; None where its brackets do not match or a text does not end.
+    """Find the end of a value; None if its brackets do not match or a string is not terminated.
 
     Raises:
         ScanError: there is no value.
@@ -91,7 +91,7 @@ def walk_members(text: bytes, find_end: Callable[[str, bytes, int], int | None] 
         find_end: finds the end of a member's value, given its name, the text, and where it begins.
 
     Raises:
-        ScanError: the text is no object.
+        ScanError: the text is not an object.
     """
     place = _expect(text, 0, b"{")
     if _peek(text, place) == b"}":
@@ -101,7 +101,7 @@ def walk_members(text: bytes, find_end: Callable[[str, bytes, int], int | None] 
         key_start = _skip(text, place)
         key = _string(text, key_start)
         if key is None:
-            raise ScanError(f"a name in double quotes is missing at byte {key_start + 1}")
+            raise ScanError(f"a key in double quotes is missing at byte {key_start + 1}")
         start = _skip(text, _expect(text, key.end(), b":"))
         name = _decode(key[0])
         end = find_end(name, text, start)
@@ -196,7 +196,7 @@ def _expect(text: bytes, place: int, byte: bytes) -> int:
 def _expect_end(text: bytes, place: int) -> None:
     place = _skip(text, place)
     if place < len(text):
-        raise ScanError(f"it goes on after its end, at byte {place + 1}")
+        raise ScanError(f"there is extra data after its end, at byte {place + 1}")
 
 
 def _trimmed(text: bytes, start: int, end: int) -> Span:

@@ -11,15 +11,15 @@ Release = tuple[str, str]
 
 
 class Lifecycle:
-    """Tells what becomes of events by their version; made once from a catalogue, then without state.
+    """Decides by its version whether an event is accepted, warned about or refused; immutable after construction.
 
-    A deprecated version is taken, with a warning, until its sunset, and refused from that day on.
+    A deprecated version is accepted, with a warning, until its sunset, and refused from that day on.
     """
 
     def __init__(self, catalogue: Catalogue, *, sunset_days: int) -> None:
-        """Read the catalogue. `sunset_days`: how long a deprecated version is taken; 0 takes it for ever."""
+        """Read the catalogue. `sunset_days`: how long a deprecated version is accepted; 0: without limit."""
         self.warnings: dict[Release, str] = {}
-        """What the sender of each deprecated version is told."""
+        """The warning for the sender of each deprecated version."""
         self._sunsets: dict[Release, tuple[date, str]] = {}
         deprecated = [
             (event_type, version)
@@ -29,20 +29,20 @@ class Lifecycle:
         ]
         for event_type, version in deprecated:
             release, sunset = (event_type.name, version.version), version.sunset(sunset_days)
-            until = f" and refused from {sunset} on" if sunset else ""
+            until = f" and will be refused from {sunset} on" if sunset else ""
             self.warnings[release] = (
-                f"schema_version {version.version} of {event_type.name} events is deprecated since "
+                f"schema_version {version.version} of {event_type.name} events was deprecated on "
                 f"{version.deprecated}{until}: send {event_type.newest}"
             )
             if sunset:
                 self._sunsets[release] = sunset, event_type.newest
 
     def refused_on(self, day: date) -> dict[Release, Problem]:
-        """Tell which versions are past their sunset on a UTC day, and what is wrong with the version of such events."""
+        """Return the versions that are past their sunset on a UTC day, each with the problem to report."""
         return {
             (name, version): (
                 violations.SUNSET_VERSION,
-                f"is '{version}', which is refused for {name} events since {sunset}; send {newest}",
+                f"is '{version}', which has been refused for {name} events since {sunset}; send {newest}",
             )
             for (name, version), (sunset, newest) in self._sunsets.items()
             if day >= sunset

@@ -1,4 +1,4 @@
-"""The names of a JSON object's members: brings each to its camelCase form, and finds those that are none."""
+"""The names of a JSON object's members: converts each to camelCase, and finds unknown ones."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -8,9 +8,9 @@ from events.violations import Violation, key_path, nearest
 
 
 class MemberNames:
-    """Turns objects that use snake_case names, or unknown ones, into objects by the fields' JSON names.
+    """Converts objects with snake_case or unknown names into objects with the fields' JSON names.
 
-    Readers ask it only where an object holds anything but JSON names: most callers send nothing else.
+    Readers use it only for objects with other than JSON names: most callers send JSON names only.
     """
 
     def __init__(
@@ -24,9 +24,9 @@ class MemberNames:
 
         Args:
             fields: the name in the .proto file and the JSON name of each field.
-            owner: what the fields belong to, for example "view event"; stands in descriptions.
-            prefix: stands before the names in violations, for example "device."; may be empty.
-            advice: says where else an unknown name belongs, given the name; empty where it does not know.
+            owner: the owner of the fields in descriptions, for example "view event".
+            prefix: precedes the names in violations, for example "device."; may be empty.
+            advice: returns where else an unknown name belongs, given the name; empty if there is no such place.
         """
         self._json_names: dict[str, str] = {}
         self._other_names: dict[str, str] = {}
@@ -38,7 +38,7 @@ class MemberNames:
         self._owner, self._prefix, self._advice = f"{article} {owner}", prefix, advice
 
     def rename(self, members: Mapping[str, Any], found: list[Violation]) -> dict[str, Any]:
-        """Make the object by JSON names, without the unknown ones; appends what is wrong to the list given."""
+        """Return the object by JSON names, without the unknown ones; appends violations to the given list."""
         renamed: dict[str, Any] = {}
         for name, value in members.items():
             json_name = self._json_names.get(name)
@@ -57,6 +57,6 @@ class MemberNames:
         near = nearest(name, self._known)
         hint = self._advice(name) if self._advice else ""
         if not hint:
-            hint = f"did you mean {near}?" if near else f"known are {', '.join(self._known)}"
+            hint = f"did you mean {near}?" if near else f"known fields: {', '.join(self._known)}"
         path = key_path("", name)[1:]
-        return Violation(self._prefix + path, violations.UNKNOWN_FIELD, f"is no field of {self._owner}; {hint}")
+        return Violation(self._prefix + path, violations.UNKNOWN_FIELD, f"is not a field of {self._owner}; {hint}")

@@ -1,4 +1,4 @@
-"""Writes a message as the plain values that its JSON would become, so that one reader and one patch fit both forms."""
+"""Converts a message into the plain values of its parsed JSON, so that one reader and one patch work for both forms."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -16,10 +16,10 @@ _OUTPUT_ONLY = frozenset({"received_at", "timestamp_source"})
 
 
 def message_value(event: Event) -> dict[str, Any]:
-    """Write an event by JSON names; what the service sets on reads is left out.
+    """Convert an event to JSON names, without the fields that the service sets on reads.
 
-    Nothing is checked. What JSON has no word for stays wrong: a number that is not finite remains one, and a time
-    outside of the calendar becomes an object.
+    Nothing is checked, and values that JSON cannot represent stay invalid: a number that is not finite is kept, and a
+    time outside of the calendar becomes an object.
     """
     return _members(event)
 

@@ -1,4 +1,4 @@
-"""Reads the events that come as messages."""
+"""Validates events that were sent as protobuf messages."""
 
 from collections.abc import Callable
 from typing import Any
@@ -19,7 +19,7 @@ _has_field = Event.HasField
 
 
 def compile_message_rules(book: RuleBook) -> Callable[[Event], Reading | list[Violation]]:
-    """Make the closure that reads a message: a straight line for a valid one with a typed payload."""
+    """Build the closure that reads a message, with a fast path for a valid one with a typed payload."""
     plans, read_device, judge_envelope = book.plans, book.read_device, book.judge_envelope
     envelope = book.catalogue.envelope
     user_limit, session_limit = envelope["user_id"].max_length, envelope["session_id"].max_length
@@ -100,8 +100,8 @@ def _open_data(
     """Find the type and payload of an event that is not simply typed.
 
     Returns:
-        The type's name, empty where it is unknown; its payload, None where there is none to read; and a list for what
-        is wrong inside of `data`, None where the payload is typed.
+        The type's name, empty if it is unknown; its payload, None if there is none to read; and a list for violations
+        inside `data`, None if the payload is typed.
     """
     if typed is not None:
         found.append(book.second_payload("data", typed))
@@ -119,7 +119,7 @@ def _open_data(
 
 
 def _microseconds(path: str, stamp: Timestamp, found: list[Violation]) -> int | None:
-    """Turn a timestamp into microseconds since 1970, cutting off what is finer; None where it is out of range."""
+    """Convert a timestamp into microseconds since 1970, truncating finer digits; None if it is out of range."""
     seconds, nanos = stamp.seconds, stamp.nanos
     if 0 <= seconds <= LATEST_S and 0 <= nanos < NANOS_PER_S:
         return seconds * 1_000_000 + nanos // 1000

@@ -68,23 +68,23 @@ EVENT_TOO_OLD = "EVENT_TOO_OLD"
 SUNSET_VERSION = "SUNSET_VERSION"
 
 SKEW_TOLERANCE_US = 150 * 1_000_000
-"""A client's clock this close to ours is left alone: delivery takes time too, and most clocks are better than this."""
+"""Smaller differences between the clocks are not corrected: delivery takes time too, and most clocks are more exact."""
 FUTURE_TOLERANCE_US = 300 * 1_000_000
-"""A timestamp may lie this far ahead: clocks that are a little fast should not lose their times."""
+"""A timestamp may be this far ahead: events of slightly fast clocks should keep their times."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _US_PER_DAY = 86_400 * 1_000_000
 
 _WARNINGS = {
-    CORRECTED: "timestamp was moved by the difference between the times of sending and of receipt: "
+    CORRECTED: "timestamp was corrected by the difference between sent_at and the time of receipt: "
     "the client's clock is wrong",
-    MISSING: "timestamp is missing: the time of receipt was taken",
-    FUTURE: "timestamp lies more than 5 minutes in the future: the time of receipt was taken",
+    MISSING: "timestamp is missing: the time of receipt was used",
+    FUTURE: "timestamp is more than 5 minutes in the future: the time of receipt was used",
 }
 _AGED = (
-    "timestamp lies more than {days} days back: the next retention run adds them up in rollups and drops the events; "
-    "to keep them, set ANALYTICS_RETENTION_RAW_DAYS higher than {days}, or to 0 for ever, before it"
+    "timestamp is more than {days} days old: the next retention run keeps only their sums and deletes the events; "
+    "to keep them, first set ANALYTICS_RETENTION_RAW_DAYS above {days}, or to 0 to keep all events"
 )
 
 
@@ -92,16 +92,16 @@ _SOURCE_OF = itemgetter(COLUMNS.index("timestamp_source"))
 _TIMES_OF = itemgetter(COLUMNS.index("timestamp"), COLUMNS.index("received_at"))
 _RELEASE_OF = itemgetter(COLUMNS.index("event_type"), COLUMNS.index("schema_version"))
 _Window = tuple[datetime, datetime, int, int, int, dict[Release, Problem]]
-"""A time of receipt as it was given, in UTC and in microseconds, and what it decides: the oldest and newest timestamp
-that are taken, in microseconds, and the versions that are not."""
+"""A time of receipt as given, in UTC and in microseconds, and what follows from it: the oldest and newest accepted
+timestamp, in microseconds, and the versions that are refused."""
 
 
 @dataclass(slots=True)  # frozen ones take three times as long to make, and bad events come in floods
 class Rejected:
-    """An event that is refused for what it holds; sending it again unchanged is of no use."""
+    """An event that is refused for its content; sending it again unchanged fails again."""
 
     event_id: str
-    """In lower case; empty where the event had none, or none that is a UUID."""
+    """In lower case; empty if the event had no valid UUID."""
     reason: str
     """INVALID_EVENT, EVENT_TOO_OLD or SUNSET_VERSION."""
     violations: tuple[Violation, ...]
@@ -111,7 +111,7 @@ class Rejected:
 class Normalizer:
     """Prepares events for storage: validates them and puts them into rows.
 
-    Its results depend on its arguments alone, but for the ids that it gives to events without one.
+    Its results depend only on its arguments, except for the ids that it assigns to events without one.
     """
 
     def __init__(
@@ -127,9 +127,9 @@ class Normalizer:
 
         Args:
             ip_hash_key: key of the hash that stands for client addresses; the same on every server of a database.
-            retention_raw_days: older events are rejected unless they are backfilled; 0 takes any age.
-            schema_sunset_days: how long events of a deprecated schema version are taken, unless they are backfilled;
-                0 takes them for ever.
+            retention_raw_days: older events are rejected unless they are backfilled; 0 accepts any age.
+            schema_sunset_days: how long events of a deprecated schema version are accepted, unless they are
+                backfilled; 0: without limit.
             new_id: makes the id of an event without one.
             validator: the rules; those of the service's own .proto files where missing.
         """
@@ -145,13 +145,13 @@ class Normalizer:
         self._window = self._make_window(_EPOCH)
 
     def prepare(self, event: Event, received_at: datetime, *, backfill: bool = False) -> Row | Rejected:
-        """Validate a message and make its row, or tell why it is refused. The message is not changed.
+        """Validate a message and return its row, or its rejection. The message is not changed.
 
         Args:
             event: as it was sent.
             received_at: aware; pass one object for all events of a message, which is also faster.
-            backfill: whether it comes from an import: then any age and any known version are taken, and `sent_at`,
-                which tells of an earlier transfer, corrects nothing.
+            backfill: whether it comes from an import: then any age and any known version are accepted, and `sent_at`,
+                which belongs to an earlier transfer, corrects nothing.
         """
         reading = self._read(event)
         if not isinstance(reading, tuple):  # it is a list; asking for the common type is the quicker question
@@ -167,16 +167,16 @@ class Normalizer:
         event_type: str = "",
         address: str = "",
     ) -> Row | Rejected:
-        """Validate an event that came as JSON and make its row, or tell why it is refused. The value is not changed.
+        """Validate an event that was sent as JSON and return its row, or its rejection. The value is not changed.
 
-        The same event makes the same row in either form.
+        The same event gives the same row in either form.
 
         Args:
             value: what `events.json_document` read.
             received_at: likewise.
             backfill: likewise.
-            event_type: the type where the path names it; then the event may leave it out.
-            address: the client's, where the event names none; what is no address counts as none.
+            event_type: the type if the path names it; then the event may leave it out.
+            address: the client's, used if the event has none; an invalid address is ignored.
         """
         if isinstance(value, Broken):
             return Rejected("", INVALID_EVENT, (value.violation,))
@@ -188,7 +188,7 @@ class Normalizer:
     def _make_row(
         self, reading: Reading, received_at: datetime, client_address: str, form: Form, *, backfill: bool
     ) -> Row | Rejected:
-        """Make the row of what was read, or tell why it is refused for its age or its version."""
+        """Make the row of a reading, or its rejection for its age or its version."""
         (
             event_type,
             version,
@@ -246,11 +246,11 @@ class Normalizer:
         )
 
     def warnings_of(self, row: Row) -> list[str]:
-        """Say what the caller should mend although the event was taken."""
+        """List what the caller should correct although the event was accepted."""
         return list(self.count_warnings((row,)))
 
     def count_warnings(self, rows: Iterable[Row], *, backfill: bool = False) -> Mapping[str, int]:
-        """Say what the caller should mend although the events were taken, and in how many of them.
+        """Count, by warning, the accepted events that the caller should correct.
 
         Args:
             rows: of one message.
@@ -278,21 +278,21 @@ class Normalizer:
         return received_at, received_utc, received_us, oldest_us, received_us + FUTURE_TOLERANCE_US, refused
 
     def _judge_age(self, timestamp_us: int, received_us: int, *, backfill: bool) -> tuple[str, tuple[Violation, ...]]:
-        """Answer the reason and violation of a timestamp that is too old."""
+        """Return the reason and violation of a timestamp that is too old."""
         days = self._retention_raw_days
         if days and not backfill and timestamp_us < received_us - days * _US_PER_DAY:
             problem = (
-                f"lies {(received_us - timestamp_us) // _US_PER_DAY} days back, beyond the {days} days that events are "
-                "kept; send old data with `analytics import`, or set backfill"
+                f"is {(received_us - timestamp_us) // _US_PER_DAY} days old, older than the {days} days that events "
+                "are kept; send old data with `analytics import`, or set backfill"
             )
             return EVENT_TOO_OLD, (Violation("timestamp", violations.TOO_OLD, problem),)
         # It lies before 1970, and only a correction leads there.
-        problem = "lies before 1970 once it is corrected by the time of sending; mend the client's clock"
+        problem = "is before 1970 after the correction by sent_at; fix the client's clock"
         return INVALID_EVENT, (Violation("timestamp", violations.TIMESTAMP, problem),)
 
 
 def _id_of_json(value: Mapping[str, Any]) -> str:
-    """Answer the id of an event that came as JSON, in lower case; empty where it has none that is a UUID."""
+    """Return the id of an event that was sent as JSON, in lower case; empty if it has no valid UUID."""
     event_id = value.get("eventId") or value.get("event_id")
     return _known_id(event_id) if isinstance(event_id, str) else ""
 

@@ -16,7 +16,7 @@ _which_oneof = Value.WhichOneof  # see events.message_rules
 
 
 def plain_object(struct: Struct) -> dict[str, Any]:
-    """Turn a Struct into the dict that its JSON would become; keys come out sorted, because a Struct has no order."""
+    """Convert a Struct into the dict of its parsed JSON; keys are sorted, because a Struct has no order."""
     members = struct.fields
     return {key: _plain_value(members[key]) for key in sorted(members)}
 
@@ -37,10 +37,10 @@ def _plain_value(value: Value) -> Any:
 
 
 class ObjectReader:
-    """Copies an object, and notes what breaks the rules of its field.
+    """Copies an object, and notes violations of the rules of its field.
 
-    It does not look inside of what has too many items or nests too deep, so its work is bounded by what it was sent
-    and its recursion by `max_depth`. Keys come out sorted: equal objects give equal text.
+    It skips the content of objects and lists that have too many items or nest too deep, so its work is bounded by the
+    input and its recursion by `max_depth`. Keys are sorted, so equal objects give equal text.
     """
 
     def __init__(self, field: Field, path: str) -> None:
@@ -72,7 +72,7 @@ class ObjectReader:
         return [self._read_value(item, place, index, found) for index, item in enumerate(items)]
 
     def _read_value(self, value: Any, parent: _Place, step: str | int, found: list[Violation]) -> Any:
-        """Read the value at a step from its parent; the place is put together only where it is needed."""
+        """Read the value at a step from its parent; its place is built only when it is needed."""
         kind = value.__class__
         if kind is str:
             if len(value) > self._max_length or "\0" in value:
@@ -90,7 +90,7 @@ class ObjectReader:
         return value
 
     def _is_too_large(self, size: int, noun: str, place: _Place, found: list[Violation]) -> bool:
-        """Note an object or list that nests too deep or holds too much; a place of n keys lies n objects deep."""
+        """Note an object or list that nests too deep or has too many items; a place of n keys is n objects deep."""
         field = self._field
         if len(place) >= field.max_depth:
             problem = f"nests deeper than the {field.max_depth} levels allowed; flatten it"
@@ -116,5 +116,5 @@ class ObjectReader:
 
 def _number_problem(value: float) -> Problem:
     if value != value or value in (float("inf"), float("-inf")):  # noqa: PLR0124 - NaN
-        return violations.FINITE, f"is {value}; a finite number is needed"
-    return violations.NUMBER_RANGE, "lies beyond the 64 bits in which numbers are kept exactly; send it as a text"
+        return violations.FINITE, f"is {value}; expected a finite number"
+    return violations.NUMBER_RANGE, "does not fit in 64 bits and cannot be stored exactly; send it as a string"

@@ -1,7 +1,7 @@
-"""Patches: small changes of field values that mend an event before it is validated again.
+"""Patches: small changes of field values that correct an event before it is validated again.
 
-They change the plain values that JSON became (`events.json_document`), or that a message is written as
-(`events.message_json`), and judge nothing: the reader does, once they are made.
+They change the plain values of parsed JSON (`events.json_document`) or of a converted message
+(`events.message_json`), and validate nothing: the reader does, after the changes.
 """
 
 from collections.abc import Iterable, Sequence
@@ -61,7 +61,7 @@ def read_path(text: str, *, may_be_unknown: bool = False) -> Path:
 
     Args:
         text: as violations name fields.
-        may_be_unknown: whether it may lead to a field that no event has: such a one can be removed, or moved.
+        may_be_unknown: whether it may lead to a field that no event has: such a field can be removed, or moved.
 
     Raises:
         PatchError: no event has such a field, or it cannot be changed.
@@ -75,12 +75,12 @@ def read_path(text: str, *, may_be_unknown: bool = False) -> Path:
     if steps[0] not in _EVENT_NAMES and not may_be_unknown:
         near = nearest(steps[0], tuple(dict.fromkeys(_EVENT_NAMES.values())))
         hint = f"; did you mean {near}?" if near else ""
-        raise PatchError(f"{quoted(text)} is no field of an event{hint}")
+        raise PatchError(f"{quoted(text)} is not a field of an event{hint}")
     return steps
 
 
 def apply_changes(value: Members, changes: Sequence[Change]) -> list[Violation]:
-    """Make the changes to an event, in order, and return what does not fit it; then the event is half changed.
+    """Apply the changes to an event, in order, and return those that do not fit it; then the event is half changed.
 
     A path into the payload fits either form of it: `data.contentId` also changes a typed view, `view.contentId` also
     the `data` of a view. Fields may be called by either of their names, whichever the event uses.
@@ -110,7 +110,7 @@ def _apply(value: Members, change: Change) -> None:
 
 
 def _find(value: Members, path: Path) -> tuple[Members, str] | None:
-    """Answer the object that holds the member at a path, and the member's name in it; None where there is none."""
+    """Return the object that has the member at a path, and the member's name in it; None if there is none."""
     members: Any = value
     for name in _steps_in(value, path)[:-1]:
         members = members.get(name)
@@ -121,7 +121,7 @@ def _find(value: Members, path: Path) -> tuple[Members, str] | None:
 
 
 def _place(value: Members, path: Path) -> tuple[Members, str]:
-    """Answer the same for a member that is about to be set; objects on the way are made where they are missing."""
+    """Return the same for a member that is about to be set; missing objects on the path are created."""
     *parents, last = _steps_in(value, path)
     members = value
     for name in parents:
@@ -129,7 +129,7 @@ def _place(value: Members, path: Path) -> tuple[Members, str]:
             members[name] = {}
         members = members[name]
         if not isinstance(members, dict):
-            raise _MisfitError(f"{quoted(name)} holds no fields; change it as a whole")
+            raise _MisfitError(f"{quoted(name)} has no fields; change it as a whole")
     return members, last
 
 
@@ -157,7 +157,7 @@ def _steps_in(value: Members, path: Path) -> list[str]:
 
 
 def _name_in(members: Any, name: str, json_names: dict[str, str]) -> str:
-    """Answer which of a field's two names an object uses: the given one, the other one, or the JSON name by default."""
+    """Return which of a field's two names an object uses: the given one, the other one, or the JSON name by default."""
     json_name = json_names.get(name, name)
     if not isinstance(members, dict) or name in members:
         return name if isinstance(members, dict) else json_name

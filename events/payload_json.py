@@ -10,7 +10,7 @@ MessageT = TypeVar("MessageT", bound=Message)
 
 
 def to_json(values: dict[str, Any]) -> str:
-    """Write what a reader read as JSON text; numbers are their shortest decimals (29.99, 45)."""
+    """Write a reader's values as JSON text; numbers are their shortest decimals (29.99, 45)."""
     return orjson.dumps(values).decode()
 
 

@@ -1,12 +1,12 @@
 r"""Writes the Python source of the function that reads and checks the fields of one version in a single pass.
 
-A straight line through the fields, with their limits as constants, takes half as long as a loop over them, and it runs
+Straight-line code over the fields, with their limits as constants, takes half as long as a loop over them, and it runs
 for every event. `events.field_reader` compiles it, the way dataclasses compile their `__init__`, and provides the
-functions that it calls. It spells out the common case alone, in as few steps as Python allows: what a broken rule is
-called is found by the `refuse_...` functions, which run only when one is broken.
+functions that it calls. The generated code covers only valid values, in as few steps as Python allows; the
+`refuse_...` functions, which run only when a rule is broken, find out which one.
 
-The two forms differ in how a value is gotten: a message's has the type of its field, and one that came as JSON may be
-anything. The rules behind that are written once.
+The two forms differ in how a value is read: a message's value has the type of its field, and one from JSON may have any
+type. The rules after that are written once.
 
 Example:
     For content_id, which is required, and scroll_depth of a message::
@@ -43,9 +43,9 @@ def write_reader(fields: Sequence[Field], version: str, form: Form) -> str:
     """Write the source of `read(message, found)`, a `field_reader.Reader` of the events of one version.
 
     It calls `refuse_text`, `refuse_number`, `refuse_missing`, `refuse_newer` and `refuse_type`, which note a broken
-    rule of the field that they are told; `number_of` and `integer_of`, which convert JSON values that are not plainly
-    of their type; `is_<field>`, the test of a text's shape; `read_<field>`, which reads a list or an object;
-    `plain_object`, which makes a Struct a dict; and for JSON `rename`, where an object has other names than `names`.
+    rule of the named field; `number_of` and `integer_of`, which convert JSON values of another type; `is_<field>`, the
+    test of a string's format; `read_<field>`, which reads a list or an object; `plain_object`, which converts a Struct
+    into a dict; and for JSON `rename`, for objects with names that are not in `names`.
 
     Args:
         fields: the fields, of every version. Their names are identifiers, since protobuf takes no others.

@@ -1,4 +1,4 @@
-"""Rejections: what the quarantine keeps of an event that is refused."""
+"""Rejections: the quarantine's records of refused events."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -32,7 +32,7 @@ COLUMNS = (
 )
 """The names of a Rejection's values, in order: columns of analytics_rejected_events."""
 EVENT_ID: Final = 4
-"""Where the id is that the event claims to have."""
+"""The position of the id that the event claims."""
 
 Rejection = tuple[str, datetime, str, str, str | None, str | None, str, bytes | None, int, str]
 """A rejected event as it is kept: the values of `COLUMNS`.
@@ -42,9 +42,9 @@ that the caller wrote ("application/json").
 """
 
 MAX_PAYLOAD_BYTES = 64 * 1024
-"""Larger events are kept without their payload: every honest one is far smaller, and nobody reads such a one."""
+"""Larger events are kept without their payload: legitimate ones are far smaller, and nobody reads one of this size."""
 MAX_NAME_CHARACTERS = 64
-"""As much of an id or type that may be anything as is worth searching for."""
+"""The stored length of an invalid id or type, enough to search for it."""
 
 _which_oneof = Event.WhichOneof  # see events.message_rules
 _EVENT_TYPES = tuple(load_catalogue().types)
@@ -56,7 +56,7 @@ ID_CONFLICT = Rejected(
         Violation(
             "event_id",
             "ID_CONFLICT",
-            "belongs to another event that is stored already; give every event an id of its own",
+            "is already the id of another stored event; give every event its own id",
         ),
     ),
 )
@@ -64,7 +64,7 @@ ID_CONFLICT = Rejected(
 REFUSED_BY_DATABASE = Rejected(
     event_id="",
     reason="REFUSED_BY_DATABASE",
-    violations=(Violation("event", "STORABLE", "the database refuses a value of this event"),),
+    violations=(Violation("event", "STORABLE", "the database refused a value of this event"),),
 )
 """An event that passed every rule and that Postgres still refuses: a gap in our rules."""
 
@@ -91,8 +91,8 @@ def reject_json(
 ) -> Rejection:
     """Make the rejection of an event that came as JSON: its bytes as they were sent, with "" for its address.
 
-    An event that is no JSON is kept likewise. Where it is not certain that no address is left in it, its bytes are
-    not kept, only counted.
+    An event that is not valid JSON is kept likewise. If an address may be left in it, its bytes are only counted, not
+    kept.
 
     Args:
         raw: what the caller wrote.
@@ -143,7 +143,7 @@ def _make(
 
 
 def _text_of(value: Mapping[str, Any], *names: str) -> str:
-    """Answer the first text of these members; empty where there is none."""
+    """Return the first string among these members; empty if there is none."""
     return next((text for text in map(value.get, names) if isinstance(text, str)), "")
 
 

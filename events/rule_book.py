@@ -1,4 +1,4 @@
-"""The rules of a catalogue, compiled for both forms of events, and the words for what breaks them.
+"""The rules of a catalogue, compiled for both forms of events, and the descriptions of their violations.
 
 `events.message_rules` and `events.json_rules` read the events.
 """
@@ -26,7 +26,7 @@ Reading = tuple[
     dict[str, Any] | None,  # device
     dict[str, Any],  # payload
 ]
-"""What a valid event says, as plain values: texts are empty, and None stands, where it says nothing.
+"""The values of a valid event; a field that is not set is an empty string, or None.
 
 A plain tuple, because building a named one costs a twentieth of the whole path.
 """
@@ -51,7 +51,7 @@ _NO_PLAN = Plan("", lambda _message, _found: {}, lambda _message, _found: {}, ha
 
 
 class RuleBook:
-    """The rules of a catalogue for the events of one form, and the words for what breaks them."""
+    """The rules of a catalogue for the events of one form, and the descriptions of their violations."""
 
     def __init__(self, catalogue: Catalogue, form: Form, plans: dict[str, dict[str, Plan]]) -> None:
         """Take the plans of each version by type and version; the empty type is the unknown one's."""
@@ -60,35 +60,35 @@ class RuleBook:
         self.plans = plans
         self._read_device = compile_reader(catalogue.device, "", "device", form, "device")
         self.names = {name: field.name_in(form) for name, field in catalogue.envelope.items()}
-        """How callers of this form write the plain fields of an event."""
+        """The names that callers of this form use for the plain fields of an event."""
         self._types = catalogue.types
         self._envelope = [catalogue.envelope[name] for name in ENVELOPE]
 
     def missing_payload(self) -> Violation:
-        """Tell that an event has no payload."""
+        """Describe a missing payload."""
         event_type = self.names["event_type"]
-        problem = f"is missing; give {event_type} and data, or one of the typed payloads: {', '.join(self._types)}"
+        problem = f"is missing; send {event_type} and data, or one of the typed payloads: {', '.join(self._types)}"
         return Violation("data", violations.NO_PAYLOAD, problem)
 
     def second_payload(self, path: str, typed: str) -> Violation:
-        """Tell that an event has a payload beside its typed one."""
-        problem = f"is given beside the typed payload {typed}; keep one of them"
+        """Describe a second payload beside the typed one."""
+        problem = f"is set together with the typed payload {typed}; keep one of them"
         return Violation(path, violations.PAYLOAD_AND_DATA, problem)
 
     def missing_type(self) -> Violation:
-        """Tell that an event has `data` of no type."""
-        problem = f"is missing; data needs it to be one of {', '.join(self._types)}"
+        """Describe `data` without an event type."""
+        problem = f"is missing; with data it must be one of {', '.join(self._types)}"
         return Violation(self.names["event_type"], violations.REQUIRED, problem)
 
     def unknown_type(self, name: str) -> Violation:
-        """Tell that there is no event type of this name."""
+        """Describe an unknown event type."""
         near = nearest(name, tuple(self._types))
         hint = f"did you mean {near}? " if near else ""
-        problem = f"is {quoted(name)}; {hint}known are {', '.join(self._types)}"
+        problem = f"is {quoted(name)}; {hint}known types: {', '.join(self._types)}"
         return Violation(self.names["event_type"], violations.UNKNOWN_EVENT_TYPE, problem)
 
     def find_plan(self, name: str, version: str, found: list[Violation]) -> Plan:
-        """Find the plan for the version of a type; an unknown version is told, and read as the newest one.
+        """Find the plan for the version of a type; an unknown version is a violation, and read as the newest one.
 
         Args:
             name: one of the types, or empty where it is unknown.
@@ -108,7 +108,7 @@ class RuleBook:
         return self.plans[name][""]
 
     def judge_envelope(self, values: tuple[Any, ...], name: str, found: list[Violation], by: str = "payload") -> None:
-        """Tell what is wrong with the values of `ENVELOPE`, in as many words as it takes.
+        """Collect all violations of the values of `ENVELOPE`.
 
         Args:
             values: of the types of their fields.
@@ -120,7 +120,7 @@ class RuleBook:
             path = self.names[field.name]
             if field.name == "event_type":
                 if value and name and value != name:
-                    problem = f"is {quoted(value)}, but the {by} is {name}; make them agree, or leave it out"
+                    problem = f"is {quoted(value)}, but the {by} is {name}; make them match, or leave it out"
                     note(found, path, [(violations.EVENT_TYPE_MISMATCH, problem)])
             elif field.name == "sequence":
                 note(found, path, integer_problems(field, value))
@@ -130,7 +130,7 @@ class RuleBook:
     def read_device(
         self, device: Any, version: str, found: list[Violation], *, has_device: bool
     ) -> dict[str, Any] | None:
-        """Read the device of an event of this version, which may have none; None where it says nothing."""
+        """Read the device of an event of this version; None if it is empty or the version has none."""
         if has_device:
             return self._read_device(device, found) or None
         found.append(Violation("device", *newer(self.catalogue.device_since, version)))
@@ -163,7 +163,7 @@ def placed(inner: list[Violation], place: str) -> list[Violation]:
 
 
 def time_problem(microseconds: int) -> Problem:
-    """Tell that a time lies outside of the calendar: before 1970, or after the year 9999."""
+    """Describe a time that is out of range: before 1970, or after the year 9999."""
     if microseconds < 0:
-        return violations.TIMESTAMP, "lies before 1970-01-01T00:00:00Z, the earliest time that is taken"
-    return violations.TIMESTAMP, "is no valid time: it ends with the year 9999, and its nanos lie in 0..999999999"
+        return violations.TIMESTAMP, "is before 1970-01-01T00:00:00Z, the earliest time accepted"
+    return violations.TIMESTAMP, "is not a valid time: the last is in the year 9999, and nanos must be in 0..999999999"

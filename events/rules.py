@@ -1,4 +1,4 @@
-"""Validation: finds all that is wrong with an event, in either of the forms that callers send.
+"""Validation: finds all violations of an event, in either of the forms that callers send.
 
 A valid event is read once and comes out as plain values, ready to be normalised; an event with violations comes out as
 their list. Neither changes the event.
@@ -17,7 +17,7 @@ from sociallive.analytics.v1.event_pb2 import Event
 
 
 class Validator:
-    """Reads and judges events by the rules of a catalogue; made once, then without state.
+    """Reads and validates events by the rules of a catalogue; immutable after construction.
 
     Example:
         >>> Validator().validate(Event(event_type="view"))[0].rule
@@ -37,11 +37,11 @@ class Validator:
         self.read_json = compile_json_rules(RuleBook(self.catalogue, Form.JSON, plans))
 
     def validate(self, event: Event) -> list[Violation]:
-        """Find all that is wrong with a message; empty where it is valid."""
+        """Find all violations of a message; empty if it is valid."""
         reading = self.read(event)
         return reading if isinstance(reading, list) else []
 
     def validate_json(self, value: dict[str, Any], event_type: str = "") -> list[Violation]:
-        """Find all that is wrong with an event that came as JSON; empty where it is valid."""
+        """Find all violations of an event that was sent as JSON; empty if it is valid."""
         reading = self.read_json(value, event_type)
         return reading if isinstance(reading, list) else []

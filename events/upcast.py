@@ -18,7 +18,7 @@ class _Step(NamedTuple):
 
 
 class Upcaster:
-    """Turns stored events into events of the newest version of their type; pure, and made once from a catalogue.
+    """Converts stored events into events of the newest version of their type; pure, and built once from a catalogue.
 
     Example:
         Where version 1.1.0 of a purchase declares `{field: "quantity" value: "1"}`, the data `{"amount":5}` of version
@@ -40,8 +40,8 @@ class Upcaster:
             stored: values by the names of `events.normalize.COLUMNS`.
 
         Returns:
-            The same, but for `schema_version` and `event_data`; the very same where it is the newest already, or of a
-            type or version that only a newer program knows.
+            A copy with another `schema_version` and `event_data`; the same object if it has the newest version already,
+            or a type or version that only a newer program knows.
         """
         release = stored["event_type"], stored["schema_version"]
         steps = self._steps.get(release)
@@ -57,7 +57,7 @@ class Upcaster:
 
 
 def _steps_after(event_type: EventType, place: int) -> tuple[_Step, ...]:
-    """List what turns an event of the version at `place` into one of the newest, in order."""
+    """List the upcasts from the version at `place` to the newest, in order."""
     json_names = {field.name: field.json_name for field in event_type.fields}
     return tuple(
         _Step(json_names[upcast.name], upcast.value, json_names.get(upcast.source))

@@ -1,13 +1,13 @@
-"""What is wrong with an event: violations, the names of the rules, and the words that describe a value."""
+"""Violations of an event: their form, the names of the rules, and how they quote values."""
 
 from difflib import get_close_matches
 from functools import lru_cache
 from typing import NamedTuple
 
 MAX_QUOTED_CHARACTERS = 40
-"""How much of a value a description repeats: enough to recognise it, too little to carry a payload about."""
+"""How much of a value a description quotes: enough to recognise it, too little to leak a payload."""
 MAX_VIOLATIONS = 32
-"""More than the fields of any type, so every honest mistake is told; a hostile event cannot make its answer large."""
+"""More than the fields of any type, so every ordinary mistake is reported; a hostile event cannot enlarge answers."""
 
 NO_PAYLOAD = "NO_PAYLOAD"
 PAYLOAD_AND_DATA = "PAYLOAD_AND_DATA"
@@ -58,23 +58,23 @@ def bounded(violations: list[Violation]) -> list[Violation]:
     """Cut the list to `MAX_VIOLATIONS`; a last entry then says that there were more."""
     if len(violations) <= MAX_VIOLATIONS:
         return violations
-    rest = Violation("", TOO_MANY_VIOLATIONS, f"there are more than {MAX_VIOLATIONS} violations; mend these first")
+    rest = Violation("", TOO_MANY_VIOLATIONS, f"there are more than {MAX_VIOLATIONS} violations; fix these first")
     return [*violations[:MAX_VIOLATIONS], rest]
 
 
 def quoted(text: str) -> str:
-    """Repeat the beginning of a text, safe to print and to store: control characters are escaped."""
+    """Quote the beginning of a text, safe to print and to store: control characters are escaped."""
     return repr(text) if len(text) <= MAX_QUOTED_CHARACTERS else f"{text[:MAX_QUOTED_CHARACTERS]!r}..."
 
 
 def key_path(path: str, key: str) -> str:
-    """Extend a path by the key of an object; the key is cut and escaped like any text of a caller's."""
+    """Extend a path by the key of an object; the key is cut and escaped like all text from callers."""
     return f"{path}.{repr(key[:MAX_QUOTED_CHARACTERS])[1:-1]}{'...' if len(key) > MAX_QUOTED_CHARACTERS else ''}"
 
 
 @lru_cache(maxsize=1024)  # comparing costs as much as several events, and a client's mistake repeats itself
 def nearest(name: str, known: tuple[str, ...]) -> str | None:
-    """Find the known name that `name` may have been meant to be."""
+    """Find the known name that is most similar to `name`; None if none is similar."""
     if len(name) > 2 * MAX_QUOTED_CHARACTERS:
         return None
     return next(iter(get_close_matches(name, known, n=1)), None)

@@ -17,15 +17,15 @@ from runtime.settings import Settings
 from runtime.variables import UNIX
 
 MAX_CONNECTIONS = 20_000
-"""Idle ones cost some 10 KB each; more callers than these come through a balancer."""
+"""Idle connections cost some 10 KB each; more callers than this come through a load balancer."""
 MAX_HEAP_BYTES = 1 << 30
-"""Past 95 % of it requests are turned away with 503."""
+"""Above 95 % of it, requests are refused with 503."""
 ENVELOPE_BYTES = 1024
-"""What a message may have beside a body: its content type, and what the path and the query say. So whatever the gateway
-lets pass, the server takes."""
+"""The room that a message needs beside its body: the content type, and the values of the path and the query. So the
+server accepts every size that the gateway lets pass."""
 HEALTH_INTERVAL_S = 1
 TAKES_EVENTS = "ingest"
-"""The name of the health service to choose servers by: one without its database still takes events."""
+"""The name of the health service by which servers are chosen: one without its database still accepts events."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Place:
 
     Attributes:
         host: the address to listen on.
-        port: a definite one.
+        port: not 0.
         admin_socket: the path of the socket for its supervisor.
     """
 
@@ -116,7 +116,7 @@ def _health_check() -> dict[str, Any]:
 
 
 def _outlier_detection() -> dict[str, Any]:
-    """Set a server aside that cannot be reached; one that answers UNAVAILABLE speaks for itself by its health."""
+    """Eject a server that cannot be reached; for one that answers UNAVAILABLE, its health check decides."""
     return {
         "split_external_local_origin_errors": True,
         "consecutive_local_origin_failure": 3,

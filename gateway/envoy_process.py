@@ -35,7 +35,7 @@ def find_envoy() -> Path:
     """Find the program: that of the package, or one on PATH.
 
     Raises:
-        EnvoyMissingError: there is none.
+        EnvoyMissingError: it is not installed.
     """
     spec = importlib.util.find_spec("envoy")
     for folder in spec.submodule_search_locations or () if spec else ():
@@ -53,7 +53,7 @@ def find_envoy() -> Path:
 def start_envoy(
     configuration: Path, *, base_id: int, epoch: int, threads: int, drain_s: float
 ) -> "subprocess.Popen[bytes]":
-    """Start Envoy; of one `base_id`, that of the next `epoch` takes the sockets over from the one before.
+    """Start Envoy; with the same `base_id`, the Envoy of the next `epoch` takes over the sockets of the previous one.
 
     The kernel kills it when the thread that called this ends, so that a killed supervisor leaves no Envoy on the port
     (Linux; elsewhere an Envoy may be left).

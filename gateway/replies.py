@@ -1,4 +1,4 @@
-"""What the gateway says by itself, in the one shape of errors: {"code", "reason", "message", "violations"}."""
+"""The gateway's own error answers, in the common form of errors: {"code", "reason", "message", "violations"}."""
 
 import re
 from collections.abc import Sequence
@@ -8,13 +8,17 @@ from typing import Any
 SAID_BY_ENVOY = "%LOCAL_REPLY_BODY%"
 
 REPLIES: dict[int, tuple[str, str, str]] = {
-    400: ("INVALID_ARGUMENT", "BAD_REQUEST", f"the request cannot be read as it stands: mend it. {SAID_BY_ENVOY}"),
-    404: ("NOT_FOUND", "NO_SUCH_PATH", "there is no such path: GET /openapi.json lists those that there are"),
-    405: ("UNIMPLEMENTED", "METHOD_NOT_ALLOWED", "this path takes other methods: the header `allow` names them"),
+    400: ("INVALID_ARGUMENT", "BAD_REQUEST", f"the request is malformed: correct it. {SAID_BY_ENVOY}"),
+    404: ("NOT_FOUND", "NO_SUCH_PATH", "there is no such path: see GET /openapi.json for the list"),
+    405: (
+        "UNIMPLEMENTED",
+        "METHOD_NOT_ALLOWED",
+        "this path does not take this method: the header `allow` lists those that it takes",
+    ),
     408: (
         "DEADLINE_EXCEEDED",
         "REQUEST_TOO_SLOW",
-        "the request did not arrive in time: send it again, with its event ids",
+        "the request did not arrive in time: send it again with the same event ids",
     ),
     413: ("OUT_OF_RANGE", "BODY_TOO_LARGE", "the body is too large: send fewer events at once"),
     414: ("OUT_OF_RANGE", "QUERY_TOO_LONG", "the query is longer than 7,000 bytes: ask for less in one call"),
@@ -23,13 +27,17 @@ REPLIES: dict[int, tuple[str, str, str]] = {
         "NOT_JSON",
         "the body must be JSON, plain or gzipped: send it with content-type: application/json",
     ),
-    431: ("OUT_OF_RANGE", "HEADERS_TOO_LARGE", "the request's headers are too large or too many"),
+    431: (
+        "OUT_OF_RANGE",
+        "HEADERS_TOO_LARGE",
+        "the request's headers are too large or too many: send fewer or shorter ones",
+    ),
     500: (
         "INTERNAL",
         "GATEWAY_FAILED",
-        "the gateway could not handle the answer: sending the same event ids again is safe",
+        "the gateway could not process the answer: sending the same event ids again is safe",
     ),
-    503: ("UNAVAILABLE", "SERVER_AWAY", "no server answers just now: send the same event ids again a little later"),
+    503: ("UNAVAILABLE", "SERVER_AWAY", "no server is available: send the same event ids again a little later"),
     504: (
         "DEADLINE_EXCEEDED",
         "TOO_SLOW",
@@ -38,23 +46,23 @@ REPLIES: dict[int, tuple[str, str, str]] = {
 }
 """By HTTP status: code, reason, message."""
 
-OTHERWISE = ("UNKNOWN", "REFUSED_BY_GATEWAY", f"the gateway does not take such a request: mend it. {SAID_BY_ENVOY}")
-"""For the statuses that Envoy alone knows a use for: 403 to an upgrade, 426 to HTTP/1.0."""
+OTHERWISE = ("UNKNOWN", "REFUSED_BY_GATEWAY", f"the gateway does not accept this request: correct it. {SAID_BY_ENVOY}")
+"""For statuses that only Envoy uses: 403 to an upgrade, 426 to HTTP/1.0."""
 
 RETRIED = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT})
 """Statuses after which the same request can succeed; exactly these have `retry-after`."""
 RETRY_AFTER_S = 1
-"""A worker that died is back sooner."""
+"""A worker that died is restarted within this time."""
 
 EXPOSED_HEADERS = "grpc-status, grpc-message, grpc-status-details-bin, retry-after, x-request-id, allow"
-"""What a page may read of an answer's headers; those of gRPC are for gRPC-web."""
+"""The response headers that a page may read; those of gRPC are for gRPC-web."""
 
 
 def local_replies(origins: Sequence[str]) -> list[dict[str, Any]]:
-    """Build the mappers of Envoy's local replies, first match first: one a status, and one for all other errors.
+    """Build the mappers of Envoy's local replies, first match first: one per status, and one for all other errors.
 
-    Each stands twice, first with the headers of CORS for the origins whose pages may call: Envoy's CORS filter sees
-    only what a route leads to a server.
+    Each is there twice, first with the headers of CORS for the origins whose pages may call: Envoy's CORS filter sees
+    only requests that are routed to a server.
     """
     mappers = [*(_mapper("EQ", status, *reply) for status, reply in REPLIES.items()), _mapper("GE", 400, *OTHERWISE)]
     readable = [*mappers, {"filter": _status_filter("LE", HTTPStatus.OK)}]

@@ -1,4 +1,4 @@
-"""What the gateway opens to its callers, read from the descriptors: services, REST paths and their methods."""
+"""The services, REST paths and methods that the gateway exposes, read from the descriptors."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -15,7 +15,7 @@ SERVICES: Sequence[ServiceDescriptor] = (
     analytics_service_pb2.DESCRIPTOR.services_by_name["AnalyticsService"],
     schema_service_pb2.DESCRIPTOR.services_by_name["SchemaService"],
 )
-"""Open to callers. What is not here, such as AdminService, is not to be found through the gateway."""
+"""The exposed services. Others, such as AdminService, cannot be reached through the gateway."""
 
 _VARIABLE = re.compile(r"\{[^}]*\}")
 

@@ -12,10 +12,10 @@ Route = dict[str, Any]
 GET_AND_HEAD = "GET, HEAD"
 HEALTH_PATHS = ("/events/health", "/analytics/health", "/api/analytics/health")
 ALIAS = "/api"
-"""Stands before any path of REST, for callers who have the service behind their own API; template/request.lua takes it
-away again."""
+"""An optional prefix of all REST paths, for callers that have the service behind their own API; template/request.lua
+removes it."""
 JSON_TIMEOUT_S = 30
-"""A report that takes longer is answered 504; the server learns it, and stops."""
+"""A report that takes longer is answered with 504, and cancelled on the server."""
 TIMEOUT_MARGIN_S = 2
 """The server's own answer to a deadline says more than the gateway's."""
 MAX_JSON_CALL_S = 60
@@ -24,7 +24,7 @@ GRPC_IDLE_S = 300
 """A stream of events may pause for so long."""
 
 JSON_BODY = r"(?i)((application/([\w.+-]+\+)?json|text/plain)\s*(;.*)?)?"
-"""What a body may be called: JSON, or text, since navigator.sendBeacon calls a text so, or nothing."""
+"""Accepted content types of a body: JSON, text, which navigator.sendBeacon sends for strings, or none."""
 
 _NOT_JSON = {
     "name": "content-type",
@@ -50,7 +50,7 @@ _UNREAD = (
     *("cookie", "referer", "user-agent", "accept", "accept-encoding", "accept-language"),
     *("x-forwarded-proto", "x-envoy-original-method"),
 )
-"""Headers of a REST call that the server never reads: it takes 8 KB of headers in all, and a portal's cookies may have
+"""Headers of a REST call that the server never reads: it accepts 8 KB in all, and a portal's cookies may have
 as many."""
 _OF_GRPC = ("grpc-status", "grpc-message", "grpc-status-details-bin", "grpc-accept-encoding")
 """Headers and trailers of the server's answer that mean nothing to REST callers."""
@@ -87,7 +87,7 @@ def build_routes(*, openapi: str, origins: Sequence[dict[str, Any]], with_reflec
 
 
 def _preflight(origin: dict[str, Any]) -> Route:
-    """Route what a browser asks before a call; the CORS filter answers it where the route leads somewhere."""
+    """Route a browser's preflight request; the CORS filter answers it if the route exists."""
     asked = {"name": "access-control-request-method", "present_match": True}
     return {
         "match": {"prefix": "/", "headers": [_method("OPTIONS"), asked, {"name": "origin", "string_match": origin}]},
@@ -117,7 +117,7 @@ def _description(openapi: str) -> Route:
 def _grpc(service: str) -> Route:
     return {
         "match": {"prefix": f"/{service}/", "headers": [_GRPC]},
-        # The caller's own deadline rules, and a stream may last for ever.
+        # The caller's own deadline applies, and a stream has no time limit.
         "route": {"cluster": "server", "timeout": "0s", "idle_timeout": f"{GRPC_IDLE_S}s"},
         "request_headers_to_remove": list(headers.FROM_GATEWAY),
         "typed_per_filter_config": dict.fromkeys(_FOR_REST, _OFF),
@@ -144,7 +144,7 @@ def _rest(all_bindings: Iterable[Binding]) -> list[Route]:
 
 
 def _plain_call(binding: Binding) -> Route:
-    """Route a call without a query, of which the transcoder can make everything by itself: events, mostly."""
+    """Route a call without a query, which the transcoder can handle alone: mostly events."""
     route = _json_call(binding, "")
     route["match"]["headers"].append({"name": ":path", "string_match": {"contains": "?"}, "invert_match": True})
     route["request_headers_to_remove"].append(headers.QUERY)

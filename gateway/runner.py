@@ -25,12 +25,12 @@ log = structlog.get_logger(__name__)
 START_TIMEOUT_S = 20.0
 POLL_S = 0.05
 END_TIMEOUT_S = 2.0
-"""What an Envoy without requests takes to end, many times over."""
+"""Many times what an Envoy without requests needs to end."""
 CONNECTIONS = "http.gateway.downstream_cx_active"
 LAST_BASE_ID = 1 << 20
-"""Envoys of one machine that are to know nothing of each other have different numbers."""
+"""Independent Envoys on one machine need different numbers."""
 MAX_THREADS = 8
-"""Transcoding for more threads would be more than the servers behind can take."""
+"""More threads would transcode more than the servers can handle."""
 
 
 class GatewayFailedError(AnalyticsError):
@@ -84,7 +84,7 @@ class Gateway:
             log.info("gateway_replaced", epoch=epoch)
 
     async def stop(self) -> None:
-        """Let requests under way finish while no new connection is taken, and end Envoy."""
+        """Wait for requests under way, accept no new connections, and end Envoy."""
         process = self._process
         if process is None or process.poll() is not None:
             return
@@ -112,7 +112,7 @@ class Gateway:
             log.error("gateway_not_replaced", error=str(exc))  # noqa: TRY400 - the message is the whole story
 
     def poll(self) -> int | None:
-        """Tell the exit code of an Envoy that ended by itself; None while it runs."""
+        """Return the exit code of an Envoy that ended by itself; None while it runs."""
         return self._process.poll() if self._process is not None else None
 
     def _place(self, epoch: int) -> Place:
@@ -128,7 +128,7 @@ class Gateway:
             await asyncio.sleep(POLL_S)
 
     async def _deserted(self, most_s: float) -> bool:
-        """Wait until no caller is connected, for `most_s` at most; tell whether it is so."""
+        """Wait until no caller is connected, for `most_s` at most; return whether that is so."""
         deadline_s = asyncio.get_running_loop().time() + most_s
         while connected := await self._count_connections():
             if asyncio.get_running_loop().time() > deadline_s:
@@ -179,10 +179,10 @@ async def run_gateway(
 
 
 def choose_port(host: str, port: int) -> int:
-    """See that the port can be had, since Envoy's own word on it is hard to understand; choose one where it is 0.
+    """Check that the port is free, since Envoy's own message is hard to understand; choose a port if it is 0.
 
     Raises:
-        GatewayFailedError: it cannot be had.
+        GatewayFailedError: it is not free.
     """
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -191,7 +191,7 @@ def choose_port(host: str, port: int) -> int:
             probe.listen()
         except OSError as exc:
             raise GatewayFailedError(
-                f"cannot listen on {host}:{port}: {exc.strerror}; stop what listens there, set PORT, "
+                f"cannot listen on {host}:{port}: {exc.strerror}; stop the program that listens there, set PORT, "
                 "or turn the gateway off with ANALYTICS_GATEWAY=off"
             ) from exc
         chosen: int = probe.getsockname()[1]

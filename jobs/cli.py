@@ -43,7 +43,7 @@ class Moment(click.ParamType[datetime]):
         try:
             moment = datetime.fromisoformat(str(value))
         except ValueError:
-            self.fail(f"{value!r} is no time; write 2026-01-31 or 2026-01-31T12:00:00Z", param, ctx)
+            self.fail(f"{value!r} is not a time; write 2026-01-31 or 2026-01-31T12:00:00Z", param, ctx)
         return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
@@ -62,7 +62,7 @@ def command(context: click.Context, ready_fd: int | None) -> None:
         context.obj = settings
         return
     if settings.database_url is None:
-        raise SettingsError("the jobs need DATABASE_URL; `analytics up` runs them on its own database")
+        raise SettingsError("the jobs need DATABASE_URL; `analytics up` can run them on its own database")
     asyncio.run(_keep_running(settings, settings.database_url, ready_fd))
 
 
@@ -122,9 +122,9 @@ def run_job(
     """
     job = NAMED[name]
     if (start or end) and not job.takes_range:
-        raise click.UsageError(f"{name} takes no range")
+        raise click.UsageError(f"{name} does not take --from and --to")
     if start and end and start >= end:
-        raise click.UsageError("--from must lie before --to")
+        raise click.UsageError("--from must be before --to")
 
     async def run(database: Database) -> Outcome | None:
         order = Order(
@@ -144,7 +144,7 @@ def run_job(
 
     outcome = asyncio.run(_with_database(settings, run))
     if outcome is None:
-        click.echo(f"analytics: another process runs {name} just now", err=True)
+        click.echo(f"analytics: another process is running {name}; try again when it is done", err=True)
         sys.exit(EXIT_FAILED)
     _print_outcome(job, outcome, as_json=as_json, dry_run=dry_run)
     if not outcome.is_good:

@@ -1,4 +1,4 @@
-"""The job that lets go of what has aged out."""
+"""The job that deletes data older than its retention period."""
 
 from jobs.order import Order, Outcome
 from storage.retention import RetentionPolicy, purge_aged, survey_aged

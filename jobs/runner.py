@@ -35,11 +35,11 @@ def name_runner() -> str:
 
 
 class Runner:
-    """Runs jobs on a database; any number of processes may.
+    """Runs jobs on a database, from any number of processes.
 
-    When a job last began stands in the database. It is due when its cron line has a time between that and now, and
-    whoever holds its lease then notes the new time and runs it. So each tick runs once however many servers wait for
-    it, missed ones coalesce into one run, and a killed runner's job is taken over at the next tick.
+    The database records when a job last began. The job is due when its cron expression has a time between that and
+    now; the process that holds its lease then records the new time and runs it. So each tick runs once however many
+    servers wait for it, missed ticks coalesce into one run, and a killed runner's job is taken over at the next tick.
 
     Args of the constructor:
         database: a migrated one.

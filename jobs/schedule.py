@@ -48,26 +48,26 @@ JOBS: Sequence[Job] = (
     Job(
         name="retention",
         run=retention.run,
-        purpose="let go of what has aged out, and keep its sums",
+        purpose="delete data older than its retention period, and keep its sums",
         cron=lambda settings: settings.retention_cron,
     ),
     Job(
         name="partitions",
         run=make_partitions.run,
-        purpose="make the partitions of the coming days",
+        purpose="create the partitions of the coming days",
         cron=lambda settings: settings.partitions_cron,
         at_start=True,
     ),
     Job(
         name="verify",
         run=verify.run,
-        purpose="recompute rollups from raw events and tell where they differ",
+        purpose="recompute rollups from raw events and report differences",
         takes_range=True,
     ),
     Job(
         name="rebuild",
         run=rebuild.run,
-        purpose="make the rollups of a range anew from raw events",
+        purpose="rebuild the rollups of a range from raw events",
         takes_range=True,
     ),
 )

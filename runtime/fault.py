@@ -1,6 +1,6 @@
-"""Exceptions as a log may show them: what kind they are and where they come from, never their text.
+"""Describes exceptions for logs: by type and place, never by their text.
 
-The texts of database drivers and parsers quote the values that they complain about.
+The texts of database drivers and parsers quote the invalid values.
 """
 
 import errno
@@ -12,16 +12,16 @@ from typing import Any
 from runtime.errors import AnalyticsError
 
 MAX_CHAIN = 8
-"""Exceptions of a chain of causes that are described, the newest first."""
+"""How many exceptions of a chain of causes are described, the newest first."""
 MAX_GROUP = 8
-"""Exceptions of a group that are described."""
+"""How many exceptions of a group are described."""
 MAX_FRAMES = 40
-"""Calls of a traceback that are named, the innermost ones."""
+"""How many calls of a traceback are named, the innermost ones."""
 ROOT = Path(__file__).parent.parent
 
 
 def describe_fault(exc: BaseException) -> list[dict[str, Any]]:
-    """Describe an exception and what led to it, outermost first.
+    """Describe an exception and its causes, outermost first.
 
     Returns:
         For each its `type`; `reason` of our own errors, `sqlstate` of the database's, `errno` of the system's; `frames`
@@ -40,7 +40,7 @@ def name_fault(exc: BaseException) -> str:
 
 
 def fault_text(exc: BaseException) -> str:
-    """Write what `describe_fault` tells as lines for a terminal."""
+    """Write the result of `describe_fault` as lines for a terminal."""
     return "\n".join(_lines(describe_fault(exc), ""))
 
 
@@ -76,7 +76,7 @@ def _describe(exc: BaseException) -> dict[str, Any]:
 
 
 def _short(filename: str) -> str:
-    """Cut what stands before the project's own folders, or those of an installed package."""
+    """Shorten a path to start at the project's own folders, or at an installed package."""
     path = Path(filename)
     if path.is_relative_to(ROOT):
         path = path.relative_to(ROOT)

@@ -4,7 +4,7 @@ Run as a script of its own (`python -I -S launch.py PARENT_PID SIGNAL MODE UID G
 here between fork and exec is safe only in a process without threads, which the parent need not be. Imports nothing of
 ours.
 
-SIGNAL is the number of what the program gets when its parent dies. MODE is one of
+SIGNAL is the number of the signal that the program gets when its parent dies. MODE is one of
     plain      stay who we are.
     namespace  enter a user namespace in which UID and GID stand for us (Linux). Outside of it nothing changes: files
                stay ours, and folders that only we may enter stay open. No privilege is needed where the system allows
@@ -21,11 +21,11 @@ CLONE_NEWUSER = 0x10000000
 PR_SET_PDEATHSIG = 1
 """From linux/prctl.h."""
 EXIT_CANNOT_LAUNCH = 125
-"""As env(1) and timeout(1) say that they, not the program, failed."""
+"""The exit code with which env(1) and timeout(1) report their own failure, not the program's."""
 
 
 def main() -> None:
-    """Do what the command line says; never returns."""
+    """Run the command line; never returns."""
     parent, number, mode, uid, gid, *command = sys.argv[1:]
     try:
         if mode == "namespace":

@@ -1,7 +1,7 @@
 """Logging: structlog to stderr, JSON unless a person is watching.
 
 Event names are constants in lower_snake, data are keys. A payload, an address or a credential is never a value, and of
-an exception only its kind and its place are logged. A line that cannot be written is lost and harms nobody.
+an exception only its type and its place are logged. A line that cannot be written is dropped.
 """
 
 import logging
@@ -28,12 +28,12 @@ log = structlog.get_logger(__name__)
 def configure_logging(*, level: str, form: str, process: str) -> None:
     """Set up logging for this process; call it once, before the first line.
 
-    What libraries log, and exceptions that nobody catches, come out the same way, without their texts.
+    Log records of libraries and uncaught exceptions are written the same way, without their texts.
 
     Args:
         level: "debug", "info", "warning" or "error"; less severe lines cost next to nothing.
         form: "json", "console", or "auto" for console on a terminal.
-        process: this process's role, for example "worker-1"; stands on every line.
+        process: this process's role, for example "worker-1"; part of every line.
     """
     console = form == "console" or (form == "auto" and os.isatty(STDERR))
     describe: Callable[[BaseException], object] = fault_text if console else describe_fault
@@ -73,7 +73,7 @@ def _render_exception(
 
 
 class _ForeignLines(logging.Handler):
-    """Passes on what libraries log: who, where and which exception; their texts may quote values."""
+    """Forwards log records of libraries: logger, place and exception, without the texts, which may quote values."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write one line."""

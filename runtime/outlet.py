@@ -17,8 +17,8 @@ CHUNK_BYTES = 4096
 class Outlet:
     """Writes to a file descriptor without ever raising or blocking for long.
 
-    A terminal that was closed, a pipe whose reader has ended and a disk that is full cost the text that was to be
-    written, and nothing else: a service does not fail because nobody reads its log.
+    A closed terminal, a pipe without a reader and a full disk lose the text that was to be written, and nothing else:
+    a service does not fail because nobody reads its log.
 
     Example:
         >>> Outlet(1).write("")

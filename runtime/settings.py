@@ -22,7 +22,7 @@ from runtime.variables import (
 )
 
 MAX_WORKERS = 64
-"""More processes than any machine this is meant for has cores; a typo should not start thousands."""
+"""More than the cores of any intended machine; a typo should not start thousands of processes."""
 MAX_STORE_BYTES = 1 << 50
 """More than any disk; a typo should be reported as one."""
 
@@ -31,11 +31,11 @@ FOR_TESTS = "ANALYTICS_TEST_"
 OF_COMMANDS = frozenset({"ANALYTICS_ADDRESS"})
 """What single commands read, as their --help says."""
 LEAST_LIKENESS = 0.7
-"""Of difflib's ratio: a letter or two amiss in a name, not another name."""
+"""A difflib ratio: one or two wrong letters in a name still match."""
 _OF_KUBERNETES = re.compile(
     r"ANALYTICS(_\w+)?_SERVICE_(HOST|PORT\w*)|ANALYTICS(_\w+)?_PORT_\d+_(TCP|UDP|SCTP)\w*|ANALYTICS_PORT"
 )
-"""What Kubernetes tells every container about services named analytics or analytics-something."""
+"""Variables that Kubernetes sets in every container for services named analytics or analytics-something."""
 
 
 class SettingsError(AnalyticsError):
@@ -57,7 +57,7 @@ def _set_by(
     default_factory: Callable[[], object] | None = None,
     is_secret: bool = False,
 ) -> Any:
-    """Declare a field: the variable that sets it, what reads its text, and what it is where the variable is missing."""
+    """Declare a field: the variable that sets it, the parser of its text, and the default."""
     how = {"variable": variable, "parse": parse}
     if default_factory is not None:
         return field(default_factory=default_factory, metadata=how)
@@ -74,7 +74,7 @@ class Settings:
     """
 
     database_url: str | None = _set_by("DATABASE_URL", postgres_url, None, is_secret=True)
-    """A Postgres of one's own; the embedded one where missing."""
+    """The URL of an external Postgres; without it the embedded one is used."""
     data_dir: Path = _set_by("ANALYTICS_DATA_DIR", Path, Path(".analytics"))  # noqa: RUF009 - a path never changes
     """The embedded Postgres, the spool and a generated secret."""
     host: str = _set_by("ANALYTICS_HOST", str, "127.0.0.1")
@@ -84,9 +84,9 @@ class Settings:
     gateway: str = _set_by("ANALYTICS_GATEWAY", choice("auto", "off"), "auto")
     """Whether `analytics up` runs the gateway: auto (where Envoy is installed) or off."""
     upstreams: tuple[str, ...] = _set_by("ANALYTICS_UPSTREAMS", upstream_list, ())
-    """HOST:PORT, or unix:PATH, of each server behind `analytics gateway`; that of GRPC_PORT where missing."""
+    """HOST:PORT, or unix:PATH, of each server behind `analytics gateway`; by default the server on GRPC_PORT."""
     cors_origins: tuple[str, ...] = _set_by("ANALYTICS_CORS_ORIGINS", listed(origin), ())
-    """Web origins whose pages may call the gateway; "*" for any, none where missing."""
+    """Web origins whose pages may call the gateway; "*" for any, none by default."""
     trusted_hops: int = _set_by("ANALYTICS_TRUSTED_HOPS", whole_number(0, 10), 0)
     """Proxies in front of the gateway whose x-forwarded-for is believed."""
     grpc_port: int = _set_by("GRPC_PORT", whole_number(0, 65535), 50051)
@@ -98,42 +98,42 @@ class Settings:
     writers: int = _set_by("ANALYTICS_WRITERS", whole_number(1, 32), 2)
     """Concurrent write transactions of one worker."""
     batch_size: int | None = _set_by("ANALYTICS_BATCH_SIZE", whole_number(1, 100_000), None)
-    """Write at once when so many events wait; tuned by the writer where missing."""
+    """Write at once when this many events wait; tuned by the writer if not set."""
     batch_interval_ms: int | None = _set_by("ANALYTICS_BATCH_INTERVAL", whole_number(0, 600_000), None)
-    """Write after so many milliseconds at the latest; tuned by the writer where missing."""
+    """Write after this many milliseconds at the latest; tuned by the writer if not set."""
     retention_raw_days: int = _set_by("ANALYTICS_RETENTION_RAW_DAYS", whole_number(0, 36_500), 90)
-    """Age at which raw events go; 0 keeps them."""
+    """Age at which raw events are deleted; 0 keeps them."""
     retention_hourly_days: int = _set_by("ANALYTICS_RETENTION_HOURLY_DAYS", whole_number(0, 36_500), 365)
-    """Age at which hour rollups go; 0 keeps them. At least that of raw events, which it follows where it is not set."""
+    """Age at which hour rollups are deleted; 0 keeps them. At least that of raw events, and the same if not set."""
     retention_daily_days: int = _set_by("ANALYTICS_RETENTION_DAILY_DAYS", whole_number(0, 36_500), 1826)
-    """Age at which day rollups go; 0 keeps them. At least that of hours, likewise."""
+    """Age at which day rollups are deleted; 0 keeps them. At least that of hours, and the same if not set."""
     aggregate_cron: str = _set_by("ANALYTICS_AGGREGATE_CRON", cron_line, "2-57/5 * * * *")
     """When deltas are folded into rollups, in UTC; "off" for never."""
     retention_cron: str = _set_by("ANALYTICS_RETENTION_CRON", cron_line, "20 3 * * *")
-    """When what has aged out is deleted."""
+    """When data older than its retention period is deleted, in UTC."""
     partitions_cron: str = _set_by("ANALYTICS_PARTITIONS_CRON", cron_line, "7 0 * * *")
-    """When the partitions of the coming days are made."""
+    """When the partitions of the coming days are created, in UTC."""
     schema_sunset_days: int = _set_by("ANALYTICS_SCHEMA_SUNSET_DAYS", whole_number(0, 36_500), 90)
-    """How long events of a deprecated schema version are taken; 0 takes them whatever their age."""
+    """How long events of a deprecated schema version are accepted; 0: without limit."""
     spool_max_bytes: int = _set_by("ANALYTICS_SPOOL_MAX_BYTES", whole_number(0, MAX_STORE_BYTES), 1024 * 1024 * 1024)
-    """What events may take up in data_dir while Postgres is away; 0 refuses them instead."""
+    """The room for events in data_dir while Postgres is away; 0 refuses them instead."""
     quarantine_max_bytes: int = _set_by(
         "ANALYTICS_QUARANTINE_MAX_BYTES", whole_number(0, MAX_STORE_BYTES), 256 * 1024 * 1024
     )
-    """Size of the quarantine past which rejected events are counted, not kept."""
+    """Size of the quarantine above which rejected events are counted, not kept."""
     max_message_bytes: int = _set_by(
         "ANALYTICS_MAX_MESSAGE_BYTES", whole_number(16 * 1024, 64 * 1024 * 1024), 4 * 1024 * 1024
     )
-    """The largest gRPC message taken; a REST body may have 1 KiB less."""
+    """The largest gRPC message accepted; a REST body may have 1 KiB less."""
     reports_concurrent: int = _set_by("ANALYTICS_REPORTS_CONCURRENT", whole_number(1, 64), 2)
     """How many heavy reports one worker answers at once; half its connections."""
     ip_hash_key: str | None = _set_by("ANALYTICS_IP_HASH_KEY", secret(16), None, is_secret=True)
-    """The secret from which the key of address hashes and others are derived; generated into data_dir where missing.
+    """The secret from which the key of address hashes and others are derived; generated in data_dir if missing.
     Several servers on one database need the same."""
     drain_s: float = _set_by("ANALYTICS_DRAIN_SECONDS", seconds(0, 600), 5.0)
-    """How long a stopping server lets waiting calls finish."""
+    """How long a stopping server waits for its calls to finish."""
     hang_s: float = _set_by("ANALYTICS_HANG_SECONDS", seconds(2, 3600), 20.0)
-    """How long a worker or the gateway may show no sign of life before it is killed and started again."""
+    """How long a worker or the gateway may send no heartbeat before it is killed and restarted."""
     log_level: str = _set_by("ANALYTICS_LOG_LEVEL", choice("debug", "info", "warning", "error"), "info")
     """The least severe lines that are logged."""
     log_format: str = _set_by("ANALYTICS_LOG_FORMAT", choice("auto", "json", "console"), "auto")
@@ -171,11 +171,11 @@ class Settings:
             problem = settings._settle_retention(finer, coarser, is_given=coarser in values)
             problems += [problem] if problem else []
         if problems:
-            raise SettingsError("cannot use these variables: " + "; ".join(problems))
+            raise SettingsError("invalid environment variables: " + "; ".join(problems))
         return settings
 
     def _settle_retention(self, finer: str, coarser: str, *, is_given: bool) -> str:
-        """Keep what is coarser at least as long as what it was made of; return what is wrong where it is not to be."""
+        """Keep coarser data at least as long as finer data; return the problem if the settings forbid that."""
         finer_days, coarser_days = getattr(self, finer), getattr(self, coarser)
         if not coarser_days or (finer_days and finer_days <= coarser_days):
             return ""
@@ -185,7 +185,7 @@ class Settings:
         least = f"{finer_days} or more" if finer_days else "0"
         return (
             f"{variable_of(coarser)} must be {least}, or unset, not {coarser_days}: "
-            f"{variable_of(finer)} keeps finer data {f'{finer_days} days' if finer_days else 'without end'}"
+            f"{variable_of(finer)} keeps finer data {f'{finer_days} days' if finer_days else 'without limit'}"
         )
 
 
@@ -200,7 +200,7 @@ def variable_of(name: str) -> str:
 
 
 def _unknown(given: Mapping[str, str]) -> list[str]:
-    """Say which variables look like ours and are not, and what was probably meant."""
+    """List the unknown variables with our prefix, each with the variable that was probably meant."""
     known = {str(one.metadata["variable"]) for one in fields(Settings)} | OF_COMMANDS
     bare = {name.removeprefix(PREFIX): name for name in sorted(known)}
     problems = []

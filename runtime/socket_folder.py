@@ -1,4 +1,4 @@
-"""Private folders for the unix sockets of one run, which nothing outlives for long."""
+"""Private folders for the unix sockets of one run, removed after it."""
 
 import fcntl
 import os
@@ -13,12 +13,12 @@ from runtime.errors import AnalyticsError
 
 PREFIX = "analytics-run-"
 MAX_FOLDER_BYTES = 60
-"""What leaves 40 bytes for a socket's name: the system gives its path 104 (macOS) or 108 (Linux)."""
+"""Leaves 40 bytes for a socket's name: its path may have 104 bytes (macOS) or 108 (Linux)."""
 SHORT = "/tmp"  # noqa: S108 - the folder inside is made new, and private
 
 
 class SocketFolderError(AnalyticsError):
-    """There is no place for unix sockets."""
+    """No folder for unix sockets can be made."""
 
     reason: ClassVar[str] = "SOCKET_FOLDER"
 

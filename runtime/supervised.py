@@ -1,4 +1,4 @@
-"""The side of a supervised process: it says when it serves, shows that it lives, and ends with its supervisor."""
+"""The supervised side: a process reports that it is ready, sends heartbeats, and ends with its supervisor."""
 
 import asyncio
 import os
@@ -15,9 +15,9 @@ log = structlog.get_logger(__name__)
 READY_BYTE = b"R"
 BEAT_BYTE = b"."
 BEAT_INTERVAL_S = 1.0
-"""How often the event loop of a supervised process shows that it turns."""
+"""The interval of the heartbeats, which the event loop of a supervised process sends."""
 ORPHAN_MARGIN_S = 1.0
-"""What a process without a supervisor gets beyond its own time to stop before it ends the hard way."""
+"""The time that a process without a supervisor gets beyond its own grace before it exits at once."""
 EXIT_ORPHANED = 70
 """EX_SOFTWARE of sysexits.h: the process did not stop in time, and nobody else was there to kill it."""
 
@@ -25,7 +25,7 @@ EXIT_ORPHANED = 70
 def stop_on_signals(stop: asyncio.Event) -> None:
     """Set `stop` on SIGTERM, SIGINT and, unless `nohup` has it ignored, SIGHUP, which a closed terminal sends.
 
-    A second SIGINT ends the process the hard way.
+    A second SIGINT ends the process at once.
     """
     loop = asyncio.get_running_loop()
 
@@ -43,13 +43,13 @@ def stop_on_signals(stop: asyncio.Event) -> None:
 
 @asynccontextmanager
 async def supervised(ready_fd: int | None, stop: asyncio.Event, *, grace_s: float) -> AsyncIterator[Callable[[], None]]:
-    """Show the supervisor that this process lives, as long as the context lasts; yields what tells that it serves.
+    """Send heartbeats to the supervisor while the context lasts; yields the function that reports readiness.
 
-    When the supervisor is gone, however it ended, `stop` is set; a process that then takes longer than `grace_s` and a
-    margin ends at once, even when its event loop hangs.
+    When the supervisor has ended, for any reason, `stop` is set; a process that then takes longer than `grace_s` and a
+    margin exits at once, even if its event loop hangs.
 
     Args:
-        ready_fd: the pipe to the supervisor; None where there is none, and then nothing happens.
+        ready_fd: the pipe to the supervisor; without one (None) nothing happens.
         stop: ends this process.
         grace_s: how long stopping may take.
     """
@@ -81,7 +81,7 @@ def _write(ready_fd: int, byte: bytes) -> None:
 
 
 def _outlive_nobody(ready_fd: int, loop: asyncio.AbstractEventLoop, stop: asyncio.Event, grace_s: float) -> None:
-    """Wait in a thread until nobody can read the pipe any more, then see that this process ends."""
+    """Wait in a thread until the pipe has no reader any more, then make this process end."""
     gone = select.poll()
     gone.register(ready_fd, 0)
     gone.poll()

@@ -1,4 +1,4 @@
-"""The side of the supervisor: child processes that are started, watched, restarted and stopped as one."""
+"""The supervisor's side: starts child processes, watches them, restarts them and stops them together."""
 
 import asyncio
 import errno
@@ -22,16 +22,16 @@ RESTART_DELAY_FIRST_S = 0.2
 RESTART_DELAY_MOST_S = 10.0
 """Backoff between restarts doubles from the first to the most, so that a child that cannot start costs little."""
 STEADY_S = 30.0
-"""A child that ran so long has recovered: its backoff starts anew."""
+"""A child that ran this long has recovered: its backoff is reset."""
 KILL_MARGIN_S = 1.0
-"""What a child gets beyond its own drain time before it is killed."""
+"""The time that a child gets beyond its own drain time before it is killed."""
 TICK_S = 0.1
-"""How often a child is looked at."""
+"""The interval at which a child is checked."""
 MAX_BEATS = 65_536
 """Bytes of heartbeats read at once: what a pipe holds."""
 
 Restarts: TypeAlias = Counter[tuple[str, str]]
-"""How often each child was started again, by its name and by why: one of the reasons below."""
+"""How often each child was restarted, by its name and by the reason, one of those below."""
 ENDED = "ended"
 HUNG = "hung"
 NOT_STARTED = "not_started"
@@ -52,7 +52,7 @@ class Child:
         arguments: the command line; `{ready_fd}` becomes the file descriptor that it writes READY_BYTE and beats to.
         environment: variables beside those of this process.
         grace_s: how long it may take to stop.
-        silence_s: how long it may go without a beat, once it has had one, before it is killed; None for any time.
+        silence_s: how long it may send no heartbeat, after the first one, before it is killed; None for any time.
     """
 
     name: str
@@ -92,7 +92,7 @@ async def keep_running(child: Child, *, ready: asyncio.Event, stop: asyncio.Even
 
 
 async def wait_for_event(event: asyncio.Event, timeout_s: float) -> bool:
-    """Wait until the event is set or the time is over, and say whether it is set."""
+    """Wait until the event is set or the time is over, and return whether it is set."""
     try:
         async with asyncio.timeout(timeout_s):
             await event.wait()
@@ -107,7 +107,7 @@ def python_module(*arguments: str) -> list[str]:
 
 
 class _Pulse:
-    """What a child says through its pipe, and for how many looks at it there was nothing."""
+    """Reads a child's pipe, and counts the consecutive checks without a heartbeat."""
 
     def __init__(self, pipe: int, ready: asyncio.Event) -> None:
         self._pipe = pipe
@@ -127,15 +127,15 @@ class _Pulse:
         self._silent_looks = 0 if said else self._silent_looks + 1
 
     def is_silent_for(self, silence_s: float | None) -> bool:
-        """Tell whether the child was silent for so long, as counted by our own looks.
+        """Return whether the child was silent for this long, counted in checks.
 
-        The clock would not do: while a machine sleeps nobody beats, and nobody looks either.
+        A clock would be wrong: while a machine sleeps, no process sends heartbeats, and none is checked either.
         """
         return silence_s is not None and self._has_beaten and self._silent_looks * TICK_S > silence_s
 
 
 async def _run_once(child: Child, ready: asyncio.Event, stop: asyncio.Event) -> tuple[str, str]:
-    """Run the child until it ends, hangs or is to stop; say why it ended, and a detail for people."""
+    """Run the child until it ends, hangs or is to stop; return why it ended, and a detail for people."""
     try:
         process, pipe = _spawn(child)
     except OSError as exc:

@@ -1,4 +1,4 @@
-"""How a terminal is written to: tables and lines for people, plain text in a pipe."""
+"""Writes to the terminal: tables and lines for people, plain text in a pipe."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ MOST_COLUMN = 36
 """Characters of a column that a terminal shows, but for the last one: the length of a UUID."""
 LEAST_COLUMN = 10
 LEAST_LAST = 32
-"""Characters of the last column that others which can be cut give way to: enough for two or three fields."""
+"""Characters of the last column for which other columns are cut: enough for two or three fields."""
 COLUMN_GAP = 2
 """What rich puts between two columns of a table of this kind."""
 KILO = 1000
@@ -72,7 +72,7 @@ def print_table(
 
 
 def _fitted(columns: Sequence[str], widths: Sequence[int], room: int, elastic: frozenset[str]) -> list[int]:
-    """Fit a table into `room`: first the elastic columns give way, widest first, then the last one."""
+    """Fit a table into `room`: first the elastic columns shrink, widest first, then the last one."""
     fitted = [min(width, MOST_COLUMN) for width in widths[:-1]]
     room -= COLUMN_GAP * len(fitted)
     last = min(widths[-1], LEAST_LAST)
@@ -92,7 +92,7 @@ def print_line(console: Console, line: str, style: str = "") -> None:
 
 
 def printable(text: str) -> str:
-    """Replace what would steer a terminal: a stored text must not move the cursor or break the line."""
+    """Replace control characters: a stored text must not move the cursor or break the line."""
     return (
         text
         if text.isprintable()

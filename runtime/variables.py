@@ -1,4 +1,4 @@
-"""How the text of an environment variable becomes a value; each parser's ValueError says what the text must be."""
+"""Parsers of environment variables; each parser's ValueError says what the text must be."""
 
 import math
 import re
@@ -24,7 +24,7 @@ def whole_number(low: int, high: int) -> Callable[[str], int]:
         except ValueError:
             raise ValueError(f"must be a whole number, not {text!r}") from None
         if not low <= value <= high:
-            raise ValueError(f"must lie in {low}..{high}, not {value}")
+            raise ValueError(f"must be in {low}..{high}, not {value}")
         return value
 
     return parse
@@ -57,7 +57,7 @@ def choice(*allowed: str) -> Callable[[str], str]:
 
 
 def secret(least: int) -> Callable[[str], str]:
-    """Read a text of `least` characters or more, which no message quotes."""
+    """Read a text of `least` characters or more; no message quotes it."""
 
     def parse(text: str) -> str:
         if len(text) < least:
@@ -68,7 +68,7 @@ def secret(least: int) -> Callable[[str], str]:
 
 
 def cron_line(text: str) -> str:
-    """Read a cron line, by the library that runs it."""
+    """Read a cron expression, by the library that runs it."""
     line = " ".join(text.lower().split())
     try:
         Cron(line)
@@ -112,7 +112,7 @@ def origin(text: str) -> str:
 
 
 def postgres_url(text: str) -> str:
-    """Read a database's URL, which no message quotes: it may hold a password."""
+    """Read a database's URL; no message quotes it, since it may have a password."""
     if not text.startswith(("postgresql://", "postgres://")):
         raise ValueError("must start with postgresql://, as in postgresql://user:password@host:5432/database")
     try:

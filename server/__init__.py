@@ -1,1 +1,1 @@
-"""What answers callers: RPCs, the ingest pipeline, reports and the command line."""
+"""The server: RPCs, the ingest pipeline, reports and the command line."""

@@ -1,11 +1,11 @@
-"""Addresses: what a client calls to reach a server that listens on a host and a port."""
+"""Addresses by which clients reach a server that listens on a host and a port."""
 
 LOOPBACK_OF = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what nobody can call
-"""Hosts that mean every address of the machine, and the one of them that this machine can call."""
+"""Hosts that mean every address of the machine, each with the loopback address to call."""
 
 
 def callable_address(host: str, port: int) -> str:
-    """Write where a server that listens on `host` is reached from this machine.
+    """Return the address by which this machine reaches a server that listens on `host`.
 
     Example:
         >>> callable_address("::", 50051)

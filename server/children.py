@@ -13,7 +13,7 @@ async def run_children(
     restarts: Restarts,
     when_ready: Callable[[], None],
 ) -> None:
-    """Run all children until `stop` is set, then stop the last group, and each before it once the one after has ended.
+    """Run all children until `stop` is set, then stop the groups in reverse order, each after the next one has ended.
 
     Args:
         groups: what to run.

@@ -1,4 +1,4 @@
-"""The database that a program works on: the one it is given, or the embedded one, which it runs meanwhile."""
+"""The database of a program: the configured one, or the embedded one, which it runs while it needs it."""
 
 import asyncio
 import logging
@@ -17,16 +17,16 @@ log = structlog.get_logger(__name__)
 
 POSTGRES_POLL_S = 0.2
 BORROWED_POLL_S = 1.0
-"""How soon a service notices that the one whose Postgres it uses has stopped; looking takes two small files."""
+"""How often a service checks whether the service whose Postgres it uses still runs; a check reads two small files."""
 RESTART_WAIT_S = 5.0
-"""What keeps Postgres from starting, as a full disk does, seldom passes sooner."""
+"""Causes that keep Postgres from starting, such as a full disk, are seldom gone sooner."""
 LONGEST_RETRY_S = 1.25 * MAX_DELAY_S
 """The longest pause between two attempts at a database that is away: jitter adds a quarter."""
 
 
 @asynccontextmanager
 async def provide_database(settings: Settings, stop: asyncio.Event, *, wait_s: float | None) -> AsyncIterator[str]:
-    """Yield the URL of a database that answers: the given one, or the embedded one, which runs as long as this.
+    """Yield the URL of a database that answers: the given one, or the embedded one, which runs while the context lasts.
 
     Args:
         settings: which database.
@@ -35,7 +35,7 @@ async def provide_database(settings: Settings, stop: asyncio.Event, *, wait_s: f
 
     Raises:
         StorageUnavailableError: it stayed away for `wait_s`.
-        StorageRefusedError: the database refuses us, for which no waiting would help.
+        StorageRefusedError: the database refuses us, and waiting would not help.
         EmbeddedPostgresError: the embedded Postgres does not start.
     """
     async with run_database(settings, stop, wait_s=wait_s) as (url, _):
@@ -53,7 +53,7 @@ def describe_database(settings: Settings) -> str:
 async def run_database(
     settings: Settings, stop: asyncio.Event, *, wait_s: float | None
 ) -> AsyncIterator[tuple[str, bool]]:
-    """Do as `provide_database` says, and yield beside the URL whether another service runs the embedded Postgres."""
+    """Work like `provide_database`, and also yield whether another service runs the embedded Postgres."""
     if settings.database_url is not None:
         await _wait_for_database(settings.database_url, stop, wait_s)
         yield settings.database_url, False
@@ -123,5 +123,5 @@ async def _keep_postgres(postgres: EmbeddedPostgres, keeper: ThreadPoolExecutor)
             log.warning("postgres_taken_over", because="the service that ran it has stopped")
         if postgres.url != url:
             url = postgres.url
-            log.error("postgres_moved", remedy="start this service again: its workers look in the old place")
+            log.error("postgres_moved", remedy="restart this service: its workers still use the old socket")
         ours = postgres.owned

@@ -33,7 +33,7 @@ class StorageCollector(Collector):
         self._loop = loop
 
     def collect(self) -> Iterator[Metric]:
-        """Read everything anew; while the database is away only that is told."""
+        """Read all figures; while the database is away, report only that."""
         reading = asyncio.run_coroutine_threadsafe(self._read(), self._loop)
         try:
             metrics = reading.result(COLLECT_TIMEOUT_S)
@@ -55,19 +55,21 @@ async def _read_ingest(database: Database, spool_folder: Path) -> list[Metric]:
     """Read the figures of `analytics ingest stats`, of all time."""
     hours = await read_ingest_hours(database, spool_folder)
     size = await read_storage_size(database)
-    events = CounterMetricFamily("analytics_ingest_events", "Events by what became of them, ever.", labels=["outcome"])
+    events = CounterMetricFamily(
+        "analytics_ingest_events", "Events by outcome, since the first one.", labels=["outcome"]
+    )
     for outcome in OUTCOMES:
         events.add_metric([outcome], sum(getattr(hour, outcome) for hour in hours))
     return [
         events,
         GaugeMetricFamily(
             "analytics_ingest_spooled_events",
-            "Events that wait on this machine for the database.",
+            "Events spooled on this machine until the database takes them.",
             sum(hour.spooled for hour in hours),
         ),
         GaugeMetricFamily(
             "analytics_ingest_set_aside_events",
-            "Spooled events of this machine that the database did not take: see `analytics ingest aside`.",
+            "Spooled events of this machine that the database refused: see `analytics ingest aside`.",
             sum(hour.set_aside for hour in hours),
         ),
         GaugeMetricFamily("analytics_database_bytes", "Size of the database.", size.database_bytes),
@@ -76,15 +78,15 @@ async def _read_ingest(database: Database, spool_folder: Path) -> list[Metric]:
 
 
 async def _read_jobs(database: Database) -> list[Metric]:
-    """Read how each job went that ever ran, on whichever server."""
+    """Read the results of the last runs of all jobs, of every server."""
     succeeded = GaugeMetricFamily(
-        "analytics_job_last_success_timestamp_seconds", "When the newest good run of a job ended.", labels=["job"]
+        "analytics_job_last_success_timestamp_seconds", "End of the last successful run of a job.", labels=["job"]
     )
     is_good = GaugeMetricFamily(
-        "analytics_job_last_run_success", "Whether the newest run of a job went well.", labels=["job"]
+        "analytics_job_last_run_success", "Whether the last run of a job succeeded.", labels=["job"]
     )
     duration = GaugeMetricFamily(
-        "analytics_job_last_run_duration_seconds", "How long the newest run of a job took.", labels=["job"]
+        "analytics_job_last_run_duration_seconds", "Duration of the last run of a job.", labels=["job"]
     )
     for health in await read_job_health(database):
         if health.succeeded_at is not None:
@@ -95,31 +97,32 @@ async def _read_jobs(database: Database) -> list[Metric]:
 
 
 async def _read_backlog(database: Database) -> list[Metric]:
-    """Read what the next fold has to do."""
+    """Read the backlog of the next fold."""
     unfolded = await read_unfolded(database)
     oldest = GaugeMetricFamily(
-        "analytics_oldest_unfolded_hour_timestamp_seconds", "Start of the oldest hour with events in no rollup yet."
+        "analytics_oldest_unfolded_hour_timestamp_seconds",
+        "Start of the oldest hour with events that are in no rollup yet.",
     )
     if unfolded.oldest_hour is not None:
         oldest.add_metric([], unfolded.oldest_hour.timestamp())
     return [
-        GaugeMetricFamily("analytics_unfolded_events", "Events that no rollup holds yet.", unfolded.events),
+        GaugeMetricFamily("analytics_unfolded_events", "Events that are in no rollup yet.", unfolded.events),
         oldest,
     ]
 
 
 class RestartsCollector(Collector):
-    """Collects how often the parent process has started its children again."""
+    """Collects how often the parent process has restarted its children."""
 
     def __init__(self, restarts: Restarts) -> None:
-        """Take the counts, which go on changing."""
+        """Take the counts, which keep changing."""
         self._restarts = restarts
 
     def collect(self) -> Iterator[Metric]:
-        """Read the counts; those of a child that never was started again are left out."""
+        """Read the counts; children that were never restarted are left out."""
         counted = CounterMetricFamily(
             "analytics_child_restarts",
-            "Processes started again since this service started, by why: ended, hung or not_started.",
+            "Process restarts since this service started, by reason: ended, hung or not_started.",
             labels=["child", "because"],
         )
         for (child, because), count in self._restarts.copy().items():
@@ -129,9 +132,9 @@ class RestartsCollector(Collector):
 
 @contextmanager
 def serve_metrics(database: Database, spool_folder: Path, restarts: Restarts, *, host: str, port: int) -> Iterator[int]:
-    """Answer GET /metrics while the context lasts, and yield the port; 0 where there is none to listen on.
+    """Answer GET /metrics while the context lasts, and yield the port; 0 if metrics are off or the port is taken.
 
-    A port that is taken is told and otherwise ignored: figures are not worth refusing events for.
+    A taken port is logged and otherwise ignored: missing metrics must not stop the service from accepting events.
 
     Args:
         database: where the ledger is; of the running loop.

@@ -28,7 +28,7 @@ MAX_TOKEN_CHARACTERS = 4096
 SIGNATURE_BYTES = 16
 """128 bits, the shortest that RFC 2104 recommends for SHA-256."""
 REQUEST_BYTES = 8
-"""They only catch mistakes: the signature keeps callers from searching for two requests with the same digest."""
+"""They only detect mistakes: the signature prevents callers from searching for two requests with the same digest."""
 MAX_INTEGER = 2**63 - 1
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -41,13 +41,13 @@ class InvalidPageTokenError(QuestionError):
     reason: ClassVar[str] = "INVALID_PAGE_TOKEN"
 
     def __init__(self, description: str) -> None:
-        """Say what is wrong with it, and what to do."""
+        """Take the description: what is wrong with the token, and what to do."""
         super().__init__("page_token", description)
 
 
 @dataclass(frozen=True, slots=True)
 class PageToken:
-    """Where a page ended, and the range that the first page settled.
+    """The end of a page, and the range that was fixed for the first page.
 
     The range is part of the token so that "the last 24 hours" means the same hours on every page.
 
@@ -74,13 +74,13 @@ class PageTokens:
         self._key = key
 
     def write(self, token: PageToken, request: Message) -> str:
-        """Write the token of the page after `token`'s; the next request must be like this one in all but its page."""
+        """Write the token of the page after `token`'s; the next request must equal this one in all other fields."""
         values = [_to_json(value) for value in (token.start, token.end, *token.cursor)]
         body = _digest(request) + orjson.dumps(values)
         return base64.urlsafe_b64encode(self._sign(body) + body).decode().rstrip("=")
 
     def read(self, request: Any, *kinds: type) -> PageToken | None:
-        """Read the token of a request; None where it has none.
+        """Read the token of a request; None if it has none.
 
         Args:
             request: any with the fields page_size and page_token.
@@ -118,13 +118,13 @@ def read_page_size(asked: int) -> int:
     if asked < 0:
         raise QuestionError(
             "page_size",
-            f"must not be negative, but is {asked}: 0 means {DEFAULT_PAGE_SIZE}, and {MAX_PAGE_SIZE} is most",
+            f"must not be negative, but is {asked}: 0 means {DEFAULT_PAGE_SIZE}, and the maximum is {MAX_PAGE_SIZE}",
         )
     return min(asked, MAX_PAGE_SIZE) or DEFAULT_PAGE_SIZE
 
 
 def _decode(text: str) -> bytes:
-    """Decode base64url, in the one way in which it is written here."""
+    """Decode base64url, only in the canonical form that this module writes."""
     if len(text) > MAX_TOKEN_CHARACTERS:
         raise _not_ours()
     try:
@@ -137,7 +137,7 @@ def _decode(text: str) -> bytes:
 
 
 def _digest(request: Message) -> bytes:
-    """Stand for all of a request but its page."""
+    """Compute the digest of a request without its page fields."""
     asked = type(request)()
     asked.CopyFrom(request)
     for field in ("page_size", "page_token"):
@@ -147,7 +147,7 @@ def _digest(request: Message) -> bytes:
 
 
 def _read_values(values: Any, kinds: Sequence[type]) -> PageToken:
-    """Check the bounds and types of what a token holds, whoever signed it.
+    """Check the bounds and types of a token's values; a valid signature alone is not enough.
 
     Raises:
         ValueError: something does not fit.
@@ -180,6 +180,6 @@ def _from_json(value: Any, kind: type) -> Any:
 
 def _not_ours() -> InvalidPageTokenError:
     return InvalidPageTokenError(
-        "must be the next_page_token of an earlier answer of this service, unchanged; a service with another key "
-        "refuses it, too. Start again without a token"
+        "must be an unchanged next_page_token of an earlier answer; a service with another key refuses it, too. "
+        "Start again without a token"
     )

@@ -15,11 +15,11 @@ from server.addresses import callable_address
 from sociallive.analytics.v1 import analytics_service_pb2
 
 OUR_KIND = analytics_service_pb2.DESCRIPTOR.services_by_name["AnalyticsService"].full_name
-"""What only instances of this service have a health of."""
+"""The name under which only instances of this service report their health."""
 ASK_TIMEOUT_S = 1.0
-"""Whoever listens there and is of our kind answers in milliseconds."""
+"""An instance of this service answers in milliseconds."""
 FOREIGN_HOST = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
-"""The host is known, but none of this machine's addresses."""
+"""The errors of a host that resolves, but not to an address of this machine."""
 
 
 class PortTakenError(AnalyticsError):
@@ -33,8 +33,8 @@ def reserve_port(host: str, port: int) -> Iterator[int]:
     """Hold the port for the workers, which share it, and yield its number.
 
     Raises:
-        PortTakenError: somebody listens there already; another instance of this service counts, although its
-            workers would share the port with ours without a complaint.
+        PortTakenError: another process listens there, even if it is another instance of this service, whose workers
+            could share the port with ours.
         SettingsError: the host is unknown or not this machine's.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -58,17 +58,17 @@ def reserve_port(host: str, port: int) -> Iterator[int]:
 
 
 def _reason(exc: OSError, host: str, port: int) -> str:
-    """Say why the port cannot be had, and what to do."""
+    """Say why the port is not free, and what to do."""
     if exc.errno != errno.EADDRINUSE:
         return f"{exc.strerror}; set GRPC_PORT"
     status = _instance_status(callable_address(host, port))
     if status is None:
-        return f"{exc.strerror}; stop what listens there, or set GRPC_PORT"
+        return f"{exc.strerror}; stop the program that listens there, or set GRPC_PORT"
     return f"another instance of this service runs there ({status}); stop it with SIGTERM, or set GRPC_PORT"
 
 
 def _instance_status(address: str) -> str | None:
-    """Ask whoever listens there by the name of our service; None where it is not of our kind."""
+    """Ask the listener for the health of our service; None if it is another program."""
     with grpc.insecure_channel(address, options=[("grpc.enable_http_proxy", 0)]) as channel:
         stub: Any = health_pb2_grpc.HealthStub(channel)
         try:

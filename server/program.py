@@ -1,4 +1,4 @@
-"""How this program was started, so that a command that it tells can be run as it is printed."""
+"""How this program was started, so that the commands that it prints can be run as they are."""
 
 import shlex
 import shutil
@@ -9,7 +9,7 @@ NAME = "analytics"
 
 
 def program_command(started_as: str | None = None) -> str:
-    """Return what stands before the name of a command: `analytics` where PATH leads to this program, else its path.
+    """Return the program to put before a command's name: `analytics` if that is on PATH, else its path.
 
     Args:
         started_as: the first word of the command line; that of this process where missing.

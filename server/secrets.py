@@ -23,17 +23,17 @@ ADDRESS_PURPOSE = "client address"
 PAGE_TOKEN_PURPOSE = "page token"  # noqa: S105 - a purpose
 """The key that signs page tokens."""
 CHECK_PURPOSE = "check value"
-"""What is kept in the database to recognise the secret; no key of anything."""
+"""The purpose of the check value in the database, which identifies the secret and is not used as a key."""
 
 
 class SecretMismatchError(SettingsError):
-    """The secret is not the one that the database was first used with; the message says where it was looked for."""
+    """The secret is not the one that the database was first used with; the message names the places searched."""
 
     reason: ClassVar[str] = "SECRET_MISMATCH"
 
 
 class ServiceSecret:
-    """A secret from which keys are derived: whoever holds one of them learns neither the secret nor another key.
+    """A secret from which keys are derived; a derived key reveals neither the secret nor any other key.
 
     Args of the constructor:
         secret: of any length; text of 16 characters or more, or 32 random bytes as hexadecimal digits.
@@ -60,8 +60,8 @@ class ServiceSecret:
 def load_secret(settings: Settings) -> ServiceSecret:
     """Read the service's secret: the given one, or one that is generated once and kept in the data directory.
 
-    The file is complete or absent: it is written aside and linked into place, so that workers which start at once
-    agree on the first one.
+    The file is complete or absent: it is written under another name and linked into place, so that workers that start
+    at the same time agree on the first one.
 
     Raises:
         OSError: the file cannot be written or read.
@@ -74,7 +74,7 @@ def load_secret(settings: Settings) -> ServiceSecret:
 
 
 def find_secret(settings: Settings) -> ServiceSecret | None:
-    """Read the service's secret; None where none is given and none was generated."""
+    """Read the service's secret; None if none is set and none was generated."""
     if settings.ip_hash_key is not None:
         return ServiceSecret(settings.ip_hash_key, SECRET_VARIABLE)
     path = settings.data_dir / SECRET_FILE
@@ -82,7 +82,7 @@ def find_secret(settings: Settings) -> ServiceSecret | None:
 
 
 async def agree_on_secret(settings: Settings, database: Database, where: str) -> ServiceSecret:
-    """Read the service's secret and see that it is the one of the database; the first service decides which it is.
+    """Read the service's secret and check that it belongs to the database; the first service's secret is recorded.
 
     Args:
         settings: where to look for it.
@@ -90,7 +90,7 @@ async def agree_on_secret(settings: Settings, database: Database, where: str) ->
         where: the database, for the message.
 
     Raises:
-        SecretMismatchError: it is another one, or there is none where another service has one. Nothing is generated.
+        SecretMismatchError: it is another one, or none is set although another service has one. Nothing is generated.
         StorageUnavailableError: the database is away.
     """
     secret = await check_secret(settings, database, where)
@@ -102,7 +102,7 @@ async def agree_on_secret(settings: Settings, database: Database, where: str) ->
 
 
 async def check_secret(settings: Settings, database: Database, where: str) -> ServiceSecret | None:
-    """Read the service's secret and see that it is the one of the database; None where that has none yet.
+    """Read the service's secret and check that it belongs to the database; None if the database has none yet.
 
     Args and errors are those of `agree_on_secret`.
     """
@@ -116,7 +116,7 @@ async def check_secret(settings: Settings, database: Database, where: str) -> Se
 
 
 def make_record(secret: ServiceSecret) -> SecretRecord:
-    """Make what the database keeps of a secret."""
+    """Make the database's record of a secret."""
     return SecretRecord(secret.derive_key(CHECK_PURPOSE), datetime.now(UTC), name_person())
 
 
@@ -124,13 +124,13 @@ def _explain(settings: Settings, found: ServiceSecret | None, record: SecretReco
     path = (settings.data_dir / SECRET_FILE).resolve()
     by = f"{record.recorded_by} on {record.recorded_at:%Y-%m-%d}"
     if found is None:
-        problem = f"{where} was set up by {by} with a secret, and there is none in {SECRET_VARIABLE} or {path}"
+        problem = f"{where} was set up by {by} with a secret, but neither {SECRET_VARIABLE} nor {path} holds one"
     else:
         problem = f"the secret in {found.place} is not the one with which {where} was set up by {by}"
     return (
-        f"{problem}: with another one the same client address would be stored as another hash. Set {SECRET_VARIABLE} "
-        f"as there, or copy {SECRET_FILE} from the data directory there to {path.parent}; to use a new secret on "
-        "purpose, stop every service of the database and run `analytics secret replace`"
+        f"{problem}: a different secret would give the same client address another hash. Set {SECRET_VARIABLE} "
+        f"to the same value as there, or copy {SECRET_FILE} from the data directory there to {path.parent}; to use a "
+        "new secret on purpose, stop every service of the database and run `analytics secret replace`"
     )
 
 

@@ -86,7 +86,7 @@ async def run_service(settings: Settings, *, complete: bool) -> None:
 
 
 async def _settle_secret(settings: Settings, database: Database) -> Settings:
-    """See that the service's secret is the one of the database, and give it to every process.
+    """Check that the service's secret belongs to the database, and give it to every process.
 
     Raises:
         SecretMismatchError: it is not.
@@ -96,7 +96,7 @@ async def _settle_secret(settings: Settings, database: Database) -> Settings:
 
 
 def _workers(settings: Settings, database_url: str, sockets: Path) -> list[Child]:
-    """Name the servers; with a gateway before them, each listens on a socket of its own, too."""
+    """Name the servers; behind a gateway, each also listens on its own socket."""
     return [
         Child(
             name=name,
@@ -139,7 +139,7 @@ def _gateway(settings: Settings, sockets: Path) -> list[Child]:
 
 
 def _environment(settings: Settings) -> dict[str, str]:
-    """Say what was settled here and differs from what the environment says."""
+    """Return the settings that were decided here and override the environment."""
     return {
         "GRPC_PORT": str(settings.grpc_port),
         "ANALYTICS_DATA_DIR": str(settings.data_dir.resolve()),
@@ -157,10 +157,10 @@ def _socket(sockets: Path, name: str) -> Path:
 
 
 def choose_gateway(settings: Settings) -> Settings:
-    """Settle whether the gateway runs, and on which port, before anything is started.
+    """Decide whether the gateway runs, and on which port, before anything is started.
 
     Raises:
-        GatewayFailedError: its port cannot be had.
+        GatewayFailedError: its port is not free.
     """
     if settings.gateway == "off":
         return settings
@@ -173,7 +173,7 @@ def choose_gateway(settings: Settings) -> Settings:
 
 
 def _places(settings: Settings, metrics_port: int, *, complete: bool, is_shared: bool) -> dict[str, str]:
-    """Tell where everything is, as it can be called."""
+    """Return the address of every part of the service, as clients use it."""
     places = {"gRPC": callable_address(settings.host, settings.grpc_port)}
     if complete:
         places["gateway"] = _describe_gateway(settings)
@@ -194,7 +194,7 @@ def _describe_gateway(settings: Settings) -> str:
 
 
 def _announce(settings: Settings, places: Mapping[str, str]) -> None:
-    """Print where everything is; each line can be used as it is printed."""
+    """Print the addresses; each can be used as it is printed."""
     log.info("service_serving", grpc=places["gRPC"], host=settings.host, workers=settings.workers)
     lines = (
         "Social Live Analytics is serving",

@@ -47,19 +47,19 @@ ADMIN = admin_service_pb2.DESCRIPTOR.services_by_name["AdminService"]
 SERVICES = (ANALYTICS.full_name, SCHEMAS.full_name, ADMIN.full_name)
 
 MAX_STREAMS_PER_CONNECTION = 1_000
-"""Calls one connection may have under way; a client that needs more opens another connection."""
+"""Concurrent calls of one connection; a client that needs more opens another connection."""
 LEAST_PING_INTERVAL_MS = 10_000
-"""Clients may send keepalive pings this often, also without a call under way; faster ones are told to go away."""
+"""Clients may send keepalive pings this often, also without a call under way; faster clients are disconnected."""
 SERVER_PING_INTERVAL_MS = 60_000
-"""The server asks idle connections whether they live, so that vanished clients do not hold memory."""
+"""The server pings idle connections, so that vanished clients do not hold memory."""
 LIGHT_REPORTS = 2
-"""Connections beside those of heavy reports, which have two each, so that a page of events never waits for a funnel."""
+"""Connections besides those of heavy reports, two each, so that a page of events never waits for a funnel."""
 SERVER_PING_TIMEOUT_MS = 20_000
 READ_SIZE_FACTOR = 4
-"""Messages up to so many times the limit are read, so that the boundary can say that they are too large, and how large
-they may be. gRPC itself refuses those beyond with a bare RESOURCE_EXHAUSTED."""
+"""Messages up to this many times the limit are read, so that the error can name the limit. gRPC itself refuses larger
+ones with a bare RESOURCE_EXHAUSTED."""
 ABORT_GRACE_S = 0.5
-"""What calls that outlast the drain get to see their cancellation."""
+"""The time that calls that outlast the drain get to handle their cancellation."""
 
 
 def server_options(settings: Settings) -> list[tuple[str, int]]:
@@ -86,7 +86,7 @@ async def run_worker(
     """Serve until `stop` is set.
 
     Args:
-        settings: everything that can be set; the gRPC port must be a definite one.
+        settings: everything that can be set; the gRPC port must not be 0.
         database_url: a migrated database.
         own_socket: where to listen beside the port that the workers share, for a gateway that chooses among them.
         report_ready: called once this worker serves.
@@ -141,7 +141,7 @@ async def run_worker(
 def _make_services(
     settings: Settings, database: Database, writer: Writer, replays: BatchStore
 ) -> Sequence[tuple[ServiceDescriptor, object]]:
-    """Make what answers each service; all of them judge events by one set of rules."""
+    """Build the servicer of each service; all of them validate events by one set of rules."""
     validator = Validator()
     secret = load_secret(settings)
     tokens = PageTokens(secret.derive_key(PAGE_TOKEN_PURPOSE))
@@ -191,7 +191,7 @@ def _listen(server: grpc.aio.Server, settings: Settings, own_socket: Path | None
             bound = server.add_insecure_port(address)
         except RuntimeError as exc:
             raise PortTakenError(
-                f"cannot listen on {address}: another program does, or the address is not ours"
+                f"cannot listen on {address}: another program uses it, or it is not an address of this machine"
             ) from exc
         if not bound:
             raise PortTakenError(f"cannot listen on {address}")

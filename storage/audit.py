@@ -61,7 +61,7 @@ async def write_audit(database: Database, entry: AuditEntry) -> None:
 
 
 async def add_audit(connection: Connection, entry: AuditEntry) -> None:
-    """Add an entry in the transaction of the work that it tells of: neither is there without the other.
+    """Add an entry in the transaction of the work that it records, so that both are committed or neither is.
 
     Args:
         connection: in that transaction.

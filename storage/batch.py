@@ -65,10 +65,10 @@ class WriteOutcome(Enum):
 
 @dataclass(frozen=True, slots=True)
 class BatchIdentity:
-    """Names one batch for ever: its writer's id (UUID text) and a number that rises with each batch of that writer.
+    """The permanent name of a batch: its writer's id (UUID text) and a number that rises with each of its batches.
 
-    The batch's transaction leaves it in the ingest ledger, where whoever does not know how the transaction ended, this
-    process or another, can look.
+    The batch's transaction records it in the ingest ledger, where this process or another can look up whether the
+    transaction was committed.
     """
 
     writer_id: str

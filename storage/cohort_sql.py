@@ -25,8 +25,8 @@ class CohortQuestion:
 def cohort_query(question: CohortQuestion) -> Query:
     """Compose the statement: rows are (cohort, period, currency, users, events, amount, as_of), in no order.
 
-    Each tells of the events of one cohort in one period that are purchases in a currency, or (null) that are not; each
-    user of the period is counted in one of them.
+    A row covers the events of one cohort in one period that are purchases in a currency, or (null) that are not; each
+    user of the period is counted in one of the rows.
     """
     parameters = Parameters()
     return Query(

@@ -156,12 +156,12 @@ def translate(exc: BaseException, where: str | None = None) -> StorageError | No
     detail = f": {_first_line(exc)}" if where else ""
     if isinstance(exc, _REFUSALS):
         return StorageRefusedError(
-            f"{subject} refuses this service{detail}; check user, password, database and rights in DATABASE_URL"
+            f"{subject} refuses this service{detail}; check the user, password, database and privileges in DATABASE_URL"
         )
     if isinstance(exc, asyncpg.QueryCanceledError):
-        return StorageTimeoutError("the query took longer than the time it was given; ask for a shorter time range")
+        return StorageTimeoutError("the query exceeded its time limit; ask for a shorter time range")
     if isinstance(exc, _ABSENCES) or _is_closed(exc):
-        return StorageUnavailableError(f"{subject} cannot be reached now{detail}; try again")
+        return StorageUnavailableError(f"{subject} cannot be reached{detail}; try again")
     return None
 
 
@@ -198,7 +198,7 @@ def translated(where: str | None = None) -> Iterator[None]:
         >>> with translated():
         ...     raise ConnectionRefusedError
         Traceback (most recent call last):
-        storage.errors.StorageUnavailableError: the database cannot be reached now; try again
+        storage.errors.StorageUnavailableError: the database cannot be reached; try again
     """
     try:
         yield

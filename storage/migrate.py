@@ -28,7 +28,7 @@ from storage.errors import (
 from storage.schema import metadata
 
 LOCK_KEY = 0x616E_616C_7974_6963
-"""The advisory lock that whoever migrates holds ("analytic" in ASCII); a number no other program is likely to use."""
+"""The advisory lock held during a migration ("analytic" in ASCII); no other program is likely to use this number."""
 VERSION_TABLE = "analytics_schema_version"
 """Where the revision of the schema is kept: by a name of our own, since Alembic's is that of every program with it."""
 LOCK_WAIT_S = 120.0

@@ -35,7 +35,7 @@ STATE_ORDER = ("detached", "detaching", "closed", "open")
 
 @dataclass(frozen=True, slots=True)
 class RetentionPolicy:
-    """How many days each kind of data is kept; 0 keeps it for ever.
+    """How many days each kind of data is kept; 0 keeps it without limit.
 
     What sums are made of never outlives the sums: hours are kept as long as raw events at least, days as long as hours.
     """

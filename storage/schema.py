@@ -169,7 +169,7 @@ analytics_first_sights = sa.Table(
     sa.Column("first_at", _INSTANT, nullable=False),
     sa.Index(None, "first_at"),
 )
-"""When each actor was seen first, by folded events, also such as have aged out; an actor is a hash of its id."""
+"""When each actor was first seen in folded events, including those since deleted; an actor is a hash of its id."""
 
 analytics_new_actors = sa.Table(
     "analytics_new_actors",

@@ -31,7 +31,7 @@ async def read_ticks(database: Database) -> Mapping[str, Tick]:
 
 
 async def write_tick(database: Database, job: str, tick: Tick) -> None:
-    """Note that a job begins; whoever does holds the job's lease.
+    """Record that a job begins; the caller holds the job's lease.
 
     Raises:
         StorageUnavailableError: the database is away.

@@ -125,7 +125,7 @@ class WriteQueue:
     async def take(self) -> list[Submission]:
         """Take the next batch, within bounds; empty once the queue is closed and has run dry.
 
-        Whoever took a batch says `done` when it is written.
+        The caller calls `done` once the batch is written.
         """
         async with self._taking:
             while True:
@@ -216,7 +216,7 @@ class WriteQueue:
     def _pop(self) -> list[Submission]:
         """Take calls for their share of a transaction, then streams, then more calls where room is left.
 
-        The first of each lane is taken whatever its size, so that none waits for ever.
+        The first of each lane is taken whatever its size, so that none waits indefinitely.
         """
         batch: list[Submission] = []
         events = size_bytes = 0

@@ -103,7 +103,7 @@ def _other_rows(catalogue: Catalogue, event: str, comments: Comments) -> Iterato
     for field in Event.DESCRIPTOR.fields:
         if field.name in catalogue.envelope or field.name in catalogue.types:
             continue
-        kind = OTHER_KINDS[field.message_type.full_name] if field.message_type is not None else "a text"
+        kind = OTHER_KINDS[field.message_type.full_name] if field.message_type is not None else "a string"
         since = catalogue.device_since if field.name == "device" else ""
         yield _row(f"`{field.json_name}`", field.name, kind, since, "", comments[f"{event}.{field.name}"])
 
@@ -128,7 +128,7 @@ def _rules(field: Field) -> Iterator[str]:
     if field.format:
         yield FORMATS[field.format][0]
     elif field.max_length != UNLIMITED and not field.allowed_values:
-        yield f"at most {field.max_length:,} characters" + ("" if field.kind is Kind.TEXT else " a text")
+        yield f"at most {field.max_length:,} characters" + ("" if field.kind is Kind.TEXT else " per string")
     if field.max_items != UNLIMITED:
         yield f"at most {field.max_items} " + ("items" if field.kind is Kind.TEXTS else "keys or items")
     if field.max_depth != WIRE_MAX_DEPTH:

@@ -1,4 +1,4 @@
-"""Schemas of answers: the JSON that the gateway makes of messages, by their descriptors.
+"""Schemas of answers: the JSON into which the gateway transcodes messages, from their descriptors.
 
 It prints every field but messages, texts and numbers that are `optional` and not set. So a field is required in an
 answer unless the .proto file calls it `optional` or has it in a oneof.

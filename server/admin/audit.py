@@ -1,4 +1,4 @@
-"""What calls that change rejected events leave in the audit log."""
+"""The audit entries of calls that change rejected events."""
 
 import os
 import socket
@@ -39,7 +39,7 @@ class AdminCall:
     now: Callable[[], datetime]
 
     def make_entry(self, *, outcome: str = DONE, rows: int, size_bytes: int = 0, **result: object) -> AuditEntry:
-        """Make the entry of what it has done by now."""
+        """Make the audit entry of the call up to now."""
         server = {"pid": os.getpid(), "server": socket.gethostname()}
         return AuditEntry(
             started_at=self.started_at,
@@ -54,7 +54,7 @@ class AdminCall:
 
 
 class ReplayAudit:
-    """Counts what a replay has done by now, and makes the audit entry of it.
+    """Counts the results of a replay, and makes its audit entry.
 
     Args of the constructor:
         request: of the replay. Of patches only the names of fields are kept: its values are those of events.

@@ -6,10 +6,10 @@ from runtime.errors import AnalyticsError
 
 
 class NoSuchRejectionError(AnalyticsError):
-    """There is no rejected event of this id."""
+    """There is no rejected event with this id."""
 
     reason: ClassVar[str] = "NO_SUCH_REJECTION"
 
     def __init__(self) -> None:
         """Tell what may have happened to it."""
-        super().__init__("there is no rejected event of this id; it may have been purged")
+        super().__init__("there is no rejected event with this id; it may have been purged")

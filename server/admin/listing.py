@@ -22,7 +22,7 @@ async def list_rejected(
     """Answer ListRejectedEvents. Counting reads every row in range, so only the first page does it.
 
     Raises:
-        QuestionError: the filter, the page size or the page token makes no sense.
+        QuestionError: the filter, the page size or the page token is invalid.
         StorageUnavailableError: the database is away.
     """
     page_size = read_page_size(request.page_size)
@@ -51,8 +51,8 @@ async def get_rejected(
     """Answer GetRejectedEvent.
 
     Raises:
-        QuestionError: the id is no UUID.
-        NoSuchRejectionError: there is none of this id.
+        QuestionError: the id is not a UUID.
+        NoSuchRejectionError: there is none with this id.
         StorageUnavailableError: the database is away.
     """
     rejection_id = read_rejection_id("rejection_id", request.rejection_id)

@@ -20,7 +20,7 @@ log = structlog.get_logger(__name__)
 
 ACTION = "rejected purge"
 STEP_ROWS = 1_000
-"""A transaction deletes so many: some ten milliseconds, and nobody waits for its locks."""
+"""Rows of one transaction: it takes some ten milliseconds, and nothing waits for its locks."""
 
 
 async def purge_rejected(
@@ -31,7 +31,7 @@ async def purge_rejected(
     caller: str,
     timeout_s: float,
 ) -> PurgeRejectedEventsResponse:
-    """Answer PurgeRejectedEvents; what is not deleted when `timeout_s` are over is left to the next call.
+    """Answer PurgeRejectedEvents; events that are left after `timeout_s` are deleted by the next call.
 
     Args:
         rejections: the rejected events.
@@ -41,12 +41,12 @@ async def purge_rejected(
         timeout_s: how long to go on.
 
     Raises:
-        QuestionError: the filter makes no sense, or names nothing although not all are meant.
+        QuestionError: the filter is invalid, or is empty without `all`.
         StorageUnavailableError: the database is away; what was deleted before stays deleted.
     """
     names = filter_names(request.filter)
     if request.all == bool(names):
-        raise QuestionError("filter", "must name something; to purge every rejected event say all instead")
+        raise QuestionError("filter", "must select something; to purge every rejected event, set all instead")
     started_at = now()
     only = read_filter(request.filter, started_at)
     purged, unfinished = Measure(), False

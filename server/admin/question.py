@@ -1,4 +1,4 @@
-"""Reads what the requests of AdminService have in common: filters, ids and page tokens."""
+"""Reads the common parts of AdminService's requests: filters, ids and page tokens."""
 
 import uuid
 from dataclasses import replace
@@ -28,7 +28,7 @@ def read_filter(given: RejectedEventFilter, now: datetime) -> RejectionFilter:
     """Read a filter; without a range it reaches from the beginning until now.
 
     Raises:
-        QuestionError: the range makes no sense, or a text cannot be one of ours.
+        QuestionError: the range is invalid, or a text cannot be stored.
     """
     asked = RejectedEventFilter()
     asked.CopyFrom(given)
@@ -36,10 +36,10 @@ def read_filter(given: RejectedEventFilter, now: datetime) -> RejectionFilter:
         asked.start_time.CopyFrom(to_timestamp(EARLIEST))
     scope = read_scope(asked, now=now, default_timeframe="")
     if asked.replay_state not in _REPLAYED:
-        raise QuestionError("filter.replay_state", f"is {asked.replay_state}, which is none of its values")
+        raise QuestionError("filter.replay_state", f"is {asked.replay_state}, which is not one of its values")
     for field in ("reason", "event_type", "event_id", "source"):
         if "\0" in getattr(asked, field):
-            raise QuestionError(f"filter.{field}", "must not hold a NUL character: no stored text does")
+            raise QuestionError(f"filter.{field}", "must not contain a NUL character: no stored text does")
     return RejectionFilter(
         start=scope.start,
         end=scope.end,
@@ -52,7 +52,7 @@ def read_filter(given: RejectedEventFilter, now: datetime) -> RejectionFilter:
 
 
 def filter_names(given: RejectedEventFilter) -> list[str]:
-    """Name the fields by which a filter chooses; a time zone alone chooses nothing."""
+    """Name the fields by which a filter selects; a time zone alone selects nothing."""
     return [field.name for field, _ in given.ListFields() if field.name != "time_zone"]
 
 
@@ -60,7 +60,7 @@ def read_rejection_id(field: str, text: str) -> str:
     """Read the id of a rejected event, in lower case.
 
     Raises:
-        QuestionError: it is no UUID.
+        QuestionError: it is not a UUID.
     """
     try:
         return str(uuid.UUID(text))
@@ -71,7 +71,7 @@ def read_rejection_id(field: str, text: str) -> str:
 def read_place(
     tokens: PageTokens, request: PagedAdminRequest, only: RejectionFilter
 ) -> tuple[RejectionFilter, RejectionCursor | None]:
-    """Read a page token: the range that the first page settled, and the cursor; without a token there is none.
+    """Read a page token: the range of the first page, and the cursor; None without a token.
 
     Raises:
         InvalidPageTokenError: the token is not one of ours, or belongs to another request.

@@ -1,4 +1,4 @@
-"""Writes a rejected event as the contract shows it."""
+"""Converts a rejected event into its message."""
 
 import orjson
 from google.protobuf import json_format
@@ -18,7 +18,7 @@ STATUSES = {
     WriteOutcome.STORED.name: ReplayStatus.REPLAY_STATUS_STORED,
     WriteOutcome.DUPLICATE.name: ReplayStatus.REPLAY_STATUS_DUPLICATE,
 }
-"""Of what the column replay_outcome holds; anything else is the reason why the replay failed."""
+"""The outcomes in the column replay_outcome; any other value is the reason of a failed replay."""
 
 TYPE_NAMES = ("eventType", "event_type")
 """Either names the type in JSON."""
@@ -56,7 +56,7 @@ def write_rejected_event(record: RejectionRecord) -> RejectedEvent:
 
 
 def read_value(record: RejectionRecord) -> JsonValue | None:
-    """Read the payload of a rejected event as JSON, whatever its form; None where it is not kept or cannot be read.
+    """Read the payload of a rejected event as JSON, from either form; None if it is not kept or cannot be read.
 
     An event whose path said its type gets it as `eventType`.
     """
@@ -72,7 +72,7 @@ def read_value(record: RejectionRecord) -> JsonValue | None:
 
 
 def show_event(record: RejectionRecord) -> Event | None:
-    """Read the payload of a rejected event as far as it fits a message; None where it does not."""
+    """Read the payload of a rejected event into a message; None if it does not fit one."""
     if record.payload is None:
         return None
     if record.payload_type != Form.JSON:

@@ -1,4 +1,4 @@
-"""Replays rejected events: patch, validate, store, each exactly once, and remember what became of it."""
+"""Replays rejected events: patches, validates and stores each exactly once, and records the outcome."""
 
 import asyncio
 from collections import Counter
@@ -41,11 +41,11 @@ from storage.rejections import FailedReplay, RejectionRecord, Rejections, Replay
 log = structlog.get_logger(__name__)
 
 PORTION = 100
-"""Rejected events of one transaction: at 64 KiB each, their payloads are no burden on memory."""
+"""Rejected events of one transaction: at 64 KiB each, their payloads fit easily into memory."""
 MAX_CHANGES = 32
-"""A patch mends a mistake; whoever has more to say writes the events anew."""
+"""A patch corrects a mistake; larger rewrites are sent as new events."""
 MAX_MEETINGS = 5
-"""How often a portion is read anew because others replay the same events; each time some of them are settled."""
+"""How often a portion is read again because others replay the same events; each time some of them are done."""
 
 PAYLOAD_NOT_KEPT = "PAYLOAD_NOT_KEPT"
 NO_SUCH_REJECTION = "NO_SUCH_REJECTION"
@@ -55,7 +55,7 @@ NOT_TRIED = frozenset({PAYLOAD_NOT_KEPT, NO_SUCH_REJECTION})
 
 @dataclass(frozen=True, slots=True)
 class _Order:
-    """How to replay: with which changes, at what age, and whether for real."""
+    """How to replay: the changes, whether any age is accepted, and whether it is a dry run."""
 
     changes: Sequence[Change]
     backfill: bool
@@ -64,10 +64,10 @@ class _Order:
 
 
 class Replayer:
-    """Replays rejected events over a store of its own, past queue and spool: what it cannot store it does not take.
+    """Replays rejected events with its own store, without queue and spool: it accepts only what it can store.
 
     Args of the constructor:
-        rejections: where they are.
+        rejections: the rejected events.
         normalizer: the rules of today.
         store: writes their events and marks them, in one transaction.
         tokens: writes and reads page tokens.
@@ -93,7 +93,7 @@ class Replayer:
     async def replay(
         self, request: ReplayRejectedEventsRequest, *, caller: str, timeout_s: float
     ) -> ReplayRejectedEventsResponse:
-        """Answer ReplayRejectedEvents. What is stored when an error comes is marked, and a repeat goes on behind it.
+        """Answer ReplayRejectedEvents. Events stored before an error are marked, and a repeat continues after them.
 
         The audit log gets an entry in the last transaction; a dry run leaves none.
 
@@ -103,7 +103,7 @@ class Replayer:
             timeout_s: how long reading may take.
 
         Raises:
-            QuestionError: the request makes no sense.
+            QuestionError: the request is invalid.
             StorageUnavailableError: the database is away.
             ReplayedMeanwhileError: others replay or purge the same events, again and again.
         """
@@ -143,15 +143,15 @@ class Replayer:
         return answer
 
     async def _choose(self, request: ReplayRejectedEventsRequest, timeout_s: float) -> tuple[list[str], str]:
-        """Answer the ids of what is to be replayed, and the token of what follows."""
+        """Return the ids of the events to replay, and the token of the next page."""
         if request.HasField("filter") == bool(request.rejection_ids):
-            raise QuestionError("filter", "or rejection_ids must say what to replay: exactly one of them")
+            raise QuestionError("filter", "or rejection_ids is required: set exactly one of them")
         if request.rejection_ids:
             if len(request.rejection_ids) > MAX_PAGE_SIZE:
-                raise QuestionError("rejection_ids", f"may be {MAX_PAGE_SIZE:,} at most: split them")
+                raise QuestionError("rejection_ids", f"must have at most {MAX_PAGE_SIZE:,} entries: split the call")
             return list(dict.fromkeys(read_rejection_id("rejection_ids", text) for text in request.rejection_ids)), ""
         if request.filter.replay_state == ReplayState.REPLAY_STATE_REPLAYED:
-            raise QuestionError("filter.replay_state", "must not be REPLAYED: what is replayed is stored already")
+            raise QuestionError("filter.replay_state", "must not be REPLAYED: replayed events are already stored")
         limit = read_page_size(request.page_size)
         only = replace(read_filter(request.filter, self._now()), replayed=False)
         only, after = read_place(self._tokens, request, only)
@@ -162,7 +162,7 @@ class Replayer:
     async def _replay_portion(self, ids: Sequence[str], order: _Order, audit: ReplayAudit | None) -> list[ReplayResult]:
         """Replay some rejected events in one transaction; results are in the order of `ids`.
 
-        Where there is an event to store, the audit entry is added with it, else with the notes of failures.
+        If there is an event to store, the audit entry is added with it, else with the records of failures.
         """
         for meeting in range(MAX_MEETINGS):
             records = await self._rejections.by_ids(ids, timeout_s=order.timeout_s)
@@ -193,7 +193,7 @@ class Replayer:
     def _prepare(
         self, rejection_id: str, record: RejectionRecord | None, order: _Order, now: datetime
     ) -> Row | ReplayResult:
-        """Make the row of a rejected event, or tell at once what becomes of it."""
+        """Make the row of a rejected event, or return its final result."""
         if record is None:
             return _failed(rejection_id, NO_SUCH_REJECTION)
         if record.replayed_at is not None:
@@ -218,7 +218,7 @@ class Replayer:
     ) -> Row | Rejected:
         """Make the row of an event that is received anew, its timestamp reckoned from when it came first.
 
-        Its age counts from today: what retention has dropped must not come back unasked.
+        Its age counts from today: events that retention has deleted must not come back by accident.
         """
         first = self._normalizer.prepare_json(value, received_at, backfill=backfill)
         if isinstance(first, Rejected):
@@ -264,10 +264,10 @@ def _read_patches(patches: Sequence[FieldPatch]) -> list[Change]:
     """Read the changes.
 
     Raises:
-        QuestionError: there are too many, or one of them cannot be meant for any event.
+        QuestionError: there are too many, or one of them is not possible for any event.
     """
     if len(patches) > MAX_CHANGES:
-        raise QuestionError("patches", f"may be {MAX_CHANGES} at most, not {len(patches)}")
+        raise QuestionError("patches", f"must have at most {MAX_CHANGES} entries, not {len(patches)}")
     changes = []
     for index, item in enumerate(patches):
         where = f"patches[{index}]"
@@ -281,7 +281,7 @@ def _read_patches(patches: Sequence[FieldPatch]) -> list[Change]:
             changes.append(Change(path, move_to=_read_path(f"{where}.move_to", item.move_to)))
             continue
         if item.value.WhichOneof("kind") is None:
-            raise QuestionError(where, "must say what to do: a value, remove, or move_to")
+            raise QuestionError(where, "must set one of value, remove and move_to")
         try:
             changes.append(Change(path, json_format.MessageToDict(item.value)))
         except (json_format.Error, ValueError, RecursionError) as exc:

@@ -1,1 +1,1 @@
-"""The command line, `analytics`: one module a command."""
+"""The command line, `analytics`: one module per command."""

@@ -1,4 +1,4 @@
-"""`analytics audit`: who did what to which data."""
+"""`analytics audit`: lists who changed which data."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -25,9 +25,9 @@ MOST_ENTRIES = 10_000
     default=DEFAULT_ENTRIES,
     show_default=True,
     metavar="N",
-    help="Most entries to list.",
+    help="Maximum number of entries to list.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one line of JSON an entry.")
+@click.option("--json", "as_json", is_flag=True, help="Print one line of JSON per entry.")
 def command(action: str | None, limit: int, *, as_json: bool) -> None:
     """List the newest entries of the audit log.
 
@@ -42,7 +42,7 @@ def command(action: str | None, limit: int, *, as_json: bool) -> None:
         return
     console = open_console()
     if not entries:
-        print_line(console, "The audit log has no such entries.")
+        print_line(console, "The audit log has no matching entries.")
     headings = ("Started (UTC)", "Action", "Outcome", "Seconds", "Rows", "Bytes", "Range", "By", "Arguments")
     rows = [
         (

@@ -1,6 +1,6 @@
 """Charts as PNG files, for people who would rather look than read: lines, bars and heat maps.
 
-They are drawn by matplotlib, which is no part of the service: `pip install 'sociallive-analytics[png]'`.
+They are drawn by matplotlib, which is an optional dependency: `pip install 'sociallive-analytics[png]'`.
 """
 
 import importlib

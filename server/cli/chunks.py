@@ -1,4 +1,4 @@
-"""Records to chunks: what one stream carries, bounded in events and bytes, so that it can be sent again whole."""
+"""Gathers records into chunks, one per stream, bounded in events and bytes, so that a chunk can be sent again."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from server.cli.sources import ImportFile
 from sociallive.analytics.v1.track_pb2 import TrackBatchRequest
 
 DEFAULT_CHUNK_EVENTS = 2_000
-"""Large enough that a stream's own cost does not count, small enough to send again without regret."""
+"""Large enough that a stream's own cost is negligible, small enough that a resend is cheap."""
 MOST_CHUNK_EVENTS = 50_000
 MESSAGE_EVENTS = 500
 """Events in one message of a stream: a tenth of what the service takes, so that it can begin early."""
@@ -78,7 +78,7 @@ def _add(message: TrackBatchRequest, record: Form | RecordError, filler: EventFi
 
     Raises:
         RecordError: the record cannot become an event.
-        HopelessRecordError: no record can, as the command line is.
+        HopelessRecordError: the command line is wrong for every record.
     """
     if isinstance(record, RecordError):
         raise record

@@ -1,4 +1,4 @@
-"""The client side of gRPC: where the service is, how to reach it, and what its errors mean on a terminal."""
+"""The client side of gRPC: the service's address, channels and stubs, and errors for a terminal."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -57,7 +57,7 @@ class Explanation:
 
 
 class CallError(CommandError):
-    """A call failed; the message tells the service's own words, every violation, and what to do."""
+    """A call failed; the message has the service's message, every violation, and what to do."""
 
     def __init__(self, error: grpc.RpcError, address: str) -> None:
         """Read the error of a call to `address`, with the details of its google.rpc.Status."""
@@ -77,20 +77,20 @@ def address_option(command: Command) -> Command:
         envvar="ANALYTICS_ADDRESS",
         show_envvar=True,
         callback=lambda _context, _parameter, value: check_address(value) if value else default_address(),
-        help="Address of the service.  [default: that of ANALYTICS_HOST and GRPC_PORT]",
+        help="Address of the service.  [default: from ANALYTICS_HOST and GRPC_PORT]",
     )(command)
 
 
 def default_address() -> str:
-    """Name the service on this machine, by the variables that tell it where to listen.
+    """Return the address of the service on this machine, from the variables that configure it.
 
     Raises:
-        SettingsError: a variable of the environment is of no use.
-        click.UsageError: GRPC_PORT is 0, which tells a server to pick a port and a client nothing.
+        SettingsError: a variable of the environment is invalid.
+        click.UsageError: GRPC_PORT is 0: the server picks a port, which a client cannot know.
     """
     settings = Settings.from_environment()
     if settings.grpc_port == 0:
-        raise click.UsageError("GRPC_PORT is 0, which names no port to call; say where with --address HOST:PORT")
+        raise click.UsageError("GRPC_PORT is 0, which names no port to call; give one with --address HOST:PORT")
     return callable_address(settings.host, settings.grpc_port)
 
 
@@ -157,7 +157,7 @@ def _explain(error: grpc.RpcError) -> Explanation:
 def _lines(code: grpc.StatusCode, message: str, explanation: Explanation, address: str) -> Iterator[str]:
     if code is grpc.StatusCode.UNAVAILABLE and not explanation.reason:
         yield f"cannot reach the service at {address}: {message.rpartition(': ')[2]}"
-        yield f"  Is it running? `{program_command()} up` starts it; --address says where else to look."
+        yield f"  Is it running? `{program_command()} up` starts it; Use --address for a service elsewhere."
         return
     if code is grpc.StatusCode.DEADLINE_EXCEEDED and not explanation.reason:
         yield f"the service at {address} did not answer in time"

@@ -1,4 +1,4 @@
-"""What ends a command early: a message for the terminal and an exit code."""
+"""The error that ends a command early, with a message for the terminal and an exit code."""
 
 from typing import IO, Any
 

@@ -1,4 +1,4 @@
-"""CSV files: their header, their rows, and what is probably wrong with a file that does not fit its mapping."""
+"""CSV files: reads their header and rows, and diagnoses files that do not fit their mapping."""
 
 import csv
 import json
@@ -13,12 +13,12 @@ from server.cli.records import RecordError, Records
 from server.cli.sources import ImportFile
 
 DELIMITERS = ",;\t|"
-"""What commonly separates cells."""
+"""Common delimiters."""
 UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 NUMBER = re.compile(r"[+-]?[\d.,' ]*\d")
 CONVERT = "convert it, for example with: iconv -f {encoding} -t UTF-8"
 """What to do about a file in another encoding."""
-NO_HEADER = "holds numbers or dates, not the names of columns; add a first line with the names that the mapping uses"
+NO_HEADER = "holds numbers or dates, not the names of columns; add a header line with the names that the mapping uses"
 NOT_UTF8_ADVICE = "Text that is not UTF-8 often comes from Windows; " + CONVERT.format(encoding="WINDOWS-1252")
 
 
@@ -34,7 +34,7 @@ def csv_header(file: ImportFile, delimiter: str) -> list[str]:
             raise _header_error(file, f"is UTF-16; {CONVERT.format(encoding='UTF-16')}")
         if line.lstrip().startswith((b"{", b"[")):
             # The line may be an event: its content does not belong on a terminal.
-            raise _header_error(file, "looks like JSON, not like the names of columns; leave --mapping out for JSON")
+            raise _header_error(file, "looks like JSON, not like a CSV header; leave out --mapping for JSON")
         try:
             header = next(csv.reader([line.decode("utf-8-sig")], delimiter=delimiter), [])
         except UnicodeDecodeError as exc:
@@ -44,7 +44,7 @@ def csv_header(file: ImportFile, delimiter: str) -> list[str]:
         break
     names = [name.strip() for name in header]
     if not names:
-        raise CommandError(f"{file.name}: must begin with a line that names the columns", exit_code=EXIT_USAGE)
+        raise CommandError(f"{file.name}: must begin with a header line that names the columns", exit_code=EXIT_USAGE)
     twice = {name for name in names if names.count(name) > 1}
     if twice and looks_like_a_row(names):
         raise _header_error(file, NO_HEADER)
@@ -60,7 +60,7 @@ def explain_mismatch(file: ImportFile, header: Sequence[str], error: MappingErro
     if text.count(best) > text.count(delimiter):
         return _header_error(
             file,
-            f"seems to separate its columns by {best!r}, not by {delimiter!r}: write delimiter = {json.dumps(best)} "
+            f"seems to separate columns by {best!r}, not by {delimiter!r}: write delimiter = {json.dumps(best)} "
             "into the mapping, above its tables",
         )
     # The message of `error` would show the first row as if it were names.
@@ -91,7 +91,7 @@ def csv_records(file: ImportFile, delimiter: str) -> Records[list[str]]:
 
 
 def looks_like_a_row(names: Sequence[str]) -> bool:
-    """Tell whether a cell is a number or a date: names of columns hardly are."""
+    """Return whether a cell is a number or a date, which column names rarely are."""
     return any(NUMBER.fullmatch(name) or _is_date(name) for name in names)
 
 

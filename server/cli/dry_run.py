@@ -1,4 +1,4 @@
-"""Checks events in this process, by the rules of the service: what an import would be told, with nothing stored."""
+"""Checks events in this process, by the rules of the service, and answers as an import would be; stores nothing."""
 
 from collections.abc import Generator, Iterator
 from datetime import UTC, datetime
@@ -14,7 +14,7 @@ NO_KEY = bytes(32)
 
 
 class ChunkChecker:
-    """Answers chunks as the service does, but for what depends on events that are stored: duplicates and conflicts."""
+    """Answers chunks as the service does, except for duplicates and conflicts, which depend on stored events."""
 
     def __init__(self, settings: Settings) -> None:
         """Take the settings that decide what an import is warned about."""

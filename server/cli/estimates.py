@@ -1,4 +1,4 @@
-"""What a dashboard's answer says of itself: which figures are estimates, and what it could not count."""
+"""Notes on a dashboard's answer: which figures are estimates, and which events could not be counted."""
 
 from collections.abc import Iterator
 from zoneinfo import ZoneInfo
@@ -36,7 +36,7 @@ def list_notes(answer: GetDashboardResponse) -> Iterator[str]:
         for span in answer.missing_ranges
     )
     if gone:
-        yield f"Not counted, since these events are gone and only sums of longer times are left: {gone}."
+        yield f"Not counted, because these events are deleted and only sums over longer times are left: {gone}."
 
 
 def _error_text(estimate: Estimate) -> str:

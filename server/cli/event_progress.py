@@ -11,8 +11,8 @@ from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextC
 class EventProgress:
     """Shows how far an import or export has come; lines that are written meanwhile appear above the bar.
 
-    Nobody knows before how many events there are: an import goes by the bytes of its file, compressed as it is, an
-    export by the seconds of its range.
+    The number of events is not known in advance: an import measures its progress by the (compressed) bytes of its file,
+    an export by the seconds of its range.
     """
 
     def __init__(self, console: Console) -> None:

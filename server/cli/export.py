@@ -35,9 +35,12 @@ EVER = Timestamp(seconds=0)
     ),
 )
 @click.option(
-    "--format", "format_name", type=click.Choice(list(FORMATS)), help="Format of the file.  [default: as FILE ends]"
+    "--format",
+    "format_name",
+    type=click.Choice(list(FORMATS)),
+    help="Format of the file.  [default: from the name of FILE]",
 )
-@click.option("--out", required=True, metavar="FILE", help="File to write; - is the standard output, not for parquet.")
+@click.option("--out", required=True, metavar="FILE", help="File to write; - is standard output (not for parquet).")
 @range_options
 @click.option("--type", "event_type", default="", metavar="TYPE", help="Only events of this type, as in `view`.")
 @click.option("--user", "user_id", default="", metavar="ID", help="Only events of this user.")
@@ -64,9 +67,9 @@ def command(
     """
     format_name = format_name or Path(out).suffix.removeprefix(".")
     if format_name not in FORMATS:
-        raise click.UsageError(f"FILE ends with none of {', '.join(FORMATS)}; say what to write with --format")
+        raise click.UsageError(f"FILE ends with none of {', '.join(FORMATS)}; choose a format with --format")
     if out == STDOUT and format_name == "parquet":
-        raise click.UsageError("parquet is no stream: give a FILE with --out")
+        raise click.UsageError("parquet cannot be streamed; give a FILE with --out")
     request = ListEventsRequest(
         **scope.fields(), event_type=event_type, user_id=user_id, session_id=session_id, filter=filter_
     )
@@ -77,7 +80,7 @@ def command(
         with opened(out) as file:
             count = export_events(address, request, writer, file)
     except KeyboardInterrupt:
-        left = "" if out == STDOUT else f"; {out} is as it was"
+        left = "" if out == STDOUT else f"; {out} is unchanged"
         raise CommandError(f"interrupted{left}", exit_code=EXIT_INTERRUPTED) from None
     except BrokenPipeError:  # the reader of the standard output has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -13,11 +13,11 @@ from server.cli.client import address_option, open_channel, translated_errors
 from server.cli.main import EXIT_FAILED
 
 CHECK_TIMEOUT_S = 5.0
-"""A service that takes longer to say how it is, is not well."""
+"""A service that takes longer to answer counts as unhealthy."""
 
 
 def check_health(address: str, service: str = "") -> str:
-    """Ask how a service is.
+    """Ask for the health of a service.
 
     Args:
         address: HOST:PORT of the server.

@@ -30,12 +30,12 @@ from server.cli.sender import ChunkSender
 from sociallive.analytics.v1.track_pb2 import TrackBatchResponse
 
 DRY_RUN = "Dry run: nothing was sent. Stored counts the valid records; only an import finds duplicates."
-GO_ON = "Run the same command again to continue: records that are stored already count as duplicates."
+GO_ON = "Run the same command again to continue: records that are already stored count as duplicates."
 
 
 @dataclass(slots=True)
 class ImportCounts:
-    """What became of the records: received = stored + duplicates + rejected + spooled."""
+    """The outcomes of the records: received = stored + duplicates + rejected + spooled."""
 
     received: int = 0
     """Records read, and answered by the service or rejected here."""
@@ -44,9 +44,9 @@ class ImportCounts:
     rejected: int = 0
     spooled: int = 0
     warnings: Counter[str] = field(default_factory=Counter)
-    """What to mend in records that were taken, and in how many of them."""
+    """The warnings for accepted records, each with the number of records."""
     problems: Problems = field(default_factory=Problems)
-    """What is wrong with those that were rejected."""
+    """The problems of the rejected records."""
     started_at_s: float = field(default_factory=time.monotonic)
 
     def add(self, chunk: Chunk, answer: TrackBatchResponse) -> None:
@@ -67,7 +67,7 @@ class ImportCounts:
 
 
 class Answerer(Protocol):
-    """Takes chunks to the service, or stands in for it."""
+    """Sends chunks to the service, or checks them locally in a dry run."""
 
     def send_all(self, chunks: Iterator[Chunk]) -> Generator[tuple[Chunk, TrackBatchResponse], None, None]:
         """Yield each chunk with its answer, in order."""
@@ -92,7 +92,8 @@ class Answerer(Protocol):
 @click.option(
     "--dataset",
     metavar="NAME",
-    help="Name that event ids are made from; {file} is the file's name.  [default: the mapping's, or the file's name]",
+    help="Name from which event ids are derived; {file} is the file's name.  "
+    "[default: from the mapping, or the file's name]",
 )
 @click.option("--dry-run", is_flag=True, help="Check every record and send nothing; needs no service.")
 @click.option(
@@ -107,7 +108,7 @@ class Answerer(Protocol):
     default=DEFAULT_CHUNK_EVENTS,
     show_default=True,
     metavar="EVENTS",
-    help="Events of one stream; at most so many are sent again when it breaks.",
+    help="Events per stream; at most this many are resent when a stream breaks.",
 )
 @address_option
 @click.option("--json", "as_json", is_flag=True, help="Print the counts as one line of JSON.")
@@ -196,7 +197,7 @@ def import_files(
 
 @contextmanager
 def _answerer(address: str, progress: EventProgress, *, dry_run: bool) -> Iterator[Answerer]:
-    """Connect to the service, or stand in for it.
+    """Connect to the service, or set up a dry run.
 
     Raises:
         CallError: the service cannot be reached.
@@ -219,7 +220,7 @@ def _rejected(chunk: Chunk, answer: TrackBatchResponse) -> list[tuple[Source, li
 
 
 def _print_problems(messages: Console, counts: ImportCounts, rejects: RejectsFile | None) -> None:
-    """Print what was rejected and why, what to mend in the others, and where the rejected records are."""
+    """Print the rejections and their reasons, the warnings for the others, and where the rejected records are."""
     for line in counts.problems.lines():
         messages.print(line, soft_wrap=True)
     for description, events in sorted(counts.warnings.items()):

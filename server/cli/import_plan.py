@@ -1,4 +1,4 @@
-"""What an import reads: each file with its dataset, opened with the reader and filler of its format."""
+"""The plan of an import: each file with its dataset, and the reader and filler of its format."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -64,7 +64,7 @@ class PlannedFile:
 
 
 def plan_import(paths: Sequence[str], mapping_path: Path | None, dataset: str | None) -> list[PlannedFile]:
-    """Find out what is to be imported, and every mistake that can be found before anything is sent.
+    """Plan the import, and report every mistake that can be found before anything is sent.
 
     Args:
         paths: the files; `-` is the standard input.
@@ -82,13 +82,15 @@ def plan_import(paths: Sequence[str], mapping_path: Path | None, dataset: str | 
     name, count = Counter(file.dataset for file in files).most_common(1)[0]
     if count > 1:
         raise _usage(
-            f"{count} files share the dataset {name!r}, so that rows which are equal in both would count once; "
-            "name each with --dataset 'NAME-{file}', or import them one by one under names of their own"
+            f"{count} files share the dataset {name!r}, so equal rows in different files would count once; "
+            "name each with --dataset 'NAME-{file}', or import them one by one under different names"
         )
     for file in files:
         if file.path == STDIN:
             if file.dataset is None and mapping is not None:
-                raise _usage("the standard input has no name to make event ids from; give it one with --dataset NAME")
+                raise _usage(
+                    "standard input has no name from which to derive event ids; give it one with --dataset NAME"
+                )
             continue
         if mapping is None and file.path.lower().endswith(CSV_SUFFIXES):
             raise _usage(f"{file.path}: a CSV file needs --mapping FILE.toml, which says what its columns mean")

@@ -1,4 +1,4 @@
-"""`analytics ingest`: what came in, and what became of it."""
+"""`analytics ingest`: received events and their outcomes."""
 
 from typing import ClassVar
 
@@ -19,4 +19,4 @@ class IngestGroup(LazyGroup):
 
 @click.group("ingest", cls=IngestGroup, epilog=examples("analytics ingest stats --hours 1"))
 def command() -> None:
-    """Count what was received, and what became of it."""
+    """Show received events, their outcomes, and events set aside."""

@@ -1,4 +1,4 @@
-"""`analytics ingest aside`: spooled events that the database did not take, to look at and to put back."""
+"""`analytics ingest aside`: shows spooled events that the database refused, and puts them back."""
 
 import asyncio
 import sys
@@ -30,7 +30,7 @@ def command() -> None:
 
 
 @command.command("list", epilog=examples("analytics ingest aside list", "analytics ingest aside list --json"))
-@click.option("--json", "as_json", is_flag=True, help="Print one line of JSON a file.")
+@click.option("--json", "as_json", is_flag=True, help="Print one line of JSON per file.")
 def list_files(*, as_json: bool) -> None:
     """List the files, each with its time, error and number of events."""
     found = list_aside(_spool_folder())
@@ -72,7 +72,7 @@ def show(name: str) -> None:
 
 @command.command("put-back", epilog=examples("analytics ingest aside put-back --all"))
 @click.argument("names", nargs=-1)
-@click.option("--all", "everything", is_flag=True, help="Put back all that is set aside.")
+@click.option("--all", "everything", is_flag=True, help="Put back all files.")
 def put_files_back(names: Sequence[str], *, everything: bool) -> None:
     """Put files back into the spool.
 
@@ -80,7 +80,7 @@ def put_files_back(names: Sequence[str], *, everything: bool) -> None:
     are set aside again. Each event is stored once, even if its file is put back twice.
     """
     if bool(names) == everything:
-        raise click.UsageError("say which by their names, or --all")
+        raise click.UsageError("name the files to put back, or give --all")
     folder = _spool_folder()
     chosen = list_aside(folder) if everything else _find(folder, names)
     for aside in chosen:
@@ -104,7 +104,7 @@ def _find(folder: Path, names: Sequence[str]) -> list[SetAside]:
     known = {each.name: each for each in list_aside(folder)}
     for name in names:
         if name not in known:
-            click.echo(f"analytics: nothing is set aside as {name!r} in {folder}; see `ingest aside list`", err=True)
+            click.echo(f"analytics: no file {name!r} is set aside in {folder}; see `ingest aside list`", err=True)
             sys.exit(EXIT_FAILED)
     return [known[name] for name in dict.fromkeys(names)]
 

@@ -1,4 +1,4 @@
-"""Documents of JSON: an event, or a list of them, cut into the bytes of each event without reading what they say."""
+"""JSON documents with one event or a list of events: splits them into the bytes of each event without parsing them."""
 
 import re
 
@@ -21,7 +21,7 @@ def split_document(text: bytes) -> list[bytes]:
         [b'{"a": [1, 2]}', b'5']
 
     Raises:
-        CutShortError: a list does not end, or something stands behind its end.
+        CutShortError: a list is not closed, or has extra data after its end.
     """
     text = text.strip()
     if not text.startswith(b"["):
@@ -40,5 +40,5 @@ def split_document(text: bytes) -> list[bytes]:
             items.append(text[begin : token.start()].strip())
             begin = token.end()
     if end != len(text):
-        raise CutShortError("the list does not end" if not end else "something stands behind the end of the list")
+        raise CutShortError("the list is not closed" if not end else "there is extra data after the end of the list")
     return [] if items == [b""] else items

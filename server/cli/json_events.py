@@ -13,7 +13,7 @@ from server.cli.records import HopelessRecordError, RecordError
 from sociallive.analytics.v1.event_pb2 import Event
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-"""Stands in the id of an event that tells no time, so that a repeat gets the same id."""
+"""The time in the id of an event without a timestamp, so that a repeat gets the same id."""
 MOST_DEPTH = 60
 """How deep an event may nest by json_format's count, 30 objects: a message of 34 can no longer be parsed on the other
 side, and would take all events of its message with it. Rules allow far less; the server tells which."""
@@ -48,7 +48,7 @@ class JsonEventFiller:
             return
         if self._dataset is None:
             raise HopelessRecordError(
-                "the event has no eventId, and the standard input no name to make one from; give it one with "
+                "the event has no eventId, and standard input has no name from which to derive one; give one with "
                 "--dataset NAME"
             )
         try:
@@ -69,7 +69,7 @@ def parse_event(record: bytes, event: Event) -> None:
             json.dumps(json.loads(record), ensure_ascii=False).encode()
         _parse(record, event)
     except UnicodeEncodeError as exc:
-        raise RecordError(r"is not an event: half of a surrogate pair, such as \ud800, is no character") from exc
+        raise RecordError(r"is not an event: half of a surrogate pair, such as \ud800, is not a character") from exc
     except (json_format.ParseError, ValueError, OverflowError) as exc:  # the latter two about long numbers
         raise RecordError(f"is not an event: {_shortened(str(exc))}") from exc
     except RecursionError as exc:
@@ -79,7 +79,7 @@ def parse_event(record: bytes, event: Event) -> None:
 
 
 def _require_exact(fields: Mapping[str, Any]) -> None:
-    """Refuse whole numbers that the fields of one's own choice, which are doubles, would round.
+    """Refuse whole numbers that free-form fields, which hold doubles, would round.
 
     Raises:
         RecordError: there is one.
@@ -92,7 +92,9 @@ def _require_exact(fields: Mapping[str, Any]) -> None:
         elif isinstance(value, list):
             values += value
         elif isinstance(value, int) and abs(value) > MOST_EXACT:
-            raise RecordError(f"the whole number {value} is too long to be kept exactly; write it as a text, in quotes")
+            raise RecordError(
+                f"the whole number {value} is too long to be stored exactly; write it as a string, in quotes"
+            )
 
 
 def _parse(record: bytes, event: Event) -> None:

@@ -12,13 +12,13 @@ from runtime.settings import SettingsError
 from runtime.terminal import examples
 
 EXIT_FAILED = 1
-"""It ran, and the result is bad: events were rejected, the service does not serve."""
+"""The command ran with a negative result: events were rejected, or the service does not serve."""
 EXIT_USAGE = 2
 """The command line or a variable of the environment is wrong."""
 EXIT_UNAVAILABLE = 3
-"""What the command needs, a server or a database, is not there or refuses."""
+"""A server or database that the command needs is unavailable or refuses it."""
 EXIT_INTERRUPTED = 130
-"""What shells give a program that Ctrl-C ended."""
+"""The exit code that shells report after Ctrl-C."""
 
 
 class LazyGroup(click.Group):
@@ -105,7 +105,7 @@ def cli() -> None:
 
 
 def main() -> None:
-    """Run the command line; known errors end in one line on stderr and a telling exit code."""
+    """Run the command line; known errors print one line on stderr and set the exit code."""
     try:
         cli(prog_name="analytics")
     except SettingsError as exc:

@@ -23,7 +23,7 @@ TOLD_ELSEWHERE = frozenset({"event_type", "schema_version"})
 
 
 class MappingError(CommandError):
-    """A mapping file is of no use; the message names the file, the key and the nearest known name."""
+    """A mapping file is invalid; the message names the file, the key and the nearest known name."""
 
     def __init__(self, path: Path, key: str, why: str) -> None:
         """Take the file, the key at fault ("payload.amount"; empty for the file as a whole) and what is wrong."""
@@ -95,11 +95,11 @@ def read_mapping(path: Path) -> Mapping:
 
 
 def unknown(what: str, name: str, known: Iterable[str]) -> str:
-    """Say that there is no such thing, what was probably meant, and which there are."""
+    """Describe an unknown name, with the name that was probably meant, and the known ones."""
     names = list(known)
     close = get_close_matches(name, names, n=1)
     meant = f"did you mean {close[0]!r}? " if close else ""
-    return f"no {what} {name!r}; {meant}there are: {', '.join(names)}"
+    return f"no {what} {name!r}; {meant}known: {', '.join(names)}"
 
 
 def _read_tables(path: Path) -> dict[str, Any]:
@@ -108,14 +108,14 @@ def _read_tables(path: Path) -> dict[str, Any]:
     except OSError as exc:
         raise MappingError(path, "", str(exc.strerror)) from exc
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
-        raise MappingError(path, "", f"is not TOML: {exc}") from exc
+        raise MappingError(path, "", f"is not valid TOML: {exc}") from exc
     known = (*TEXT_KEYS, *TABLE_KEYS)
     for key, value in tables.items():
         if key not in known:
             raise MappingError(path, key, unknown("key", key, known))
         kind = dict if key in TABLE_KEYS else str
         if not isinstance(value, kind):
-            raise MappingError(path, key, "must be a table" if kind is dict else "must be a text in quotes")
+            raise MappingError(path, key, "must be a table" if kind is dict else "must be a string in quotes")
     for key in ("event_type", *TABLE_KEYS):
         if key not in tables:
             raise MappingError(path, key, "is missing")
@@ -155,7 +155,7 @@ def _check_required(mapping: Mapping) -> None:
 
 
 def _check_since(mapping: Mapping) -> None:
-    """Refuse fields that came after the declared version: the service would reject every row."""
+    """Refuse fields that were added after the declared version: the service would reject every row."""
     version = mapping.schema_version or mapping.event_type.newest
     tables = (
         ("event", mapping.event, mapping.catalogue.envelope.values()),
@@ -165,11 +165,13 @@ def _check_since(mapping: Mapping) -> None:
     for key, given, fields in tables:
         for field in fields:
             if field.name in given and is_newer(field, version):
-                raise MappingError(mapping.path, f"{key}.{field.name}", f"came with {field.since}, after {version}")
+                raise MappingError(mapping.path, f"{key}.{field.name}", f"was added in {field.since}, after {version}")
 
 
 def _zone(path: Path, name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
-    except (KeyError, ValueError, OSError) as exc:  # what ZoneInfo makes of a wrong name, an absolute path, a folder
-        raise MappingError(path, "time_zone", f"no time zone {name!r}; write an IANA name, as Europe/Berlin") from exc
+    except (KeyError, ValueError, OSError) as exc:  # ZoneInfo's errors for an unknown name, a path, a folder
+        raise MappingError(
+            path, "time_zone", f"no time zone {name!r}; write an IANA name, such as Europe/Berlin"
+        ) from exc

@@ -85,7 +85,7 @@ class RowFiller:
 
 
 class _Compiler:
-    """Compiles tables of a mapping into steps, and puts what is the same for every row into a prototype."""
+    """Compiles the tables of a mapping into steps, and collects the values shared by all rows in a prototype."""
 
     def __init__(self, mapping: Mapping, header: Sequence[str]) -> None:
         self._mapping = mapping
@@ -130,7 +130,7 @@ class _Compiler:
             MappingError: it is none, or names a column that the file does not have.
         """
         if not isinstance(value, str):
-            raise self._mistake(key, f"must be a text in quotes, not {value!r}")
+            raise self._mistake(key, f"must be a string in quotes, not {value!r}")
         try:
             return Template(value).bind(self._header)
         except ValueMistakeError as exc:
@@ -139,11 +139,11 @@ class _Compiler:
     def _field_steps(self, key: str, field: Field, value: Any, prototype: Any) -> list[Step]:
         if field.kind is Kind.OBJECT:
             if not isinstance(value, dict):
-                raise ValueMistakeError("must be a table, whose keys are free")
+                raise ValueMistakeError("must be a table; its keys are free")
             return [_part_step(field.name, [self._key_step(f"{key}.{name}", name, value[name]) for name in value])]
         if field.kind is Kind.TEXTS:
             if not isinstance(value, list):
-                raise ValueMistakeError("must be a list of texts")
+                raise ValueMistakeError("must be a list of strings")
             return [step_of(field, self.read(key, item)) for item in value]
         if isinstance(value, int | float) and field.kind is not Kind.TEXT:
             value = str(value)

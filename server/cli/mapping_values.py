@@ -36,7 +36,7 @@ Raises RecordError where the text is not of the field's kind.
 
 
 class ValueMistakeError(ValueError):
-    """A value of the mapping file is of no use; the message says why, without file and key."""
+    """A value of the mapping file is invalid; the message says why, without file and key."""
 
 
 class Template:
@@ -174,7 +174,7 @@ def _iso_time(text: str) -> datetime:
     try:
         return datetime.fromisoformat(text)
     except ValueError:
-        raise ValueError("not a date or time of ISO 8601, as in 2024-01-31 or 2024-01-31T12:00:00Z") from None
+        raise ValueError("not an ISO 8601 date or time, such as 2024-01-31 or 2024-01-31T12:00:00Z") from None
 
 
 def _number(text: str) -> float:
@@ -204,7 +204,7 @@ def _truth_value(text: str) -> bool:
 
 
 def refusal(name: str, text: str, exc: ValueError) -> RecordError:
-    """Say that a field cannot take a text."""
+    """Describe a text that a field cannot store."""
     why = f"it holds {NOT_UTF8}" if isinstance(exc, UnicodeError) else exc
     return RecordError(f"{text[:MOST_SHOWN]!r} cannot be used: {why}", name)
 

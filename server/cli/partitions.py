@@ -1,4 +1,4 @@
-"""`analytics partitions`: what the days of raw events take up."""
+"""`analytics partitions`: the sizes of the daily partitions of raw events."""
 
 import asyncio
 from collections.abc import Sequence

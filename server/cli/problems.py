@@ -1,4 +1,4 @@
-"""The rejected records of an import, grouped by what is wrong with them."""
+"""The rejected records of an import, grouped by their problems."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ MOST_RECORD_PROBLEMS = 20
 
 
 class Problem(NamedTuple):
-    """One thing that is wrong with a record."""
+    """One problem of a record."""
 
     reason: str
     """As the service names it, "INVALID_EVENT"; UNREADABLE where the record never became an event."""
@@ -54,7 +54,7 @@ class Problems:
         self._groups: dict[tuple[str, str], Group] = {}
         self._others = 0
         self.untold = 0
-        """Rejected records of which the service has not told what is wrong."""
+        """Rejected records for which the service reported no reason."""
 
     def add(self, place: str, problems: Sequence[Problem]) -> None:
         """Count the problems of one record, once for each reason and field."""
@@ -80,7 +80,7 @@ class Problems:
         if left:
             yield f"... and {count_text(left)} records have other problems"
         if self.untold:
-            yield f"The service has not told what is wrong with {count_text(self.untold)} more rejected records."
+            yield f"The service did not report the reasons for {count_text(self.untold)} more rejected records."
         if any(NOT_UTF8 in group.example.description for group in groups):
             yield NOT_UTF8_ADVICE
 

@@ -1,4 +1,4 @@
-"""Records of import files: what a reader yields, and what is wrong with one that cannot become an event."""
+"""Records of import files, and the errors of records that cannot become events."""
 
 from collections.abc import Iterator
 from typing import NamedTuple, Protocol, TypeVar
@@ -20,7 +20,7 @@ class HopelessRecordError(Exception):
 
 
 class Source(NamedTuple):
-    """Where a record stands in its file, and what stands there."""
+    """A record with its place in the file."""
 
     line: int
     """The number of its line, the last one where it spans several; counted from 1."""
@@ -50,5 +50,5 @@ class EventFiller(Protocol[Form_contra]):
 
         Raises:
             RecordError: the record cannot become an event.
-            HopelessRecordError: no record can, as the command line is.
+            HopelessRecordError: the command line is wrong for every record.
         """

@@ -1,4 +1,4 @@
-"""`analytics rejected`: what operators do with rejected events, one module a verb."""
+"""`analytics rejected`: commands for rejected events, one module per verb."""
 
 from typing import ClassVar
 

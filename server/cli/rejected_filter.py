@@ -1,4 +1,4 @@
-"""What the commands about rejected events share: the options that choose some, and how they are printed."""
+"""Shared by the commands for rejected events: the options that select events, and the output of violations."""
 
 import functools
 from collections.abc import Callable, Sequence

@@ -36,7 +36,7 @@ STATES = {"no": ReplayState.REPLAY_STATE_WAITING, "yes": ReplayState.REPLAY_STAT
     type=click.Choice(["no", "yes", "any"]),
     default="any",
     show_default=True,
-    help="Only events that were not replayed, or were.",
+    help="Only events that were replayed, or were not.",
 )
 @click.option(
     "--limit",
@@ -44,7 +44,7 @@ STATES = {"no": ReplayState.REPLAY_STATE_WAITING, "yes": ReplayState.REPLAY_STAT
     default=DEFAULT_LIMIT,
     show_default=True,
     metavar="N",
-    help="Most events to print.",
+    help="Maximum number of events to print.",
 )
 @address_option
 def command(*, only: RejectedEventFilter, replayed: str, limit: int, address: str, as_json: bool) -> None:
@@ -113,7 +113,7 @@ def print_reasons(console: Console, answer: ListRejectedEventsResponse) -> None:
 
 
 def state_text(event: RejectedEvent) -> str:
-    """Say what became of the newest replay, or why there cannot be one."""
+    """Return the outcome of the newest replay, or why the event cannot be replayed."""
     if event.event_count > 1:
         return f"counted, {count_text(event.event_count)} events"
     if event.HasField("replayed_at"):

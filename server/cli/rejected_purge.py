@@ -27,7 +27,7 @@ from sociallive.analytics.v1.admin_service_pb2 import (
     type=click.Choice(["no", "yes", "any"]),
     default="any",
     show_default=True,
-    help="Only events that were not replayed, or were.",
+    help="Only events that were replayed, or were not.",
 )
 @click.option("--all", "everything", is_flag=True, help="Delete all rejected events.")
 @click.option("--dry-run", is_flag=True, help="Print what would be deleted and delete nothing.")

@@ -85,7 +85,7 @@ class Move(click.ParamType[FieldPatch]):
     default=DEFAULT_LIMIT,
     show_default=True,
     metavar="N",
-    help="Most events to replay.",
+    help="Maximum number of events to replay.",
 )
 @address_option
 def command(
@@ -110,7 +110,7 @@ def command(
     chosen = bool(only.ListFields())
     if chosen == bool(rejection_ids):
         raise click.UsageError(
-            "say which: either rejection ids or options such as --reason; --from 1970-01-01 means all"
+            "choose the events: give either rejection ids or options such as --reason; --from 1970-01-01 selects all"
         )
     request = ReplayRejectedEventsRequest(
         rejection_ids=rejection_ids,
@@ -179,7 +179,7 @@ def print_replay(console: Console, answer: ReplayRejectedEventsResponse, *, dry_
         f"before, {count_text(answer.failed)} failed again.",
     )
     if answer.next_page_token:
-        print_line(console, "There are more; --limit takes more at once.", "dim")
+        print_line(console, "There are more; --limit replays more at once.", "dim")
 
 
 def _print_failed(console: Console, failed: Sequence[ReplayResult]) -> None:
@@ -189,6 +189,6 @@ def _print_failed(console: Console, failed: Sequence[ReplayResult]) -> None:
     ]
     print_table(console, "Failed again", ["Rejection", "Reason", "What is wrong"], rows)
     if len(failed) > len(rows):
-        print_line(console, f"... and {count_text(len(failed) - len(rows))} more; --json tells all of them.", "dim")
+        print_line(console, f"... and {count_text(len(failed) - len(rows))} more; --json lists all of them.", "dim")
     if failed:
         print_line(console, "")

@@ -47,7 +47,7 @@ def command(*, rejection_id: str, address: str, as_json: bool) -> None:
 
 
 def print_one(console: Console, answer: GetRejectedEventResponse) -> None:
-    """Print what is known of it, its violations, and its payload as JSON: the sender's own, where it sent JSON."""
+    """Print the event's attributes, its violations, and its payload as JSON: the original if it was sent as JSON."""
     event = answer.rejected_event
     facts = {
         "Rejection": event.rejection_id,

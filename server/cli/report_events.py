@@ -56,7 +56,7 @@ SESSION_COLUMNS = 110
     "--limit",
     type=click.IntRange(1),
     metavar="N",
-    help=f"How many at most, over as many pages as it takes.  [default: {DEFAULT_LIMIT}; with --ndjson all]",
+    help=f"Maximum number of events, over all pages.  [default: {DEFAULT_LIMIT}; with --ndjson all]",
 )
 @click.option(
     "--view",
@@ -66,7 +66,7 @@ SESSION_COLUMNS = 110
     help="Each event in its own schema version, or all in the newest of their type.",
 )
 @click.option(
-    "--ndjson", "as_lines", is_flag=True, help="Print the events alone, as JSON one a line, as `import` takes them."
+    "--ndjson", "as_lines", is_flag=True, help="Print only the events, one line of JSON each, as `import` reads them."
 )
 @address_option
 def command(
@@ -96,11 +96,11 @@ def command(
     )
     if as_lines:
         if as_json:
-            raise click.UsageError("--json prints one document, --ndjson one event a line; give one of them")
+            raise click.UsageError("--json prints one document, --ndjson one event per line; give one of them")
         print_lines(address, request, limit)
         return
     if limit is not None and limit > MOST_EVENTS:
-        raise click.BadParameter(f"may be {MOST_EVENTS:,} at most, but with --ndjson", param_hint="--limit")
+        raise click.BadParameter(f"must be at most {MOST_EVENTS:,}, except with --ndjson", param_hint="--limit")
     answer = list_events(address, request, limit or DEFAULT_LIMIT)
     if as_json:
         print_json(answer)

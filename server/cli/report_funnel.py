@@ -69,7 +69,9 @@ STEP_FIELDS = (
 )
 @click.argument("steps", nargs=-1, required=True)
 @scope_options
-@click.option("--window", default="", metavar="LENGTH", help="Steps follow within it: 30m, 12h, 14d.  [default: 14d]")
+@click.option(
+    "--window", default="", metavar="LENGTH", help="Time in which the steps follow: 30m, 12h, 14d.  [default: 14d]"
+)
 @click.option("--order", type=click.Choice(list(ORDERS)), help="How steps follow each other.  [default: ordered]")
 @click.option("--entry", type=click.Choice(list(ENTRIES)), help="Which attempt of an actor counts.  [default: best]")
 @click.option(
@@ -91,7 +93,7 @@ STEP_FIELDS = (
     default=DEFAULT_LIMIT,
     show_default=True,
     metavar="N",
-    help="With --actors: most actors to list.",
+    help="With --actors: maximum number of actors to list.",
 )
 @click.option("--csv", "as_csv", is_flag=True, help="Print the numbers as CSV.")
 @png_option
@@ -122,7 +124,7 @@ def command(
     if dropped and step is None:
         raise click.UsageError("--dropped needs --actors, which says of which step")
     if png is not None and step is not None:
-        raise click.UsageError("--png draws the steps; a list of --actors has no picture")
+        raise click.UsageError("--png draws the steps and cannot draw a list of --actors")
     question = GetFunnelRequest(
         **scope.fields(),
         steps=steps,

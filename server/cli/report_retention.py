@@ -38,8 +38,8 @@ WEEK_STARTS = {name.removeprefix("WEEK_START_").lower(): name for name, number i
     ),
 )
 @scope_options
-@click.option("--entry-step", default="", metavar="STEP", help="By which event actors enter.  [default: any]")
-@click.option("--return-step", default="", metavar="STEP", help="By which event they come back.  [default: any]")
+@click.option("--entry-step", default="", metavar="STEP", help="The event by which actors enter.  [default: any]")
+@click.option("--return-step", default="", metavar="STEP", help="The event by which they come back.  [default: any]")
 @granularity_option
 @click.option("--kind", type=click.Choice(list(KINDS)), help="When a return counts.  [default: on]")
 @click.option("--window", type=click.Choice(list(WINDOWS)), help="How periods are counted.  [default: calendar]")

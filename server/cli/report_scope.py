@@ -109,7 +109,7 @@ def read_scope(timeframe: str, start: str, end: str, time_zone: str) -> ScopeOpt
         raise click.UsageError("--timeframe and --from both say where the range starts; give one of them")
     try:
         zone = ZoneInfo(time_zone or "UTC")
-    except (KeyError, ValueError, OSError) as exc:  # what ZoneInfo makes of a wrong name, an absolute path, a folder
+    except (KeyError, ValueError, OSError) as exc:  # ZoneInfo's errors for an unknown name, a path, a folder
         raise click.BadParameter(
             f"must be an IANA name, as in Europe/Berlin, not {time_zone!r}", param_hint="--time-zone"
         ) from exc
@@ -130,6 +130,6 @@ def _read_time(option: str, text: str, zone: ZoneInfo) -> Timestamp | None:
         return to_timestamp(moment if moment.tzinfo else moment.replace(tzinfo=zone))
     except (ValueError, OverflowError) as exc:
         raise click.BadParameter(
-            f"must be a date or time of ISO 8601, as in 2024-01-31 or 2024-01-31T12:00:00Z, not {text!r}",
+            f"must be an ISO 8601 date or time, such as 2024-01-31 or 2024-01-31T12:00:00Z, not {text!r}",
             param_hint=option,
         ) from exc

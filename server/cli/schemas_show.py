@@ -30,7 +30,7 @@ MOST_SHOWN_VALUES = 12
 @click.argument("event_type", metavar="TYPE")
 @click.argument("version", metavar="[VERSION]", default="")
 @address_option
-@click.option("--json", "as_json", is_flag=True, help="Print the JSON Schema (2020-12) instead, alone.")
+@click.option("--json", "as_json", is_flag=True, help="Print only the JSON Schema (2020-12).")
 def command(event_type: str, version: str, address: str, *, as_json: bool) -> None:
     """Show the fields of an event type.
 

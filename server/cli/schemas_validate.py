@@ -107,11 +107,11 @@ def _items(file: ImportFile, beginning: bytes) -> Records[bytes]:
     """
     rest = file.read_document(MAX_DOCUMENT_BYTES)
     if rest is None:
-        raise _usage(file, f"is a document of more than {MAX_DOCUMENT_BYTES // 2**20} MiB; write one event a line")
+        raise _usage(file, f"is a document of more than {MAX_DOCUMENT_BYTES // 2**20} MiB; write one event per line")
     try:
         events = split_document(beginning + rest)
     except CutShortError as exc:
-        raise _usage(file, f"is neither JSON nor one event a line: {exc}") from exc
+        raise _usage(file, f"is neither JSON nor one event per line: {exc}") from exc
     for number, event in enumerate(events, 1):
         too_long = RecordError(f"is longer than {MAX_LINE_BYTES:,} bytes") if len(event) > MAX_LINE_BYTES else None
         yield Source(number, number, event), too_long or event

@@ -46,9 +46,9 @@ def check() -> None:
 
     secret = asyncio.run(run())
     if secret is None:
-        click.echo(f"No service has set up {database_name} yet: the first one decides which secret is its.")
+        click.echo(f"No service has set up {database_name} yet: the first one sets its secret.")
     else:
-        click.echo(f"The secret in {secret.place} is the one of {database_name}.")
+        click.echo(f"The secret in {secret.place} belongs to {database_name}.")
 
 
 @command.command("replace", epilog=examples("analytics secret replace --yes"))
@@ -58,7 +58,7 @@ def replace(*, yes: bool) -> None:
 
     Generates a secret if this machine has none.
     Stop every service of the database first, and give all of them the new secret. Addresses that are stored keep their
-    hashes, so the same address counts as two: one before and one after. The audit log tells of it.
+    hashes, so the same address counts as two: one before and one after. The change is recorded in the audit log.
     """
     settings = _read_settings()
     database_name = describe_database(settings)
@@ -82,7 +82,7 @@ def replace(*, yes: bool) -> None:
             await replace_secret(database, make_record(secret), entry)
             return secret.place
 
-    click.echo(f"The secret in {asyncio.run(run())} is the one of {database_name} now.")
+    click.echo(f"The secret in {asyncio.run(run())} now belongs to {database_name}.")
 
 
 def _read_settings() -> Settings:

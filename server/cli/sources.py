@@ -161,8 +161,8 @@ def json_records(file: ImportFile) -> Records[bytes]:
     first = first_line(file)
     if begins_document(first):
         raise CommandError(
-            f"{file.name}: line {file.line} begins a document of JSON, where each line must hold one event; "
-            f"`{program_command()} report events --ndjson` writes them so",
+            f"{file.name}: line {file.line} begins a JSON document, but each line must hold one event; "
+            f"`{program_command()} report events --ndjson` writes that format",
             exit_code=EXIT_USAGE,
         )
     return json_lines(file, first)
@@ -192,9 +192,9 @@ def json_lines(file: ImportFile, first: bytes) -> Records[bytes]:
 def _damage(exc: Exception) -> str:
     """Say what is wrong with a file that cannot be read further."""
     if isinstance(exc, EOFError):
-        return "it is compressed, and its end is missing"
+        return "it is compressed and cut off"
     if isinstance(exc, zlib.error | gzip.BadGzipFile):
-        return "it is compressed, and damaged"
+        return "it is compressed and damaged"
     return (exc.strerror if isinstance(exc, OSError) else None) or str(exc)
 
 

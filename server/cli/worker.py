@@ -25,7 +25,7 @@ def command(name: str, own_socket: Path | None, ready_fd: int | None) -> None:
     settings = Settings.from_environment()
     configure_logging(level=settings.log_level, form=settings.log_format, process=name)
     if settings.database_url is None:
-        raise SettingsError("a worker needs DATABASE_URL; `analytics serve` brings its own database")
+        raise SettingsError("a worker needs DATABASE_URL; `analytics serve` can run its own database")
     tune_collector()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_run(settings, settings.database_url, own_socket, ready_fd))

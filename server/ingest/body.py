@@ -1,4 +1,4 @@
-"""JSON bodies of requests: what they may be called, and that a request holds one of its two forms."""
+"""JSON bodies of requests: checks their content type, and that a request has only one of its two forms."""
 
 import re
 from functools import lru_cache
@@ -9,7 +9,7 @@ from events.violations import Violation
 from server.ingest.errors import InvalidRequestError
 
 _MEDIA_TYPE = re.compile(r"(application/([\w.+-]+\+)?json|text/plain)?\s*(;.*)?", re.IGNORECASE | re.DOTALL)
-"""JSON, or text, since navigator.sendBeacon calls a text so, or nothing."""
+"""JSON, text, which navigator.sendBeacon sends for strings, or none."""
 _CHARSET = re.compile(r";\s*charset\s*=\s*\"?([^\s\";]*)", re.IGNORECASE)
 _UTF_8 = frozenset({"utf-8", "utf8", "us-ascii", "ascii"})
 """ASCII is a part of UTF-8."""
@@ -20,14 +20,14 @@ def read_body(body: HttpBody, beside: str, *, given: bool) -> bytes:
 
     Args:
         body: as it was sent.
-        beside: the field that holds the same as a message.
+        beside: the field that has the same as a message.
         given: whether that field is set as well.
 
     Raises:
-        InvalidRequestError: both are set, or the body is called something else than JSON in UTF-8.
+        InvalidRequestError: both are set, or the content type is not JSON in UTF-8.
     """
     if given:
-        raise InvalidRequestError(Violation("body", "CONFLICT", f"is given beside {beside}; keep one of them"))
+        raise InvalidRequestError(Violation("body", "CONFLICT", f"is set together with {beside}; keep one of them"))
     problem = _problem_of(body.content_type)
     if problem:
         raise InvalidRequestError(Violation("body", "CONTENT_TYPE", problem))
@@ -37,7 +37,7 @@ def read_body(body: HttpBody, beside: str, *, given: bool) -> bytes:
 
 @lru_cache(maxsize=64)  # a handful of them comes again and again
 def _problem_of(content_type: str) -> str:
-    """Say what is wrong with a content type; empty where nothing is."""
+    """Describe what is wrong with a content type; empty if it is valid."""
     if not _MEDIA_TYPE.fullmatch(content_type):
         return "must be JSON: send it with content-type: application/json"
     charset = _CHARSET.search(content_type)

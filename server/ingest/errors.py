@@ -1,4 +1,4 @@
-"""Why the ingest pipeline refuses what it was given."""
+"""Errors of the ingest pipeline: why it refuses a request or an event."""
 
 from typing import ClassVar
 
@@ -8,7 +8,7 @@ from runtime.errors import AnalyticsError
 
 
 class EventRejectedError(AnalyticsError):
-    """A single event is refused for what it holds; sending it again unchanged is of no use."""
+    """A single event is refused for its content; sending it again unchanged fails again."""
 
     reason: ClassVar[str] = "INVALID_EVENT"
 
@@ -19,24 +19,24 @@ class EventRejectedError(AnalyticsError):
 
 
 class IdConflictError(EventRejectedError):
-    """The event's id belongs to another event that is stored."""
+    """The event's id is already the id of another stored event."""
 
 
 class InvalidRequestError(EventRejectedError):
-    """What stands around the events of a request makes no sense, so that none of them is read."""
+    """A request is invalid apart from its events, so that none of them is read."""
 
     reason: ClassVar[str] = "INVALID_REQUEST"
 
     def __init__(self, *found: Violation, reason: str = "INVALID_REQUEST") -> None:
-        """Keep what is wrong; each field is a path in the request or in its JSON document."""
+        """Keep the violations; each field is a path in the request or in its JSON document."""
         super().__init__(Rejected("", reason, found))
 
 
 class TooManyEventsError(AnalyticsError):
-    """One message holds more events than are taken at once."""
+    """One message has more events than are allowed."""
 
     reason: ClassVar[str] = "TOO_MANY_EVENTS"
 
     def __init__(self, found: int, most: int) -> None:
         """Say how many are allowed."""
-        super().__init__(f"a message may hold {most:,} events at most, and this one holds {found:,}: split it")
+        super().__init__(f"the message holds {found:,} events; at most {most:,} are allowed: split it")

@@ -19,7 +19,7 @@ from sociallive.analytics.v1.schema_service_pb2 import ValidateRequest
 from sociallive.analytics.v1.track_pb2 import TrackBatchRequest, TrackEventsRequest, TrackRequest
 
 MAX_EVENTS_PER_MESSAGE = 5_000
-"""Bounds what one message can hold up: this many events take about 50 ms to prepare."""
+"""Bounds how long one message can block others: this many events take about 50 ms to prepare."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,15 +27,15 @@ class Intake:
     """The events of one request.
 
     Attributes:
-        form: of its events, and of the names in what is answered about them.
-        events: messages, or what was read of JSON.
+        form: of its events, and of the names in their violations.
+        events: messages, or parsed JSON.
         backfill: whether they are an import of old data.
         size_bytes: of the request, about.
-        prepare: makes the row of an event, or tells why it is refused; takes the event, the time of receipt and
+        prepare: makes the row of an event, or the reason for its rejection; takes the event, the time of receipt and
             `backfill`.
         reject: makes the rejection of an event; takes its place in the request, why, the time of receipt and the
             method's name.
-        id_of: reads the id that an event came with; false where it came without one.
+        id_of: reads the id that an event was sent with; falsy if it had none.
     """
 
     form: Form

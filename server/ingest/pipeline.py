@@ -20,13 +20,13 @@ from storage import batch
 from storage.writer import WriteOutcome, Writer
 
 EVENTS_PER_TURN = 500
-"""After so many events of a large message the loop serves other callers."""
+"""After this many events of a large message the loop serves other callers."""
 MAX_WRITES_PER_STREAM = 8
 """Messages of one stream that may wait for their commit; past it the stream is not read, so its sender slows down. With
 messages of 500 events this keeps two writers busy (4 were a seventh slower, 12 no faster)."""
 PAUSE_OF_MOSTLY_REJECTED = 3.0
-"""A rejected event costs several times what a stored one does. A message of mostly such is followed by a pause of so
-many times what it took, which leaves three quarters of the process to those who send good ones."""
+"""A rejected event costs several times what a stored one does. A message of mostly rejected events is followed by a
+pause of this many times its duration, which leaves three quarters of the process to callers with valid events."""
 
 REJECTED_BY_STORAGE: dict[WriteOutcome, Rejected] = {
     WriteOutcome.CONFLICT: ID_CONFLICT,
@@ -36,7 +36,7 @@ REJECTED_BY_STORAGE: dict[WriteOutcome, Rejected] = {
 
 
 def reject_stored(row: Sequence[Any], outcome: WriteOutcome) -> Rejection:
-    """Make the rejection of a row that storage turned down; `storage.batch_store` asks for it."""
+    """Make the rejection of a row that storage refused; `storage.batch_store` calls it."""
     return reject_row(tuple(row), REJECTED_BY_STORAGE[outcome], "storage")
 
 
@@ -46,7 +46,7 @@ if (normalize.COLUMNS, rejection.COLUMNS) != (batch.COLUMNS, batch.REJECTION_COL
 
 @dataclass(frozen=True, slots=True)
 class Tracked:
-    """What became of one event; `outcome` is STORED, DUPLICATE or SPOOLED."""
+    """The result of one event; `outcome` is STORED, DUPLICATE or SPOOLED."""
 
     event_id: str
     outcome: WriteOutcome
@@ -55,7 +55,7 @@ class Tracked:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """What one message holds: rows with their places in the stream, and rejections.
+    """The content of one message: rows with their places in the stream, and rejections.
 
     Attributes:
         form: of the events.
@@ -122,11 +122,11 @@ class Pipeline:
         return intake.prepare(intake.events[0], self._now(), backfill=False)
 
     def warnings_of(self, row: Row) -> list[str]:
-        """Say what the sender of an event should mend although it was, or would be, taken."""
+        """List what the sender of an event should correct although it was, or would be, accepted."""
         return self._normalizer.warnings_of(row)
 
     async def track_events(self, request: TrackEventsRequest, address: str = "") -> Tally:
-        """Store the events of one message; a bad one is counted and told, and the others are stored.
+        """Store the events of one message; invalid ones are counted and reported, and the others are stored.
 
         Args:
             request: as it was sent, in either form.
@@ -206,7 +206,7 @@ class Pipeline:
         return made
 
     async def _write(self, prepared: Prepared, tally: Tally, *, wait: bool) -> None:
-        """Write what one message holds, and count what becomes of it."""
+        """Write the rows and rejections of one message, and count the results."""
         outcomes = await self._writer.write(
             prepared.rows, prepared.rejections, size_bytes=prepared.size_bytes, wait=wait
         )

@@ -1,4 +1,4 @@
-"""The tally of a stream or request: what became of its events."""
+"""The tally of a stream or request: the results of its events."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -10,13 +10,13 @@ from events.violations import TOO_MANY_VIOLATIONS, Violation
 MAX_REJECTION_BYTES = 3 * 1024 * 1024
 """Of the rejections in an answer. Clients of gRPC take 4 MiB by default, and throw a larger answer away."""
 MAX_ASSIGNED_IDS = 16_000
-"""Ids in an answer: 48 bytes each with its place, so that they fit beside the rejections."""
+"""The most ids in an answer: 48 bytes each with its place, so that they fit beside the rejections."""
 REJECTION_BYTES = 112
-"""What a rejection takes up beside its violations, at most: place, id, reason, lengths."""
+"""The most bytes of a rejection besides its violations: place, id, reason, lengths."""
 VIOLATION_BYTES = 8
-"""What a violation takes up beside its texts."""
+"""The bytes of a violation besides its texts."""
 MORE_VIOLATIONS = Violation(
-    "", TOO_MANY_VIOLATIONS, "there are more violations than the answer has room for; mend these first"
+    "", TOO_MANY_VIOLATIONS, "there are more violations than fit in the answer; fix these first"
 )
 MORE_BYTES = VIOLATION_BYTES + sum(len(text) for text in MORE_VIOLATIONS)
 
@@ -42,9 +42,9 @@ class Tally:
     spooled: int = 0
     rejections: list[RejectionAt] = field(default_factory=list)
     warnings: Counter[str] = field(default_factory=Counter)
-    """What the caller should mend in events that were taken, and in how many."""
+    """The warnings for accepted events, each with the number of events."""
     assigned_ids: list[tuple[int, str]] = field(default_factory=list)
-    """Places and ids of events that came without an id and were taken."""
+    """Places and ids of accepted events that were sent without an id."""
     room_bytes: int = MAX_REJECTION_BYTES
     """What is left for further rejections."""
 
@@ -73,7 +73,7 @@ class Tally:
 
 
 def fitting(violations: Sequence[Violation], room_bytes: int) -> tuple[Sequence[Violation], int]:
-    """Choose the violations that there is room for, and tell their size; a last one then says that there are more."""
+    """Select the violations that fit, and return their size; if some are left out, a last one says so."""
     sizes_bytes = [VIOLATION_BYTES + sum(len(text.encode()) for text in violation) for violation in violations]
     if sum(sizes_bytes) <= room_bytes:
         return violations, sum(sizes_bytes)

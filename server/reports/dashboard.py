@@ -38,7 +38,7 @@ DEFINITION = (
     "missing the session id, or else the event itself; new users are those without an earlier event. Sessions are "
     "those with an event in range: a session id is one session; an actor's events without one are a session until 30 "
     "minutes pass without any, for 24 hours at most. Revenue sums the amounts of purchase events by currency; each is "
-    "an order. View durations are those that views tell, viewers and watch durations those that stream events tell. "
+    "an order. View durations come from views, viewers and watch durations from stream events. "
     "Previous figures are of the range of the same length just before. The series is by {bucket}."
 )
 

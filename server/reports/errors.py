@@ -24,4 +24,4 @@ class ReportsBusyError(AnalyticsError):
 
     def __init__(self) -> None:
         """Tell the caller what to do."""
-        super().__init__("other reports are under way: ask again a little later, or raise ANALYTICS_REPORTS_CONCURRENT")
+        super().__init__("too many reports are running: retry a little later, or raise ANALYTICS_REPORTS_CONCURRENT")

@@ -93,7 +93,7 @@ def _known_type(name: str) -> str:
 
 def _text(field: str, value: str) -> str:
     if "\0" in value:
-        raise QuestionError(field, "must not hold a NUL character: no stored text does")
+        raise QuestionError(field, "must not contain a NUL character: no stored text does")
     return value
 
 

@@ -210,7 +210,7 @@ def _window(text: str) -> timedelta:
         )
     amount = int(match[1])
     if not 1 <= amount <= LONGEST_WINDOW // UNITS[match[2]]:
-        raise QuestionError("window", f"must be longer than nothing and at most {LONGEST_WINDOW.days}d, not {text!r}")
+        raise QuestionError("window", f"must be longer than zero and at most {LONGEST_WINDOW.days}d, not {text!r}")
     return amount * UNITS[match[2]]
 
 
@@ -239,8 +239,8 @@ def _check_any_order(steps: Sequence[EventPattern], exclusions: Sequence[FunnelE
             names = _listed(steps[number] for number in group)
             raise QuestionError(
                 "steps",
-                f"in FUNNEL_ORDER_ANY at most {MOST_OVERLAPPING} steps may fit one event, and {names} may; let them "
-                "ask one field for different values",
+                f"in FUNNEL_ORDER_ANY at most {MOST_OVERLAPPING} steps may fit one event, and {names} may; give them "
+                "conditions on one field with different values",
             )
 
 

@@ -127,7 +127,7 @@ def count_cohorts(calendar: Calendar, scope: Scope) -> int:
     if found > MOST_COHORTS:
         raise QuestionError(
             "granularity",
-            f"makes more than {MOST_COHORTS} cohorts of this range, one a {calendar.length.value}; take a longer "
+            f"splits this range into more than {MOST_COHORTS} cohorts, one per {calendar.length.value}; take a longer "
             "granularity or a shorter range",
         )
     return found
@@ -140,7 +140,5 @@ def read_periods(asked: int, cohorts: int) -> int:
         QuestionError: it is negative, or too many.
     """
     if not 0 <= asked <= MOST_PERIODS:
-        raise QuestionError(
-            "periods", f"must lie in 1..{MOST_PERIODS}, or be 0 for as many as the range has; not {asked}"
-        )
+        raise QuestionError("periods", f"must be in 1..{MOST_PERIODS}, or 0 for all periods of the range, not {asked}")
     return asked or max(1, cohorts - 1)

@@ -138,7 +138,7 @@ def _read_rolling(window: int, length: Length) -> timedelta | None:
         return None
     if length not in ROLLING:
         raise QuestionError(
-            "window", f"counts spans of 24 hours, which make days and weeks; take those, not a {length.value}"
+            "window", f"counts spans of 24 hours, which make days and weeks; ask for those, not for a {length.value}"
         )
     return ROLLING[length]
 
@@ -149,10 +149,10 @@ def _read_cells(question: GetRetentionRequest, cohorts: int) -> tuple[_Cell, ...
         raise QuestionError("kind", f"must be one of {', '.join(RetentionKind.keys()[1:])}")
     if question.kind != RetentionKind.RETENTION_KIND_BRACKETS:
         if question.brackets:
-            raise QuestionError("brackets", "go with RETENTION_KIND_BRACKETS; ask for that, or leave them out")
+            raise QuestionError("brackets", "require RETENTION_KIND_BRACKETS; set it, or leave them out")
         return tuple(_Cell(period, period) for period in range(1, read_periods(question.periods, cohorts) + 1))
     if question.periods:
-        raise QuestionError("periods", "are told by the brackets; leave them out")
+        raise QuestionError("periods", "are set by the brackets; leave them out")
     if not 1 <= len(question.brackets) <= MOST_BRACKETS:
         raise QuestionError("brackets", f'must be 1 to {MOST_BRACKETS}, as in "1-7", "8-30"')
     cells: list[_Cell] = []
@@ -164,10 +164,10 @@ def _read_cells(question: GetRetentionRequest, cohorts: int) -> tuple[_Cell, ...
                 f"brackets[{number}]", f'must be periods from 1 on, both ends included, as in "1-7"; not {text[:40]!r}'
             )
         if last > MOST_PERIODS:
-            raise QuestionError(f"brackets[{number}]", f"must end with period {MOST_PERIODS} or before, not {last}")
+            raise QuestionError(f"brackets[{number}]", f"must end with period {MOST_PERIODS} or earlier, not {last}")
         if cells and first <= cells[-1].last:
             raise QuestionError(
-                f"brackets[{number}]", f"must begin after the one before, which ends at {cells[-1].last}"
+                f"brackets[{number}]", f"must begin after the previous one, which ends at {cells[-1].last}"
             )
         cells.append(_Cell(first, last))
     return tuple(cells)

@@ -87,10 +87,10 @@ def read_scope(
         start = _before(end, request.timeframe or default_timeframe, zone)
     if start >= end:
         raise QuestionError(
-            "start_time", f"must lie before end_time: {start.isoformat()} does not lie before {end.isoformat()}"
+            "start_time", f"must be before end_time: {start.isoformat()} is not before {end.isoformat()}"
         )
     if longest is not None and end - start > longest:
-        raise QuestionError("start_time", f"must lie at most {longest.days} days before end_time")
+        raise QuestionError("start_time", f"must be at most {longest.days} days before end_time")
     return Scope(start, end, zone)
 
 
@@ -115,7 +115,7 @@ def _time(field: str, stamp: Timestamp) -> datetime:
     except OverflowError:
         moment = None
     if moment is None or not EARLIEST <= moment <= LATEST:
-        raise QuestionError(field, f"must lie between {EARLIEST.date()} and {LATEST.date()}")
+        raise QuestionError(field, f"must be between {EARLIEST.date()} and {LATEST.date()}")
     return moment
 
 
@@ -131,7 +131,7 @@ def _before(end: datetime, timeframe: str, zone: ZoneInfo) -> datetime:
     if not 1 <= amount <= MOST_OF_UNIT[unit]:
         raise QuestionError(
             "timeframe",
-            f"is out of range: may be 1{unit} to {MOST_OF_UNIT[unit]}{unit}; ask longer ranges with start_time",
+            f"is out of range: must be 1{unit} to {MOST_OF_UNIT[unit]}{unit}; use start_time for longer ranges",
         )
     if unit == "h":
         return max(EARLIEST, end - timedelta(hours=amount))

@@ -80,7 +80,7 @@ def step_texts(texts: Sequence[str], field: str) -> list[str]:
     except orjson.JSONDecodeError:
         items = None
     if not isinstance(items, list) or not all(isinstance(item, str) for item in items):
-        raise QuestionError(field, 'must be texts, or one JSON array of texts, as in ["view", "purchase"]')
+        raise QuestionError(field, 'must be strings, or one JSON array of strings, as in ["view", "purchase"]')
     return items
 
 
@@ -98,7 +98,7 @@ def parse_step(text: str, field: str, *, any_event: bool = False) -> EventPatter
     if len(text) > MOST_STEP_CHARACTERS:
         raise QuestionError(field, f"has {len(text)} characters; at most {MOST_STEP_CHARACTERS} are allowed")
     if "\0" in text:
-        raise QuestionError(field, "must not hold a NUL character: no stored text does")
+        raise QuestionError(field, "must not contain a NUL character: no stored text does")
     name, colon, rest = text.partition(":")
     name = name.strip()
     if not name and not any_event:
@@ -107,7 +107,7 @@ def parse_step(text: str, field: str, *, any_event: bool = False) -> EventPatter
         near = nearest(name, tuple(CATALOGUE.types))
         hint = f"did you mean {near}? " if near else ""
         raise QuestionError(
-            field, f"names the unknown event type {quoted(name)}; {hint}known are {', '.join(CATALOGUE.types)}"
+            field, f"names the unknown event type {quoted(name)}; {hint}known types: {', '.join(CATALOGUE.types)}"
         )
     reader = _Reader(rest, field, (name,) if name else ())
     return EventPattern(name or None, reader.conditions() if colon else ())
@@ -174,7 +174,7 @@ class _Reader:
         slot = known[name]
         if not slot.max_keys:
             if self._text.startswith(".", self._at):
-                raise self._error(f"asks for a key of {name}, which is no object")
+                raise self._error(f"asks for a key of {name}, which is not an object")
             return slot.path
         keys: list[str] = []
         while self._take("."):
@@ -187,15 +187,15 @@ class _Reader:
     def finish(self) -> None:
         if self._text[self._at :].strip():
             raise self._error(
-                f"cannot be understood from {quoted(self._text[self._at :])} on; conditions have commas between, and "
-                'a value that holds a comma, a quote or a bracket is a JSON string, as in "a, b"'
+                f"cannot be parsed from {quoted(self._text[self._at :])} on; separate conditions by commas, and "
+                'write a value with a comma, a quote or a bracket as a JSON string, as in "a, b"'
             )
 
     def _condition(self) -> Condition:
         path = self.path()
         operator = self._operator()
         if path.kind in (ValueKind.FLAG, ValueKind.TEXTS) and operator not in _UNORDERED:
-            raise self._error(f"compares {format_field(path)} by {operator}; it has only {', '.join(_UNORDERED)}")
+            raise self._error(f"compares {format_field(path)} by {operator}; it supports only {', '.join(_UNORDERED)}")
         if operator is Operator.EXISTS:
             return Condition(path, operator)
         if operator is not Operator.IN:
@@ -225,7 +225,7 @@ class _Reader:
         name = format_field(path)
         if (quoted_text := self._json_string()) is not None:
             if path.kind in (ValueKind.NUMBER, ValueKind.FLAG):
-                raise self._error(f"compares {name} with a text; it is a {path.kind}, which has no quotes")
+                raise self._error(f"compares {name} with a string; it is a {path.kind}, which has no quotes")
             return quoted_text
         match = _BARE_VALUE.match(self._text, self._at)
         bare = match[0].strip() if match else ""
@@ -286,7 +286,9 @@ class _Reader:
         near = nearest(name, names)
         hint = f"did you mean {near}? " if near else ""
         owner = f"{' or '.join(self._types)} events" if self._types else "events of any type"
-        return self._error(f"names {quoted(name)}, which is no field of {owner}; {hint}known are {', '.join(names)}")
+        return self._error(
+            f"names {quoted(name)}, which is not a field of {owner}; {hint}known fields: {', '.join(names)}"
+        )
 
     def _error(self, description: str) -> QuestionError:
         return QuestionError(self._field, description)

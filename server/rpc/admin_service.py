@@ -1,4 +1,4 @@
-"""AdminService: what operators do with rejected events."""
+"""AdminService: lists, replays and purges rejected events for operators."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -26,7 +26,7 @@ from storage.rejections import Rejections
 Context = grpc.aio.ServicerContext[Any, Any]
 
 MAX_CALL_S = 20.0
-"""The longest that one call reads or deletes, whatever its caller's deadline."""
+"""The longest time that one call reads or deletes, even with a later deadline."""
 ANSWER_SHARE = 0.8
 """Of the caller's deadline; the rest is for the way back and for the last step of a purge."""
 
@@ -37,7 +37,7 @@ class AdminService:
     def __init__(
         self, rejections: Rejections, replayer: Replayer, *, tokens: PageTokens, now: Callable[[], datetime]
     ) -> None:
-        """Take the rejected events, what replays them, what writes and reads page tokens, and the clock."""
+        """Take the rejected events, their replayer, the page tokens, and the clock."""
         self._rejections = rejections
         self._replayer = replayer
         self._tokens = tokens

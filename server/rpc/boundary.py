@@ -25,13 +25,13 @@ Method = Callable[[Any, Context], Awaitable[Message]]
 """A method of a service: a request (or an iterator of requests) and its context in, the response out."""
 
 OURS = (grpc.StatusCode.INTERNAL, grpc.StatusCode.UNAVAILABLE)
-"""What an operator should see; a caller's mistake or haste is told at info."""
+"""Codes that an operator should see; callers' mistakes and impatience are logged at info."""
 QUIET = frozenset({"Track"})
-"""Methods called so often that a line each, good or bad, would cost more than it tells."""
+"""Methods called so often that a log line per call would cost more than it is worth."""
 
 
 class Unread:
-    """Stands for a message that was not parsed, so that the method's boundary can say why."""
+    """The placeholder of a message that was not parsed, with the error for the method's boundary to report."""
 
     __slots__ = ("error",)
 
@@ -40,7 +40,7 @@ class Unread:
 
 
 class Calls:
-    """The calls under way on this server, and whether it still takes new ones."""
+    """The calls under way on this server, and whether it still accepts new ones."""
 
     def __init__(self) -> None:
         self.draining = False
@@ -51,7 +51,7 @@ class Calls:
 
     @property
     def under_way(self) -> int:
-        """How many there are."""
+        """The number of calls under way."""
         return len(self._tasks)
 
     def enter(self, task: "asyncio.Task[Any]") -> None:
@@ -72,10 +72,10 @@ class Calls:
             self._idle.set()
 
     async def drain(self, timeout_s: float) -> int:
-        """Take no new calls and wait for those under way; cut off those that are left when the time is over.
+        """Accept no new calls and wait for those under way; cut off those that are left when the time is over.
 
         Returns:
-            How many were cut off. Their callers learn that the outcome is not known.
+            How many were cut off. Their callers get an error that says that the outcome is unknown.
         """
         self.draining = True
         try:
@@ -111,7 +111,7 @@ def raise_unread(request: object) -> None:
 
     Raises:
         MessageTooLargeError: it is too large.
-        MalformedMessageError: its bytes are no message of the method.
+        MalformedMessageError: its bytes are not a message of the method's type.
     """
     if type(request) is Unread:
         raise request.error
@@ -171,6 +171,6 @@ def _bounded(method: MethodDescriptor, implementation: Method, calls: Calls) -> 
 
 
 async def _refuse(exc: Exception, status: Status, code: grpc.StatusCode, context: Context) -> NoReturn:
-    """End a call with a status; grpc carries the end out of the method as an exception."""
+    """End a call with a status; grpc ends the method by an exception."""
     await tell_gateway(exc, status, context)
     await context.abort(code, status.message, ((STATUS_DETAILS, status.SerializeToString()),))

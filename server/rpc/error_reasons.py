@@ -33,7 +33,7 @@ HTTP_STATUSES: Mapping[grpc.StatusCode, HTTPStatus] = MappingProxyType(
         grpc.StatusCode.UNAUTHENTICATED: HTTPStatus.UNAUTHORIZED,
     }
 )
-"""What the gateway's transcoder makes of a code, as google/rpc/code.proto recommends."""
+"""The HTTP status to which the gateway's transcoder maps each code, as google/rpc/code.proto recommends."""
 
 BROKEN_CONNECTIONS: frozenset[grpc.StatusCode] = frozenset(
     {
@@ -44,8 +44,8 @@ BROKEN_CONNECTIONS: frozenset[grpc.StatusCode] = frozenset(
         grpc.StatusCode.UNKNOWN,
     }
 )
-"""What gRPC itself makes of a call without an answer: the server is away, was killed, or did not answer in time. Such a
-status has no ErrorInfo, the outcome of the call is not known, and sending it again with the same event ids is safe."""
+"""The codes that gRPC itself sets for a call without an answer: the server is away, was killed, or did not answer in
+time. Such a status has no ErrorInfo and the outcome is unknown; resending with the same event ids is safe."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +83,8 @@ def name_of(value: EnumValueDescriptor) -> str:
 
 
 REASONS: Mapping[str, Reason] = MappingProxyType(_read_reasons())
-"""The reasons that a call can fail for, by name."""
+"""The reasons for which a call can fail, by name."""
 IN_ANSWERS: frozenset[str] = frozenset(
     name_of(value) for value in errors_pb2.ErrorReason.DESCRIPTOR.values if value.number != NONE
 ) - frozenset(REASONS)
-"""Reasons that are only found in an answer."""
+"""Reasons that only appear inside an answer."""

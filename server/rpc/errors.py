@@ -18,12 +18,12 @@ from server.rpc.error_reasons import REASONS, Reason
 DOMAIN = "analytics.sociallive"
 STATUS_DETAILS = "grpc-status-details-bin"
 MAX_MESSAGE_BYTES = 384
-"""A message travels twice, once with three bytes for one; together with the violations it is to stay below 8 KiB: past
-that, clients of gRPC throw the metadata of an answer away, the more often the larger it is, and see
+"""A message is sent twice, once percent-encoded with up to three bytes for one. Together with the violations it must
+stay below 8 KiB: above that, gRPC clients drop the metadata of an answer, more often the larger it is, and report
 RESOURCE_EXHAUSTED."""
 MAX_VIOLATIONS_BYTES = 3_840
-"""In base64 a third more. Some 30 violations of ordinary fields; only names and paths that nobody writes in earnest
-take up more."""
+"""A third more in base64. Enough for some 30 violations of ordinary fields; only absurdly long names and paths need
+more."""
 
 INTERNAL = REASONS["INTERNAL"]
 
@@ -31,11 +31,13 @@ INTERNAL = REASONS["INTERNAL"]
 def status_of(exc: Exception) -> tuple[grpc.StatusCode, status_pb2.Status]:
     """Translate an error into the status that the caller sees.
 
-    An error whose reason callers do not know is a fault of ours: its text stays here, the caller learns INTERNAL.
+    An error without a public reason is a bug of the service: its text is not sent, the caller gets INTERNAL.
     """
     reason = _reason_of(exc)
     if reason is INTERNAL or not isinstance(exc, AnalyticsError):
-        return _status(INTERNAL, "an internal error: it has been logged; sending the same event ids again is safe", [])
+        return _status(
+            INTERNAL, "an internal error occurred and was logged; sending the same event ids again is safe", []
+        )
     details: list[Message] = []
     if isinstance(exc, EventRejectedError):
         details.append(_bad_request(exc.rejected.violations))
@@ -59,7 +61,7 @@ def _reason_of(exc: Exception) -> Reason:
 
 
 def told_of(violations: Sequence[Violation]) -> Sequence[Violation]:
-    """Choose the violations that an answer has room for; a last one then says that there are more."""
+    """Select the violations that fit in an answer; if some are left out, a last one says so."""
     return fitting(violations, MAX_VIOLATIONS_BYTES)[0]
 
 

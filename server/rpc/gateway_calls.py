@@ -1,4 +1,4 @@
-"""Calls that come through the API gateway: whose they are, and how their errors look as JSON."""
+"""Calls that come through the API gateway: their caller's address and id, and the JSON form of their errors."""
 
 import json
 from collections.abc import Sequence
@@ -24,13 +24,13 @@ Context = grpc.aio.ServicerContext[Any, Any]
 def address_of(context: Context) -> str:
     """Read the address of the gateway's caller, for events that name none; empty for a direct call.
 
-    A direct caller may send the header too: that is no more than setting `ip_address` of its events.
+    A direct caller may send the header too: it has the same effect as setting `ip_address` of its events.
     """
     return header_of(context, headers.CLIENT_ADDRESS)
 
 
 def request_id_of(context: Context) -> dict[str, str]:
-    """Read what the canonical line of a call adds: the id by which its caller knows it, where there is one."""
+    """Read the request id of a call, as fields of its canonical line; empty if it has none."""
     request_id = header_of(context, REQUEST_ID)
     return {"request_id": request_id[:LONGEST_REQUEST_ID]} if request_id else {}
 
@@ -44,10 +44,10 @@ def header_of(context: Context, name: str) -> str:
 
 
 async def tell_gateway(exc: Exception, status: status_pb2.Status, context: Context) -> None:
-    """Send what the gateway needs to know of an error in headers: trailers do not reach its REST callers.
+    """Send the gateway the details of an error in headers, because trailers do not reach its REST callers.
 
-    That is `analytics-not-begun` for a call that may go to another server unharmed; for a REST call the body of its
-    error, and `retry-after` where it is worth sending again.
+    These are `analytics-not-begun` for a call that may safely go to another server; for a REST call the body of its
+    error, and `retry-after` if it can be retried.
     """
     told = [(headers.NOT_BEGUN, "1")] if isinstance(exc, DrainingError) else []
     if header_of(context, headers.JSON_CALL):

@@ -1,4 +1,4 @@
-"""The standard health service, told the truth by a monitor."""
+"""The standard health service, updated by a monitor."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -16,22 +16,22 @@ log = structlog.get_logger(__name__)
 PING_INTERVAL_S = 0.5
 PING_TIMEOUT_S = 2.0
 STORAGE = "storage"
-"""The name that operators ask about the database."""
+"""The name for the health of the database, for operators."""
 INGEST = "ingest"
-"""The name that a balancer of Track calls asks: an outage of the database need not turn events away."""
+"""The name for load balancers of Track calls: during an outage of the database, events are still accepted."""
 
 Status = health_pb2.HealthCheckResponse
 
 
 class Health:
-    """Keeps the health of every name.
+    """Maintains the health of every name.
 
     The empty name, each service's full name and `storage` serve while the database answers; `ingest` serves as long as
-    events are taken, from the spool's room too.
+    events are accepted, including into the spool.
     """
 
     def __init__(self, services: Sequence[str], *, takes_events: Callable[[bool], bool]) -> None:
-        """Name the services; `takes_events` tells whether events are taken, given whether the database answers."""
+        """Take the services; `takes_events` returns whether events are accepted, given whether the database answers."""
         self.servicer = aio.HealthServicer()
         self._names = ("", *services, STORAGE)
         self._takes_events = takes_events
@@ -50,7 +50,7 @@ class Health:
         await self.servicer.enter_graceful_shutdown()
 
     async def look(self, database: Database) -> None:
-        """Ask the database how it is, and tell callers."""
+        """Check the database, and update the health."""
         try:
             await database.ping(PING_TIMEOUT_S)
         except StorageError as exc:
@@ -63,7 +63,7 @@ class Health:
             await self.tell(database_answers=True)
 
     async def monitor(self, database: Database, stop: asyncio.Event) -> None:
-        """Look again and again until `stop`."""
+        """Check repeatedly until `stop` is set."""
         while not stop.is_set():
             await self.look(database)
             await wait_for_event(stop, PING_INTERVAL_S)

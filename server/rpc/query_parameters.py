@@ -1,8 +1,8 @@
 """The query of a REST call, read into the request by its descriptor.
 
-Envoy's transcoder reads queries, too, but has only its own words for what is wrong with one. So the gateway hands the
-query over as it was written (`gateway/template/request.lua`), and an error here names the parameter as its caller did,
-and what it may be.
+Envoy's transcoder reads queries, too, but its error messages cannot be changed. So the gateway passes the query on as
+it was sent (`gateway/template/request.lua`), and an error here names the parameter as its caller wrote it, and the
+allowed values.
 """
 
 import math
@@ -25,7 +25,7 @@ from server.rpc.refusals import ParameterError, UnknownParameterError
 
 TIMESTAMP = Timestamp.DESCRIPTOR.full_name
 MOST_NAMES = 16
-"""Parameters that an error lists; the requests of reports have fewer."""
+"""The most parameters that an error lists; the requests of reports have fewer."""
 INTEGERS = {
     FieldDescriptor.CPPTYPE_INT32: (-(1 << 31), (1 << 31) - 1),
     FieldDescriptor.CPPTYPE_INT64: (-(1 << 63), (1 << 63) - 1),
@@ -44,7 +44,7 @@ Path = Sequence[FieldDescriptor]
 def fill_from_query(request: Message, context: "grpc.aio.ServicerContext[Any, Any]") -> None:
     """Set what the query of a REST call says; a call without one is left as it is.
 
-    A direct gRPC caller may send the header, too: that is no more than setting the fields of its own request.
+    A direct gRPC caller may send the header, too: it has the same effect as setting the fields of its own request.
 
     Raises:
         UnknownParameterError: the request has no such parameter.
@@ -88,7 +88,7 @@ def _set(request: Any, path: Path, name: str, text: str) -> None:
         getattr(message, field.name).append(value)
         return
     if any(field.number == known.number for known, _ in message.ListFields()):
-        raise ParameterError(name, "is given twice: in the query, or in the query and in the path or the body")
+        raise ParameterError(name, "is given twice; give it once: in the query, in the path or in the body")
     if field.message_type is not None:
         getattr(message, field.name).CopyFrom(value)
     else:
@@ -195,10 +195,10 @@ def _has_parameters(message: Descriptor) -> bool:
 
 
 def _explain(name: str, known: tuple[str, ...]) -> str:
-    """Say what there is, and what the caller may have meant."""
+    """List the known parameters, or suggest the one that the caller may have meant."""
     inner = (path for path in known if path.endswith(f".{name}"))
     near = next(inner, None) or nearest(name, known)
     hint = f"; did you mean {near}?" if near else ""
     if len(known) > MOST_NAMES:
-        return f"is no parameter of this path{hint or '; GET /openapi.json lists those that there are'}"
-    return f"is no parameter of this path, which takes {', '.join(known) or 'none'}{hint}"
+        return f"is not a parameter of this path{hint or '; see GET /openapi.json for the list'}"
+    return f"is not a parameter of this path, which takes {', '.join(known) or 'none'}{hint}"

@@ -1,4 +1,4 @@
-"""Why a call is refused before anything is done with it."""
+"""Errors of calls that are refused before they are processed."""
 
 from typing import ClassVar
 
@@ -13,11 +13,11 @@ class MalformedMessageError(AnalyticsError):
 
     def __init__(self, expected: str) -> None:
         """Name the message type that was expected."""
-        super().__init__(f"the request is not a {expected}: build it from the .proto files of this service")
+        super().__init__(f"the request is not a valid {expected}: build it from the .proto files of this service")
 
 
 class ParameterError(QuestionError):
-    """The value of a query parameter is none that it may have.
+    """The value of a query parameter is not allowed.
 
     Attributes:
         field: the parameter as its caller wrote it.
@@ -33,23 +33,23 @@ class UnknownParameterError(ParameterError):
 
 
 class MessageTooLargeError(AnalyticsError):
-    """A message has more bytes than the service takes."""
+    """A message has more bytes than the service accepts."""
 
     reason: ClassVar[str] = "MESSAGE_TOO_LARGE"
 
     def __init__(self, found_bytes: int, most_bytes: int) -> None:
         """Say how large a message may be."""
-        super().__init__(f"the message has {found_bytes:,} bytes, and {most_bytes:,} are most: split it")
+        super().__init__(f"the message has {found_bytes:,} bytes; at most {most_bytes:,} are allowed: split it")
 
 
 class DrainingError(AnalyticsError):
-    """This server is stopping and takes no new calls."""
+    """This server is stopping and accepts no new calls."""
 
     reason: ClassVar[str] = "DRAINING"
 
     def __init__(self) -> None:
         """Tell the caller what to do."""
-        super().__init__("this server is stopping: send the same call again, to another server or a little later")
+        super().__init__("this server is shutting down: retry the call on another server, or a little later")
 
 
 class CutOffError(AnalyticsError):
@@ -58,5 +58,5 @@ class CutOffError(AnalyticsError):
     reason: ClassVar[str] = "INTERRUPTED"
 
     def __init__(self) -> None:
-        """Tell the caller that the outcome is not known, and what to do."""
-        super().__init__("this server stopped before the call was done: send it again, with the same event ids")
+        """Tell the caller that the outcome is unknown, and what to do."""
+        super().__init__("this server shut down before the call was done: retry it with the same event ids")

@@ -1,4 +1,4 @@
-"""SchemaService: what events look like, and whether one is valid."""
+"""SchemaService: the schemas of events, and the validation of single events."""
 
 from datetime import date
 from typing import Any

@@ -1,1 +1,1 @@
-"""The event catalogue as callers ask about it."""
+"""Answers questions about the event catalogue."""

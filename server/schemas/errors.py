@@ -1,4 +1,4 @@
-"""Why a schema cannot be answered."""
+"""Errors of questions about schemas."""
 
 from collections.abc import Iterable
 from typing import ClassVar
@@ -8,7 +8,7 @@ from runtime.errors import AnalyticsError
 
 
 class UnknownSchemaError(AnalyticsError):
-    """There is no such schema; the message names those that there are."""
+    """There is no such schema; the message lists the existing ones."""
 
 
 class UnknownEventTypeError(UnknownSchemaError):
@@ -17,8 +17,8 @@ class UnknownEventTypeError(UnknownSchemaError):
     reason: ClassVar[str] = "UNKNOWN_EVENT_TYPE"
 
     def __init__(self, name: str, known: Iterable[str]) -> None:
-        """Repeat the beginning of the name, and list the known ones."""
-        super().__init__(f"there is no event type {quoted(name)}; known are {', '.join(known)}")
+        """Quote the beginning of the name, and list the known ones."""
+        super().__init__(f"there is no event type {quoted(name)}; known types: {', '.join(known)}")
 
 
 class UnknownVersionError(UnknownSchemaError):
@@ -27,5 +27,5 @@ class UnknownVersionError(UnknownSchemaError):
     reason: ClassVar[str] = "UNKNOWN_VERSION"
 
     def __init__(self, name: str, version: str, known: Iterable[str]) -> None:
-        """Repeat the beginning of the version, and list the known ones of the type `name`."""
-        super().__init__(f"{name} events have no version {quoted(version)}; known are {', '.join(known)}")
+        """Quote the beginning of the version, and list the known ones of the type `name`."""
+        super().__init__(f"{name} events have no version {quoted(version)}; known versions: {', '.join(known)}")

@@ -13,10 +13,10 @@ Release = tuple[EventType, Version]
 
 
 class SchemaRegistry:
-    """Answers what the catalogue holds; it has no state of its own."""
+    """Looks up versions and schemas in the catalogue; stateless."""
 
     def __init__(self, catalogue: Catalogue, *, sunset_days: int) -> None:
-        """Take the catalogue. `sunset_days`: how long a deprecated version is taken; 0 takes it for ever."""
+        """Take the catalogue. `sunset_days`: how long a deprecated version is accepted; 0: without limit."""
         self._catalogue = catalogue
         self._sunset_days = sunset_days
 
@@ -43,7 +43,7 @@ class SchemaRegistry:
         raise UnknownVersionError(name, version, (release.version for release in event_type.versions))
 
     def sunset(self, version: Version) -> date | None:
-        """Tell the first day on which events of a version are refused; None where there is no such day."""
+        """Return the first day on which events of a version are refused; None if it has no sunset."""
         return version.sunset(self._sunset_days)
 
     def json_schema(self, release: Release) -> dict[str, Any]:

@@ -99,7 +99,7 @@ def socket_url(folder: str) -> str:
 
 
 def socket_folder(places: Places, identity: Identity) -> Path:
-    """Make the folder of the socket: private, since whoever reaches the socket is trusted.
+    """Make the folder of the socket: private, since every client that reaches the socket is trusted.
 
     It lies in the data directory, or, where that is too deep for a socket, under the system's temporary folder, with
     the same name every time.

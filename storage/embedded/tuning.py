@@ -72,8 +72,8 @@ def configuration(machine: Machine) -> dict[str, str]:
         "timezone": "'UTC'",
         "log_timezone": "'UTC'",
         "log_line_prefix": "'%m [%p] '",
-        # Neither failed statements nor details: they quote rows, and a payload never reaches a log. What a statement
-        # fails with is logged by whoever sent it, by SQLSTATE; what stops the server is still here.
+        # Neither failed statements nor details: they quote rows, and a payload never reaches a log. The client logs
+        # the SQLSTATE of a failed statement; errors that stop the server are still logged here.
         "log_min_messages": "log",
         "log_min_error_statement": "panic",
         "log_error_verbosity": "terse",

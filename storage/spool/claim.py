@@ -17,8 +17,8 @@ class Note:
     Attributes:
         acknowledged: all up to here were committed to disk and acknowledged. It may lag behind after a loss of power,
             but not after a kill; a segment that holds less has lost something.
-        handed: the end of the merged batch that was last handed to the drainer. Whoever drains next must merge up to
-            the same end, so that the batch keeps its identity.
+        handed: the end of the merged batch that was last handed to the drainer. The next drainer must merge up to the
+            same end, so that the batch keeps its identity.
         removed: all up to here are stored in Postgres.
     """
 

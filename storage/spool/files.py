@@ -39,7 +39,7 @@ class SegmentFiles:
         return self.folder / f"{self.segment_id}.lock"
 
     def remove(self) -> None:
-        """Remove all but the lock; whoever holds the claim may do so.
+        """Remove all files but the lock; the caller holds the claim.
 
         Raises:
             OSError: the file system does not let us.

@@ -138,7 +138,7 @@ class SpoolFolder:
         )
 
     def close(self) -> None:
-        """Leave what is not drained to whoever adopts it, and remove what is."""
+        """Remove drained segments, and leave the others to the process that adopts them."""
         for segment in self._segments():
             with suppress(OSError, sqlite3.Error):
                 if segment.is_drained:
@@ -223,7 +223,7 @@ class SpoolFolder:
         return [*adopted, self._own] if self._own else adopted
 
     def _settle(self, segment: Segment) -> None:
-        """Let go of a segment that is drained; one of our own that turned out to be damaged takes no more appends."""
+        """Release a drained segment; if our own turned out to be damaged, it takes no more appends."""
         if segment is self._own and segment.is_damaged:
             self._own = None
             self._adopted.append(segment)

@@ -1,4 +1,4 @@
-"""A segment: the groups of one process, in order, filled by their owner and drained by whoever holds the claim."""
+"""A segment: the groups of one process, in order, filled by their owner and drained by the holder of the claim."""
 
 import sqlite3
 from collections.abc import Callable, Sequence
@@ -89,7 +89,7 @@ class Segment:
 
     @property
     def segment_id(self) -> str:
-        """The UUID that names it for ever."""
+        """The permanent UUID of the segment."""
         return self.files.segment_id
 
     @property
@@ -123,7 +123,7 @@ class Segment:
         """Read what comes next: one group with an identity, or following ones without, up to `max_events` together.
 
         Merged groups get the identity (segment, position of the last one). The end of a merged batch is noted before
-        it is handed out: whoever asks again, this process or the next, gets the same batch until it is removed, so
+        it is handed out: every later call, of this process or the next, returns the same batch until it is removed, so
         that Postgres recognises it. None where all that was left is lost.
 
         Raises:
@@ -145,7 +145,7 @@ class Segment:
         Only for a batch that Postgres has not committed.
 
         Raises:
-            OSError: the disk does not take the note; what was merged stays so for whoever drains next.
+            OSError: the note cannot be written; the groups stay merged for the next drainer.
         """
         self._claim.write(replace(self._claim.note, handed=self._claim.note.removed), sync=True)
 
@@ -187,7 +187,7 @@ class Segment:
         """Remove the segment, which is drained; where groups were lost, set its files aside for people instead.
 
         Raises:
-            OSError: the file system does not let us; whoever looks next finishes it.
+            OSError: the file system refuses; the next process that opens the folder finishes the removal.
         """
         self._close_files()
         try:
@@ -201,7 +201,7 @@ class Segment:
         self._claim.release(finished=True)
 
     def close(self) -> None:
-        """Leave the segment to whoever adopts it."""
+        """Leave the segment to the process that adopts it."""
         self._close_files()
         self._claim.release()
 

@@ -180,7 +180,7 @@ class Spool:
         return await self._do(lambda: self._set_aside(spooled, error))
 
     async def close(self) -> None:
-        """Finish the appends under way, and leave the rest to whoever comes next."""
+        """Finish the appends under way, and leave the rest to the next process."""
         if not self._is_closed:
             self._is_closed = True
             await self._do(self._folder.close)

@@ -1,4 +1,4 @@
-"""The groups of a segment in SQLite: written by its owner, read by whoever drains it."""
+"""The groups of a segment in SQLite: written by its owner, read by its drainer."""
 
 import sqlite3
 from collections.abc import Iterator, Sequence

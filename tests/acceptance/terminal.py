@@ -1,4 +1,4 @@
-"""A terminal that a service runs in, and that a test closes: what happens to whoever works over ssh."""
+"""A terminal that a service runs in and that a test closes, as when an ssh connection drops."""
 
 import fcntl
 import os

@@ -98,7 +98,7 @@ def test_refuses_a_message_of_5_mb(service: Service) -> None:
         with fails_with(grpc.StatusCode.INVALID_ARGUMENT) as caught:
             method(request, timeout=10)
         assert reason(caught[0]) == "MESSAGE_TOO_LARGE"
-        assert "4,194,304 are most: split it" in caught[0].details()
+        assert "at most 4,194,304 are allowed: split it" in caught[0].details()
         assert not is_retried(CallError(caught[0], service.address))
     assert service.stub.Track(track(), timeout=5).status == EventStatus.EVENT_STATUS_STORED
 

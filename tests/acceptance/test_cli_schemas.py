@@ -58,7 +58,7 @@ def test_validate_tells_each_mistake_with_its_line(service: Service, tmp_path: P
     path.write_text(f"{GOOD}\n\n{BAD}\nnonsense\n")
     result = run(service, "validate", str(path))
     assert result.exit_code == 1
-    assert f"{path}:3: data.contentTipe: is no field of a view event; did you mean contentType? (UNKNOWN_FIELD)" in (
+    assert f"{path}:3: data.contentTipe: is not a field of a view event; did you mean contentType? (UNKNOWN_FIELD)" in (
         result.stdout
     )
     assert f"{path}:4: " in result.stdout

@@ -119,7 +119,7 @@ def test_closing_the_terminal_ends_everything(made_data_dir: Path, shell: str) -
     ids=["hang-up, parent", "parent, hang-up", "hang-up, parent, gateway", "gateway, parent, jobs, hang-up", "all"],
 )
 def test_killed_processes_leave_nothing(made_data_dir: Path, roles: Sequence[str], *, is_closed_first: bool) -> None:
-    """Whoever of them is killed -9 before or after the terminal is closed, the others end."""
+    """If one of them is killed with SIGKILL before or after the terminal is closed, the others end."""
     service = complete_service(made_data_dir)
     with in_terminal(service) as terminal:
         steps: list[Callable[[], None]] = [terminal.close, lambda: kill(service, *roles)]

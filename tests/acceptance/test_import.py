@@ -76,5 +76,5 @@ def test_an_import_of_old_events_says_that_they_do_not_stay(service: Service, tm
     with started(service, "import", str(file)) as process:
         _, told = process.communicate(timeout=60)
     (warning,) = told.splitlines()
-    assert warning.startswith("warning: in 2 records timestamp lies more than 90 days back")
+    assert warning.startswith("warning: in 2 records timestamp is more than 90 days old")
     assert "ANALYTICS_RETENTION_RAW_DAYS" in warning

@@ -85,7 +85,7 @@ def test_says_that_the_host_is_not_ours(data_dir: Path, host: str) -> None:
     assert service.wait(20) == 2
     assert f"cannot listen on {host}: " in service.output()
     assert "ANALYTICS_HOST" in service.output()
-    assert "stop what listens" not in service.output()
+    assert "stop the program that listens" not in service.output()
 
 
 def test_prints_what_can_be_used_as_it_is_printed(made_data_dir: Path) -> None:
@@ -120,7 +120,7 @@ def test_settings_are_checked_as_a_whole_before_anything_starts(data_dir: Path, 
     ).spawn()
     assert service.wait(20) == 2
     (line,) = service.output().splitlines()
-    assert line.startswith("analytics: cannot use these variables: ")
+    assert line.startswith("analytics: invalid environment variables: ")
     assert "ANALYTICS_AGGREGATE_CRON must be five cron fields" in line
     assert "ANALYTICS_RETENTON_RAW_DAYS is not a setting; did you mean ANALYTICS_RETENTION_RAW_DAYS?" in line
     assert "ANALYTICS_RETENTION_HOURLY_DAYS must be 90 or more" in line
@@ -224,7 +224,7 @@ def test_a_command_does_not_wait_for_ever_for_a_database(
 
 
 def test_migrate_names_the_database_that_it_made(data_dir: Path) -> None:
-    """Whoever ran it in the wrong folder sees where the new one lies."""
+    """An operator who ran it in the wrong folder sees where the new database is."""
     run = subprocess.run(
         [sys.executable, "-m", "server", "migrate"],
         env={**os.environ, "ANALYTICS_DATA_DIR": str(data_dir)},

@@ -72,7 +72,7 @@ def test_finds_the_examples_valid(service: Service, name: str) -> None:
     assert (answer.event.event_type, answer.event.schema_version) == (name, "1.1.0")
     assert json_format.MessageToDict(getattr(answer.event, name)) == values["data"]
     assert answer.event.event_id
-    assert answer.warnings == ["timestamp is missing: the time of receipt was taken"]
+    assert answer.warnings == ["timestamp is missing: the time of receipt was used"]
     schema = schemas(service).GetSchema(GetSchemaRequest(event_type=name), timeout=5).json_schema
     assert Draft202012Validator(json_format.MessageToDict(schema)).is_valid(values)
 

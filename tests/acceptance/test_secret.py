@@ -53,7 +53,7 @@ async def test_a_service_with_another_secret_refuses_to_start(database_url: str,
     with Service(first, command="serve", DATABASE_URL=database_url) as service:
         text = (first / "secret.key").read_text()
         said = refused(second, database_url)
-        assert f"there is none in ANALYTICS_IP_HASH_KEY or {second}/secret.key" in said
+        assert f"neither ANALYTICS_IP_HASH_KEY nor {second}/secret.key holds one" in said
         assert "copy secret.key" in said
         assert not (second / "secret.key").exists(), "nothing is generated that would have to be removed again"
         said = refused(second, database_url, "another key of somebody")

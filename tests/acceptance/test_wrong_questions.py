@@ -20,8 +20,8 @@ from tests.report_questions import COHORT, DASHBOARD, EVENT_LIST, FUNNEL, REPORT
 START, END = "2026-03-02T00:00:00Z", "2026-03-05T00:00:00Z"
 
 SCOPES: list[tuple[dict[str, Any], str, str]] = [
-    ({"startTime": END, "endTime": START}, "start_time", "must lie before end_time"),
-    ({"startTime": START, "endTime": START}, "start_time", "must lie before end_time"),
+    ({"startTime": END, "endTime": START}, "start_time", "must be before end_time"),
+    ({"startTime": START, "endTime": START}, "start_time", "must be before end_time"),
     ({"startTime": START, "timeframe": "7d"}, "timeframe", "either timeframe or start_time"),
     ({"startTime": "1969-12-31T23:59:59Z"}, "start_time", "1970-01-01 and 2200-01-01"),
     ({"endTime": "2200-01-01T00:00:01Z"}, "end_time", "1970-01-01 and 2200-01-01"),
@@ -71,7 +71,7 @@ def test_a_wrong_range_names_its_field(
 @pytest.mark.parametrize(
     ("step", "words"),
     [
-        ("vew", "did you mean view? known are view, engagement, purchase, stream, session"),
+        ("vew", "did you mean view? known types: view, engagement, purchase, stream, session"),
         ("purchase:amuont=1", "did you mean amount"),
         ("purchase:amount~1", "write one of =, !=, >, >=, <, <=, in, exists"),
         ("purchase:amount>much", "it is a number"),
@@ -100,12 +100,12 @@ BRACKETS = "RETENTION_KIND_BRACKETS"
         (FUNNEL, {"steps": ["view"] * 50}, "steps", f"must be 2 to {MOST_STEPS}, as in view, purchase; not 50"),
         (FUNNEL, {"steps": ["view", ""]}, "steps[1]", "names no event type; write one of view, engagement"),
         (FUNNEL, {"steps": ["[1]"]}, "steps", "JSON array"),
-        (FUNNEL, {"steps": STEPS, "window": "0d"}, "window", "longer than nothing"),
+        (FUNNEL, {"steps": STEPS, "window": "0d"}, "window", "longer than zero"),
         (FUNNEL, {"steps": STEPS, "window": "1y"}, "window", '"14d"'),
         (FUNNEL, {"steps": STEPS, "window": "9999d"}, "window", "at most 366d"),
         (FUNNEL, {"steps": STEPS, "order": 9}, "order", "FUNNEL_ORDER_STRICT"),
         (FUNNEL, {"steps": STEPS, "entry": 9}, "entry", "FUNNEL_ENTRY_FIRST"),
-        (FUNNEL, {"steps": STEPS, "breakdown": "colour"}, "breakdown", "known are"),
+        (FUNNEL, {"steps": STEPS, "breakdown": "colour"}, "breakdown", "known fields:"),
         (FUNNEL, {"steps": STEPS, "breakdown": "platfrom"}, "breakdown", "did you mean platform"),
         (FUNNEL, {"steps": STEPS, "exclusions": [{"step": "view"}]}, "exclusions[0]", "from_step before"),
         (FUNNEL, {"steps": STEPS, "exclusions": [CLEAN] * 9}, "exclusions", "at most 8"),
@@ -139,7 +139,7 @@ BRACKETS = "RETENTION_KIND_BRACKETS"
             "brackets[1]",
             f"period {MOST_PERIODS}",
         ),
-        (RETENTION, {"kind": BRACKETS, "brackets": ["1"], "periods": 3}, "periods", "told by the brackets"),
+        (RETENTION, {"kind": BRACKETS, "brackets": ["1"], "periods": 3}, "periods", "set by the brackets"),
         (EVENT_LIST, {"eventType": "vieew"}, "event_type", "engagement, purchase, session, stream, view"),
         (EVENT_LIST, {"view": 9}, "view", "EVENT_VIEW_UPCAST"),
         (EVENT_LIST, {"pageSize": -1}, "page_size", "must not be negative"),
@@ -213,7 +213,7 @@ def test_a_page_token_belongs_to_its_question_and_its_report(service: Service) -
     [
         *(((*asked.command, "--time-zone", "Mars"), "--time-zone") for asked in REPORTS),
         *(
-            ((*asked.command, "--from", "2026-03-05", "--to", "2026-03-02"), "start_time: must lie before end_time")
+            ((*asked.command, "--from", "2026-03-05", "--to", "2026-03-02"), "start_time: must be before end_time")
             for asked in REPORTS
         ),
         *(((*asked.command, "--timeframe", "fortnight"), "timeframe: must be a number") for asked in REPORTS),
@@ -222,7 +222,7 @@ def test_a_page_token_belongs_to_its_question_and_its_report(service: Service) -
         (("funnel", "view", ""), "steps[1]: names no event type"),
         (("funnel", *["view"] * 50), "steps: must be 2 to 12, as in view, purchase; not 50"),
         (("funnel", "view", "purchase:amuont=1"), "did you mean amount"),
-        (("funnel", "view", "view", "--window", "0d"), "window: must be longer than nothing"),
+        (("funnel", "view", "view", "--window", "0d"), "window: must be longer than zero"),
         (("cohort", "--step", "vew"), "step: names the unknown event type"),
         (("retention", "--entry-step", "vew"), "entry_step: names the unknown event type"),
         (("retention", "--kind", "brackets"), "brackets: must be 1 to 32"),

@@ -36,7 +36,7 @@ def main() -> int:
             say(f"{name}\n    {' '.join((scenario.__doc__ or '').split())}")
         return 0
     configure_logging(level="error", form="console", process="chaos")
-    # Whoever ends the harness wants everything that it has started to end, too.
+    # Ending the harness must also end everything that it started.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by SIGTERM"))
     run = run_short if options.short else run_full
     results = []

@@ -186,7 +186,7 @@ def judge_answers(account: Account) -> list[str]:
 
 
 def _judge_ledger(account: Account, truth: Truth) -> list[str]:
-    """Compare the conservation ledger with the events, and with what clients can tell of it.
+    """Compare the conservation ledger with the stored events and with the answers that clients received.
 
     An answer may have been lost on its way, so the ledger lies between what was answered and what was sent.
     """

@@ -1,7 +1,7 @@
 """Three schedulers on one database at a tick a second, and kill -9 for the one that runs: `make chaos-jobs`.
 
 The processes are `analytics jobs` with ANALYTICS_AGGREGATE_CRON="* * * * * *". A trigger notes when each run begins, so
-that those count which are killed before they leave a row in the audit log. Whoever is killed is replaced.
+that runs killed before they write a row to the audit log count, too. A killed process is replaced.
 """
 
 import argparse

@@ -25,7 +25,7 @@ def read_log(service: Service, start: int = 0) -> list[dict[str, Any]]:
 
 
 def find_faults(service: Service, start: int = 0) -> list[str]:
-    """Find what a log tells of faults that the service did not foresee, and what it should not tell."""
+    """Find log lines about unexpected faults, and log lines with content that must not be logged."""
     text = service.output()[start:]
     lines = read_log(service, start)
     faults = [line for line in lines if line.get("event") in FAULTS_OF_OURS or "exception" in line]

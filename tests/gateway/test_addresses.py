@@ -111,6 +111,6 @@ def test_no_address_of_a_caller_stands_in_a_log(behind: Behind, tmp_path: Path) 
             assert call(port, "GET", path, headers=sent).status in {400, 404, 405}, (hops, path)
     with running_gateway(tmp_path / "gateway", f"{PROXY.replace('192', '127')}:1") as (gateway, port):
         assert call(port, "GET", "/analytics/dashboard", headers={"x-forwarded-for": CALLER}).status == 503
-        eventually("the gateway tells of the failure", lambda: "gateway_failed" in gateway.output())
+        eventually("the gateway logs the failure", lambda: "gateway_failed" in gateway.output())
         logs = [service.output() for service in (*behind.logs, gateway)]
     assert not [log for log in logs if CLAIMED in log or CALLER in log]

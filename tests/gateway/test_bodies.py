@@ -48,7 +48,7 @@ def newest(gateway: GatewayService) -> Any:
     ("path", "body", "told"),
     [
         (TRACK, b"", "is empty"),
-        (TRACK, b'{"eventType', "ends in the middle"),
+        (TRACK, b'{"eventType', "is cut off"),
         (TRACK, b'{"eventType": "view",\n "data": }', "at byte 32"),
         (TRACK, b'{"a":1,}', "at byte 8"),
         (TRACK, b'{"user": "\xe9"}', "UTF-8"),

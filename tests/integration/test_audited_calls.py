@@ -56,7 +56,7 @@ async def test_a_purge_says_who_did_it_with_which_arguments_and_what_went(
     assert (entry.actor, entry.action, entry.outcome) == (CALLER, "rejected purge", "done")
     assert (entry.rows, entry.bytes) == (purged.rows, purged.bytes) == (10, purged.bytes)
     assert (entry.details["arguments"], entry.details["pid"]) == ({"all": True}, os.getpid())
-    assert await read_job_health(desk.database) == [], "it is no job, and no metric of jobs tells of it"
+    assert await read_job_health(desk.database) == [], "it is not a job, and no job metric counts it"
 
 
 @pytest.mark.finding(31)

@@ -89,7 +89,7 @@ def test_stdout_takes_what_is_a_stream(tmp_path: Path) -> None:
         assert run(address, "--out", "-", "--format", "parquet").exit_code == 2
         unknown = run(address, "--out", str(tmp_path / "events.xlsx"))
     assert unknown.exit_code == 2
-    assert "say what to write with --format" in unknown.stderr
+    assert "choose a format with --format" in unknown.stderr
 
 
 def test_filters_and_range_reach_the_service(tmp_path: Path) -> None:

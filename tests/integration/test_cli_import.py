@@ -21,7 +21,7 @@ from sociallive.analytics.v1.track_pb2 import TrackBatchRequest, TrackBatchRespo
 from tests.fake_service import FakeService, error_info, retry_info, serving, status
 
 HEADER = "customer,at,paid\n"
-NO_TIME = "not a date or time of ISO 8601, as in 2024-01-31 or 2024-01-31T12:00:00Z"
+NO_TIME = "not an ISO 8601 date or time, such as 2024-01-31 or 2024-01-31T12:00:00Z"
 MAPPING = """
 event_type = "purchase"
 [event]
@@ -165,7 +165,7 @@ def test_a_document_by_mistake_is_told_in_one_line(tmp_path: Path, name: str) ->
         result = run(address, name if name == "-" else str(path), stdin=content)
     assert (result.exit_code, service.calls) == (2, 0)
     (line,) = result.stderr.splitlines()
-    assert "line 1 begins a document of JSON" in line
+    assert "line 1 begins a JSON document" in line
 
 
 def test_a_reason_is_its_first_line(tmp_path: Path) -> None:
@@ -374,7 +374,7 @@ def test_several_files_need_datasets_of_their_own(tmp_path: Path, mapping: str) 
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["-", "--mapping", "m.toml"], "the standard input has no name"),
+        (["-", "--mapping", "m.toml"], "standard input has no name"),
         (["none.ndjson"], "none.ndjson: No such file"),
         (["sales.csv"], "a CSV file needs --mapping"),
         (["sales.csv", "--mapping", "none.toml"], "none.toml: No such file"),

@@ -133,9 +133,9 @@ def test_an_operator_sees_a_failure_and_an_overdue_job(stored: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (("aggregate", "--from", "2026-01-01"), "aggregate takes no range"),
-        (("verify", "--from", "2026-02-01", "--to", "2026-01-01"), "--from must lie before --to"),
-        (("retention", "--now", "yesterday"), "'yesterday' is no time"),
+        (("aggregate", "--from", "2026-01-01"), "aggregate does not take --from and --to"),
+        (("verify", "--from", "2026-02-01", "--to", "2026-01-01"), "--from must be before --to"),
+        (("retention", "--now", "yesterday"), "'yesterday' is not a time"),
         (("cleanup",), "'cleanup' is not one of"),
     ],
 )

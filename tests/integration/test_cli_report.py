@@ -193,7 +193,7 @@ def test_events_are_either_lines_or_a_document() -> None:
 
 
 def test_the_meaning_stands_below_the_numbers() -> None:
-    """Whoever looks at a report sees its figures first."""
+    """The reader of a report sees its figures first."""
     with serving(service_with_dashboard()) as address:
         lines = run(address, "dashboard").stdout.splitlines()
     assert lines[0].startswith("Dashboard  1997-01-01 00:00 to 1998-07-01 00:00 UTC")

@@ -219,7 +219,7 @@ async def ask(database: Database, precision: Precision, now: datetime = NOW) -> 
 
 
 async def test_an_answer_says_which_figures_are_estimates(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Few events are counted, many are estimated, and either is to be had by asking."""
+    """Few events are counted exactly, many are estimated, and a caller can request either."""
     await store(database, make_events(random.Random(7), EVENTS, FIRST, DAYS))  # noqa: S311 - the same events in each run
     await fold(database)
     counted = await ask(database, Precision.PRECISION_UNSPECIFIED)

@@ -81,7 +81,7 @@ def test_a_socket_folder_of_somebody_else_is_refused(
 @as_root_only
 @pytest.mark.parametrize("uid", [65534, 4242], ids=["nobody", "a user without a name"])
 def test_a_user_without_privileges_runs_it(data_dir: Path, uid: int) -> None:
-    """Whoever is no root runs it as itself; whoever has no name in the system, as containers' users, does so too."""
+    """A user other than root runs it under its own id, even without a name in the system, as in containers."""
     if choose_identity(program("postgres")).mode != "namespace":
         pytest.skip("this system allows no user namespaces, in which the test becomes another user")
     prefix = [

@@ -76,7 +76,7 @@ async def test_a_committed_batch_is_recalled_and_not_counted_again(
 async def test_a_batch_that_was_not_committed_is_written_under_its_identity(
     store: BatchStore, database: Database, sql: Connection
 ) -> None:
-    """And then the ledger knows it, for whoever asks next."""
+    """And then the ledger has it, for the next process that asks."""
     identity = BatchIdentity(str(uuid.uuid4()), 7)
     batch = in_doubt(make_batch([make_row()]), identity)
     assert await store.store(batch) == [STORED]

@@ -1,4 +1,4 @@
-"""What tells of a run whose process was killed -9: its tick, and the row of the run that makes up for it."""
+"""The traces of a run whose process was killed with SIGKILL: its tick, and the row of the run that makes up for it."""
 
 import asyncio
 import os
@@ -50,12 +50,12 @@ async def wait_for_fold(database: Database, sql: Connection) -> Tick:
 
 
 async def read_runs(database: Database) -> list[AuditEntry]:
-    """Read what the audit log tells of the job."""
+    """Read the job's entries in the audit log."""
     return list(await read_audit(database, limit=9, action=AGGREGATE.name))
 
 
 async def list_job(database: Database) -> dict[str, object]:
-    """Read what `analytics jobs list` tells of the job."""
+    """Read the job's line of `analytics jobs list`."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         *("-m", "server", "jobs", "list", "--json"),

@@ -170,7 +170,7 @@ def expect_as_known(updated: Updated, start: datetime, end: datetime) -> Dashboa
 
 
 def comparable(rows: DashboardRows) -> DashboardRows:
-    """Leave out the range before and what an answer tells of itself; write amounts without zeros at their end."""
+    """Leave out the previous range and the answer's own metadata; write amounts without trailing zeros."""
 
     def bare(revenue: Sequence[RevenueTotal]) -> tuple[RevenueTotal, ...]:
         return tuple(replace(row, amount=f"{Decimal(row.amount).normalize():f}") for row in revenue)

@@ -18,7 +18,7 @@ WAIT_S = 10.0
 HOLD_MAKERS = f"SELECT pg_advisory_xact_lock({LOCK_KEY})"
 """Those who know that the day is missing wait for their turn: the second one's turn comes when it is made."""
 HOLD_ATTACHING = "LOCK TABLE analytics_events IN SHARE UPDATE EXCLUSIVE MODE"
-"""Whoever makes the day is held when he has made its table and not attached it."""
+"""Blocks the process that makes the day after it has made the table and before it attaches it."""
 
 
 async def wait_for_waiters(sql: Connection, count: int) -> None:

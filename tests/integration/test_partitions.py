@@ -1,4 +1,4 @@
-"""The daily partitions: made once, by whoever comes first, without holding up anybody."""
+"""The daily partitions: made once, by the first process that needs them, without blocking the others."""
 
 import asyncio
 from datetime import UTC, date, datetime, timedelta

@@ -192,7 +192,7 @@ async def test_what_is_not_kept_cannot_be_replayed(desk: Desk) -> None:
 
 
 async def test_a_dry_run_foresees_and_changes_nothing(desk: Desk) -> None:
-    """Stored, duplicate, conflict and invalid are told apart; nothing is written, not even that it was tried."""
+    """It reports stored, duplicate, conflict and invalid; nothing is written, not even that it was tried."""
     taken, twice = make_id(), make_id()
     await desk.store.store(make_batch([make_row(event_id=taken)]))
     ids = await desk.reject(bad(event_id=taken), bad(event_id=twice), bad(event_id=twice), bad(event_type="purchase"))

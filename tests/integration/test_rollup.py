@@ -173,7 +173,7 @@ async def test_sketches_count_actors_sessions_and_streams_once(database: Databas
 
 
 async def test_late_events_change_their_hours(database: Database, sql: Connection) -> None:
-    """And removed ones, down to nothing: whoever removes raw rows appends deltas, as writers do."""
+    """And removed ones, down to nothing: removing raw rows appends deltas, as writing them does."""
     await store(database, make_row())
     await fold(database)
     await store(database, make_row(), make_row(timestamp=NOON - 9 * DAY))

@@ -95,7 +95,7 @@ async def test_a_large_day_is_analyzed_when_a_fifth_of_it_is_new(
 async def test_the_jobs_analyze_what_has_grown(
     database: Database, sql: Connection, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    """So an import is followed by statistics within the hour; their audit tells of how many days."""
+    """So an import is followed by statistics within the hour; the audit log records for how many days."""
     monkeypatch.setattr("storage.partitions.ANALYZE_LEAST_ROWS", 10)
     await load(sql, GROWN, 20)
     assert (await run_job(database, name)).details["partitions_analyzed"] == 1

@@ -52,7 +52,7 @@ async def test_nothing_is_unfolded_after_a_fold(database: Database) -> None:
 
 
 async def test_late_events_of_a_folded_hour_are_fresh(database: Database) -> None:
-    """They are told apart by who has written them, and by nothing else."""
+    """They are distinguished by the transaction that wrote them, and by nothing else."""
     late = NOON + HOUR / 4
     await store(
         database, make_row(timestamp=late), make_row(timestamp=late + HOUR / 2, event_type="session", event_data="{}")

@@ -284,7 +284,7 @@ async def test_a_day_dropped_behind_the_writers_back_is_made_again(writer: Write
 
 
 async def test_a_database_that_is_away_is_told_after_the_bound(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No caller waits for ever, and the writer still stops."""
+    """No caller waits indefinitely, and the writer still stops."""
     monkeypatch.setattr(batch_store, "RETRY_FOR_S", 0.2)
     async with asyncio.timeout(10), open_writer(f"postgresql://postgres@/analytics?host={tmp_path}") as writer:
         with pytest.raises(StorageUnavailableError):

@@ -82,7 +82,7 @@ async def test_a_message_that_is_too_large_is_refused_with_the_limit(method: str
     assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
     assert reason(caught.value) == "MESSAGE_TOO_LARGE"
     assert retry_delay_s(caught.value) is None
-    assert "10,000 are most: split it" in str(caught.value.details())
+    assert "at most 10,000 are allowed: split it" in str(caught.value.details())
 
 
 async def test_a_message_of_just_the_limit_is_taken() -> None:

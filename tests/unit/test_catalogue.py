@@ -97,8 +97,8 @@ def test_a_new_type_is_read_with_all_it_declares(tmp_path: Path) -> None:
         ("message VisitEvent {}\n", "lacks `option .event_type.`; declare its name and versions"),
         (visit(PLACE, name="vist"), "'vist', but its field in the oneof `payload` is named 'visit'"),
         (visit(PLACE, versions=""), "declares no versions; it needs at least one"),
-        (visit(PLACE, 'versions: [{version: "1.0" released: "2025-01-01"}]'), "'1.0' of .* is no semantic version"),
-        (visit(PLACE, 'versions: [{version: "1.0.0" released: "June"}]'), "'June'; write a day as"),
+        (visit(PLACE, 'versions: [{version: "1.0" released: "2025-01-01"}]'), "'1.0' of .* is not a semantic version"),
+        (visit(PLACE, 'versions: [{version: "1.0.0" released: "June"}]'), "'June'; write a date, for example"),
         (
             visit(PLACE, VERSIONS.replace("1.2.0", "0.9.0")),
             "lists version 0.9.0 after 1.0.0; list the oldest first",
@@ -109,7 +109,7 @@ def test_a_new_type_is_read_with_all_it_declares(tmp_path: Path) -> None:
         ),
         (
             visit(PLACE, 'versions: [{version: "1.0.0" released: "2025-01-01" deprecated: "2025-02-01"}]'),
-            "deprecates 1.0.0, its newest version; there must be one to move to",
+            "deprecates 1.0.0, its newest version; release a newer one first",
         ),
         (
             visit(
@@ -119,21 +119,24 @@ def test_a_new_type_is_read_with_all_it_declares(tmp_path: Path) -> None:
             ),
             "says that 1.0.0 was deprecated before it was released",
         ),
-        (visit('string a = 1 [(rules) = {since: "1.1.0"}];'), "says since '1.1.0', which is none of the type's"),
-        (visit('string a = 1 [(rules) = {since: "one"}];'), "says since 'one', which is no version"),
-        (visit("string a = 1 [(rules) = {minimum: 1}];"), "has a minimum, maximum or unit but is a text"),
+        (
+            visit('string a = 1 [(rules) = {since: "1.1.0"}];'),
+            "says since '1.1.0', which is not a version of this type",
+        ),
+        (visit('string a = 1 [(rules) = {since: "one"}];'), "says since 'one', which is not a version"),
+        (visit("string a = 1 [(rules) = {minimum: 1}];"), "has a minimum, maximum or unit but is a string"),
         (visit("double a = 1 [(rules) = {max_length: 3}];"), "has a max_length but is a number"),
         (visit("double a = 1 [(rules) = {minimum: 2 maximum: 1}];"), "has a minimum of 2, above its maximum of 1"),
         (visit("double a = 1 [(rules) = {maximum: inf}];"), "has a bound that is not finite"),
-        (visit("int32 a = 1 [(rules) = {minimum: 0.5}];"), "is a whole number but has a bound that is none"),
+        (visit("int32 a = 1 [(rules) = {minimum: 0.5}];"), "is a whole number but has a bound that is not"),
         (visit("int32 a = 1 [(rules) = {required: true}];"), "does not track presence, .* declare it `optional`"),
         (visit("bool a = 1 [(rules) = {max_items: 3}];"), "has max_items but is true or false"),
         (visit('string a = 1 [(rules) = {allowed_values: ["x", "x"]}];'), "lists an allowed value twice"),
         (visit('string a = 1 [(rules) = {max_length: 1 known_values: ["xy"]}];'), "is empty or longer than its max"),
-        (visit('string a = 1 [(rules) = {format: TEXT_FORMAT_UUID allowed_values: ["x"]}];'), "one of them says it"),
-        (visit("bytes a = 1;"), "has a type that events do not have; use string, double"),
-        (visit("repeated double a = 1;"), "has a type that events do not have"),
-        (visit("float a = 1;"), "has a type that events do not have"),
+        (visit('string a = 1 [(rules) = {format: TEXT_FORMAT_UUID allowed_values: ["x"]}];'), "remove one of them"),
+        (visit("bytes a = 1;"), "has a type that event fields cannot have; use string, double"),
+        (visit("repeated double a = 1;"), "has a type that event fields cannot have"),
+        (visit("float a = 1;"), "has a type that event fields cannot have"),
     ],
 )
 def test_a_contradiction_is_told_with_its_place(tmp_path: Path, text: str, problem: str) -> None:
@@ -146,16 +149,16 @@ def test_a_contradiction_is_told_with_its_place(tmp_path: Path, text: str, probl
 @pytest.mark.parametrize(
     ("upcast", "problem"),
     [
-        ('{field: "guest" value: "1"}', "completes no field that is new in it"),
-        ('{field: "place" value: "\\"x\\""}', "completes no field that is new in it"),
+        ('{field: "guest" value: "1"}', "must set a field that is new in this version"),
+        ('{field: "place" value: "\\"x\\""}', "must set a field that is new in this version"),
         ('{field: "guests" value: "one"}', "has the value 'one'; write JSON"),
         ('{field: "guests" value: "null"}', "has the value 'null'; write JSON"),
         (
             '{field: "guests" value: "\\"two\\""}',
-            "has the value 'two', which is the text 'two'; a whole number is needed",
+            "has the value 'two', which is the string 'two'; expected a whole number",
         ),
-        ('{field: "guests" value: "0"}', "has the value 0, which is 0; the least allowed is 1"),
-        ('{field: "guests" from: "place"}', "takes the value of place, which is a text and not a whole number"),
+        ('{field: "guests" value: "0"}', "has the value 0, which is 0; the minimum is 1"),
+        ('{field: "guests" from: "place"}', "takes the value of place, which is a string and not a whole number"),
         ('{field: "guests" from: "room"}', "takes the value of room, which version 1.0.0 does not have"),
         ('{field: "guests"}', "has the value ''; write JSON"),
     ],
@@ -174,18 +177,28 @@ def test_an_upcast_completes_what_is_new_with_what_is_valid(tmp_path: Path, upca
 def test_a_first_version_has_nothing_to_upcast_from(tmp_path: Path) -> None:
     """It is told instead of being ignored."""
     versions = 'versions: [{version: "1.0.0" released: "2025-01-01" upcasts: [{field: "place" value: "1"}]}]'
-    with pytest.raises(CatalogueError, match=r"has upcasts in its first version, 1\.0\.0; there is none before"):
+    with pytest.raises(
+        CatalogueError, match=r"has upcasts in its first version, 1\.0\.0; upcasts start from an earlier version"
+    ):
         read_catalogue(add_event_type(tmp_path, "visit", "VisitEvent", visit(PLACE, versions)))
 
 
 @pytest.mark.parametrize(
     ("old", "new", "problem"),
     [
-        ("  string platform = 9 [", "  string channel = 9 [", "channel, platform: missing, unknown or of another kind"),
+        (
+            "  string platform = 9 [",
+            "  string channel = 9 [",
+            "channel, platform: missing, unknown or of the wrong type",
+        ),
         ("(rules) = {minimum: 0}", '(rules) = {minimum: 0 since: "1.1.0"}', "Event.sequence: the envelope's fields"),
         ("Device device = 12", "Device gadget = 12", "has no message `device`; declare it"),
-        ('[(rules) = {since: "1.1.0"}]', '[(rules) = {since: "1.9.0"}]', "'1.9.0', which no event type has released"),
-        ("(rules) = {max_length: 128}", '(rules) = {since: "1.1.0"}', "Event.device: its fields take no `since`"),
+        (
+            '[(rules) = {since: "1.1.0"}]',
+            '[(rules) = {since: "1.9.0"}]',
+            "'1.9.0', which is not a version of any event type",
+        ),
+        ("(rules) = {max_length: 128}", '(rules) = {since: "1.1.0"}', "Event.device: its fields cannot have `since`"),
         ("  oneof payload {", "  oneof body {", "has no oneof `payload`; declare it"),
     ],
 )

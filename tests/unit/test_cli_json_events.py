@@ -1,4 +1,4 @@
-"""What an import makes of JSON that is no event: a reason, whatever it is."""
+"""How an import handles JSON that is not an event: every such value gets a reason."""
 
 from itertools import product
 

@@ -116,7 +116,7 @@ def test_every_kind_of_field_can_be_mapped(tmp_path: Path) -> None:
     ("row", "told"),
     [
         (["1", "1997-01-01", "1"], "has 3 cells where the header has 4"),
-        (["1", "yesterday", "1", "1"], "timestamp: 'yesterday' cannot be used: not a date or time of ISO 8601"),
+        (["1", "yesterday", "1", "1"], "timestamp: 'yesterday' cannot be used: not an ISO 8601 date or time"),
         (["1", "", "1", "1"], "timestamp: '' cannot be used"),
         (["1", "0001-01-01T00:00:00+14:00", "1", "1"], "timestamp: .* out of range"),
         (["1", "1997-01-01", "1.5", "1"], "quantity: '1.5' cannot be used: not a whole number"),
@@ -149,19 +149,19 @@ def test_whole_numbers_may_have_a_decimal_point(tmp_path: Path) -> None:
         (('currency = "USD"', ""), "payload: purchase also needs currency"),
         (('timestamp = "{date}"', ""), "event: also needs timestamp"),
         (("dataset", "datset"), "datset: no key 'datset'; did you mean 'dataset'"),
-        (('dataset = "cdnow"', "dataset = 5"), "dataset: must be a text in quotes"),
+        (('dataset = "cdnow"', "dataset = 5"), "dataset: must be a string in quotes"),
         (('dataset = "cdnow"', 'schema_version = "1.2.0"'), "schema_version: no version '1.2.0'"),
         (('dataset = "cdnow"', 'time_zone = "Mars/Olympus"'), "time_zone: no time zone 'Mars/Olympus'"),
         (('dataset = "cdnow"', 'delimiter = ";;"'), "delimiter: must be one character"),
-        (('"cd"', "7"), "payload.product_id: must be a text in quotes, not 7"),
+        (('"cd"', "7"), "payload.product_id: must be a string in quotes, not 7"),
         (('"{dollar_value}"', '"much"'), "payload.amount: 'much' cannot be used: not a number"),
         (('"{dollar_value}"', '"{dollar_value"'), "payload.amount: a lone brace"),
-        (('"{dollar_value}"', '["{dollar_value}"]'), "payload.amount: must be a text in quotes"),
+        (('"{dollar_value}"', '["{dollar_value}"]'), "payload.amount: must be a string in quotes"),
         (('"USD"', '"USD"\nmetadata = "x"'), "payload.metadata: must be a table"),
         (('"USD"', '"USD"\nconversion_path = "x"'), "payload.conversion_path: must be a list"),
         (('"USD"', '"USD"\norderId = "x"'), "payload.orderId: order_id is given twice"),
         (("[event]", 'schema_version = "1.0.0"\n[event]\ndevice = {type = "tv"}'), ""),
-        (("[payload]", "[payload"), "is not TOML"),
+        (("[payload]", "[payload"), "is not valid TOML"),
     ],
 )
 def test_a_mistake_is_told_with_file_key_and_nearest_name(tmp_path: Path, change: tuple[str, str], told: str) -> None:
@@ -179,12 +179,12 @@ def test_a_mistake_is_told_with_file_key_and_nearest_name(tmp_path: Path, change
 def test_a_field_newer_than_the_version_is_refused(tmp_path: Path) -> None:
     """The service would reject every row of such a file."""
     text = CDNOW.replace("[event]", 'schema_version = "1.0.0"\n[event]') + 'conversion_path = ["x"]\n'
-    with pytest.raises(MappingError, match=r"payload.conversion_path: came with 1.1.0, after 1.0.0"):
+    with pytest.raises(MappingError, match=r"payload.conversion_path: was added in 1.1.0, after 1.0.0"):
         bound(tmp_path, text, HEADER)
 
 
 def test_a_column_named_row_is_told(tmp_path: Path) -> None:
-    """The row's number and such a column cannot be told apart."""
+    """Such a column would be ambiguous with the row's number."""
     with pytest.raises(MappingError, match=r"payload.order_id: \{row\} is the row's number"):
         bound(tmp_path, CDNOW, [*HEADER, "row"])
 

@@ -35,8 +35,8 @@ def test_nothing_given_is_left_to_the_service() -> None:
     ("options", "told"),
     [
         (("7d", "2024-01-01", "", ""), "--timeframe and --from"),
-        (("", "yesterday", "", ""), "must be a date or time of ISO 8601"),
-        (("", "", "2024-13-01", ""), "must be a date or time of ISO 8601"),
+        (("", "yesterday", "", ""), "must be an ISO 8601 date or time"),
+        (("", "", "2024-13-01", ""), "must be an ISO 8601 date or time"),
         (("", "", "", "Mars/Olympus"), "must be an IANA name"),
         (("", "", "", "/etc/passwd"), "must be an IANA name"),
     ],

@@ -68,7 +68,7 @@ def test_a_file_that_is_cut_off_in_its_first_line_is_told_so(tmp_path: Path) -> 
     """There is no line 0 to speak of."""
     path = tmp_path / "cut.gz"
     path.write_bytes(gzip.compress(b"x" * 1000)[:15])
-    told = r"cut\.gz: cannot be read at all, not even its first line: it is compressed, and its end is missing"
+    told = r"cut\.gz: cannot be read at all, not even its first line: it is compressed and cut off"
     with pytest.raises(CommandError, match=told):
         read_json(path)
 
@@ -78,7 +78,7 @@ def test_a_document_is_told_once(tmp_path: Path, content: bytes) -> None:
     """Its lines are no events, so none is looked at."""
     path = tmp_path / "events.json"
     path.write_bytes(content)
-    with pytest.raises(CommandError, match=r"events\.json: line \d begins a document of JSON") as caught:
+    with pytest.raises(CommandError, match=r"events\.json: line \d begins a JSON document") as caught:
         read_json(path)
     assert "report events --ndjson" in caught.value.message
     assert caught.value.exit_code == 2
@@ -115,13 +115,13 @@ def test_csv_that_cannot_be_read_is_rejected_row_by_row(tmp_path: Path, monkeypa
 @pytest.mark.parametrize(
     ("content", "told"),
     [
-        (b"", "must begin with a line that names the columns"),
-        (b"\n1\n", "must begin with a line that names the columns"),
+        (b"", "must begin with a header line that names the columns"),
+        (b"\n1\n", "must begin with a header line that names the columns"),
         (b"a,b,a\n", "names these columns twice: a"),
         (b"\xff\xfea\x00\n", "line 1 is UTF-16; convert it, for example with: iconv -f UTF-16 -t UTF-8"),
         ("größe,b\n".encode("cp1252"), "is not a CSV header in UTF-8.* iconv -f WINDOWS-1252 -t UTF-8"),
         (b"1,2024-01-01,1\n", "holds numbers or dates, not the names of columns"),
-        (b'{"userId": "secret"}\n', "line 1 looks like JSON, not like the names of columns"),
+        (b'{"userId": "secret"}\n', "line 1 looks like JSON, not like a CSV header"),
     ],
 )
 def test_a_header_must_name_the_columns(tmp_path: Path, content: bytes, told: str) -> None:

@@ -15,7 +15,8 @@ DEPRECATED = date(2024, 6, 1)
 SUNSET = date(2024, 8, 30)
 """90 days later."""
 WARNING = (
-    "schema_version 1.0.0 of view events is deprecated since 2024-06-01 and refused from 2024-08-30 on: send 1.1.0"
+    "schema_version 1.0.0 of view events was deprecated on 2024-06-01 and will be refused from 2024-08-30 on: "
+    "send 1.1.0"
 )
 
 
@@ -72,7 +73,7 @@ def test_the_sunset_is_the_first_utc_day_of_refusal(received_at: datetime, *, is
         assert violation == (
             "schema_version",
             "SUNSET_VERSION",
-            "is '1.0.0', which is refused for view events since 2024-08-30; send 1.1.0",
+            "is '1.0.0', which has been refused for view events since 2024-08-30; send 1.1.0",
         )
 
 
@@ -86,7 +87,7 @@ def test_one_normalizer_sees_the_day_come() -> None:
     assert not isinstance(seen.prepare(event, before), Rejected)
 
 
-@pytest.mark.parametrize("case", ["newest", "unnamed", "other type", "for ever", "backfill"])
+@pytest.mark.parametrize("case", ["newest", "unnamed", "other type", "no sunset", "backfill"])
 def test_what_is_not_deprecated_is_taken_after_it(case: str) -> None:
     """Also an import of old events, which were valid when they were made."""
     late = datetime(2025, 1, 1, tzinfo=UTC)
@@ -94,7 +95,7 @@ def test_what_is_not_deprecated_is_taken_after_it(case: str) -> None:
         "newest": lambda: prepare("1.1.0", late),
         "unnamed": lambda: prepare("", late),
         "other type": lambda: prepare("1.0.0", late, name="session"),
-        "for ever": lambda: prepare("1.0.0", late, sunset_days=0),
+        "no sunset": lambda: prepare("1.0.0", late, sunset_days=0),
         "backfill": lambda: prepare("1.0.0", late, backfill=True),
     }[case]()
     assert not isinstance(prepared, Rejected)
@@ -110,7 +111,7 @@ def test_senders_are_warned_until_then_and_the_events_are_counted() -> None:
     assert normalizer().warnings_of(new) == []
     untimed = normalizer().prepare(typed("view", MINIMAL["view"]), early)
     assert not isinstance(untimed, Rejected)
-    missing = "timestamp is missing: the time of receipt was taken"
+    missing = "timestamp is missing: the time of receipt was used"
     rows = [old, new, old, untimed]
     assert normalizer().count_warnings(rows) == {WARNING: 2, missing: 1}
     assert normalizer().count_warnings(rows, backfill=True) == {missing: 1}
@@ -122,5 +123,5 @@ def test_a_version_that_is_taken_for_ever_tells_no_day() -> None:
     row = prepare("1.0.0", early, sunset_days=0)
     assert not isinstance(row, Rejected)
     assert normalizer(0).warnings_of(row) == [
-        "schema_version 1.0.0 of view events is deprecated since 2024-06-01: send 1.1.0"
+        "schema_version 1.0.0 of view events was deprecated on 2024-06-01: send 1.1.0"
     ]

@@ -36,7 +36,7 @@ def test_an_import_may_bring_any_age(timestamp: datetime) -> None:
     rejected = NORMALIZER.prepare(view_at(timestamp), NOW)
     assert isinstance(rejected, Rejected)
     assert rejected.reason == "EVENT_TOO_OLD"
-    assert f"lies {(NOW - timestamp).days} days back" in rejected.violations[0].description
+    assert f"is {(NOW - timestamp).days} days old" in rejected.violations[0].description
 
 
 def test_an_import_is_warned_of_events_that_do_not_stay() -> None:
@@ -46,8 +46,8 @@ def test_an_import_is_warned_of_events_that_do_not_stay() -> None:
     kept = [row for row in rows if not isinstance(row, Rejected)]
     ((warning, count),) = NORMALIZER.count_warnings(kept, backfill=True).items()
     assert count == 2
-    assert "more than 90 days back" in warning
-    assert "ANALYTICS_RETENTION_RAW_DAYS higher" in warning
+    assert "more than 90 days old" in warning
+    assert "ANALYTICS_RETENTION_RAW_DAYS above" in warning
     assert NORMALIZER.count_warnings(kept[:2], backfill=True) == {}
     assert Normalizer(ip_hash_key=b"k", retention_raw_days=0).count_warnings(kept, backfill=True) == {}
 

@@ -139,9 +139,9 @@ def test_an_event_that_came_as_a_message_is_patched_alike() -> None:
     [
         ({"purchase": {}}, "view.contentId", "p", "this is a 'purchase' event"),
         ({"eventType": "purchase", "data": {}}, "view.contentId", "p", "this is a 'purchase' event"),
-        ({"userId": "u"}, "userId.x", "y", "'userId' holds no fields"),
-        ({"data": {"a": "text"}}, "data.a.b", 1, "'a' holds no fields"),
-        ({"data": [1]}, "data.a", 1, "'data' holds no fields"),
+        ({"userId": "u"}, "userId.x", "y", "'userId' has no fields"),
+        ({"data": {"a": "text"}}, "data.a.b", 1, "'a' has no fields"),
+        ({"data": [1]}, "data.a", 1, "'data' has no fields"),
     ],
 )
 def test_a_change_that_does_not_fit_is_told(before: dict[str, Any], path: str, value: Any, told: str) -> None:

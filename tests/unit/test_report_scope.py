@@ -74,7 +74,7 @@ def test_a_wrong_scope_names_its_field(fields: dict[str, object], field: str) ->
 @pytest.mark.parametrize("timeframe", ["0d", "000d", "99999d", "999999999999d"])
 def test_a_length_out_of_range_is_told_as_one(timeframe: str) -> None:
     """Its form is right, so the message tells the bounds and not the form."""
-    with pytest.raises(QuestionError, match="is out of range: may be 1d to 3660d"):
+    with pytest.raises(QuestionError, match="is out of range: must be 1d to 3660d"):
         read(timeframe=timeframe)
 
 

@@ -89,19 +89,19 @@ def test_a_step_is_understood(text: str, pattern: EventPattern) -> None:
         ("viwe", "did you mean view"),
         ("view:", "names no field"),
         ("view:contentTyp=post", "did you mean contentType"),
-        ("view:amount=1", "no field of view events"),
+        ("view:amount=1", "not a field of view events"),
         ("view:contentType", "has no comparison"),
         ("view:contentType~post", "has no comparison"),
         ("view:contentType=", "gives no value"),
         ('view:contentType="a', "JSON string"),
         ('view:contentType="\\u0000"', "JSON string"),
         ('view:contentType="\\ud800"', "JSON string"),
-        ('view:contentType=a"b', "cannot be understood from"),
+        ('view:contentType=a"b', "cannot be parsed from"),
         ("view:contentType=a,,", "names no field"),
         ("view:contentType in a,b", "in brackets"),
         ("view:contentType in (a,b", "close the list"),
         ("view:contentType in ()", "gives no value"),
-        ("view:contentType.x=a", "which is no object"),
+        ("view:contentType.x=a", "which is not an object"),
         ("view:scrollDepth=much", "it is a number"),
         ('view:scrollDepth>"0.5"', "it is a number"),
         ("view:scrollDepth=NaN", "it is a number"),
@@ -109,8 +109,8 @@ def test_a_step_is_understood(text: str, pattern: EventPattern) -> None:
         ("purchase:metadata=x", "must name 1 to 4 keys"),
         ("purchase:metadata.a.b.c.d.e=x", "must name 1 to 4 keys"),
         ("purchase:metadata.a>true", "use = or !="),
-        ("purchase:conversionPath>a", "it has only =, !=, in, exists"),
-        ("view:ipAddress=1", "no field"),
+        ("purchase:conversionPath>a", "it supports only =, !=, in, exists"),
+        ("view:ipAddress=1", "not a field"),
         ("view\0", "NUL"),
         ("view:contentId=" + "x" * MOST_STEP_CHARACTERS, "at most"),
         ("view:" + ",".join(["platform=a"] * (MOST_CONDITIONS + 1)), "conditions"),
@@ -132,7 +132,7 @@ def test_any_event_may_be_meant_where_a_report_says_so() -> None:
     assert pattern == EventPattern(
         None, (Condition(FieldPath("platform", (), ValueKind.TEXT), Operator.EQUAL, ("web",)),)
     )
-    with pytest.raises(QuestionError, match="no field of events of any type"):
+    with pytest.raises(QuestionError, match="not a field of events of any type"):
         parse_step(":amount=1", "entry_step", any_event=True)
 
 

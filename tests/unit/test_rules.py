@@ -46,9 +46,9 @@ def test_an_event_without_payload_says_what_to_give() -> None:
     assert only(Event()) == Violation(
         "data",
         "NO_PAYLOAD",
-        f"is missing; give event_type and data, or one of the typed payloads: {KNOWN}",
+        f"is missing; send event_type and data, or one of the typed payloads: {KNOWN}",
     )
-    assert only({}).description == f"is missing; give eventType and data, or one of the typed payloads: {KNOWN}"
+    assert only({}).description == f"is missing; send eventType and data, or one of the typed payloads: {KNOWN}"
     assert only(Event(event_type="view")).rule == only({"eventType": "view"}).rule == "NO_PAYLOAD"
     assert rules_of(Event(event_type="visit")) == [("data", "NO_PAYLOAD"), ("event_type", "UNKNOWN_EVENT_TYPE")]
 
@@ -57,7 +57,7 @@ def test_a_payload_and_data_contradict_each_other() -> None:
     """An empty `data` counts: it was sent."""
     event = typed("view", VIEW)
     event.data.SetInParent()
-    told = Violation("data", "PAYLOAD_AND_DATA", "is given beside the typed payload view; keep one of them")
+    told = Violation("data", "PAYLOAD_AND_DATA", "is set together with the typed payload view; keep one of them")
     assert only(event) == only({"view": VIEW, "data": {}}) == told
     assert only({"view": VIEW, "session": MINIMAL["session"]}) == told._replace(field="session")
 
@@ -74,7 +74,7 @@ def test_the_event_type_must_agree_with_the_typed_payload() -> None:
     """It may be left out, or repeat the payload's name."""
     assert rules_of(typed("view", VIEW, eventType="view")) == []
     told = Violation(
-        "event_type", "EVENT_TYPE_MISMATCH", "is 'purchase', but the payload is view; make them agree, or leave it out"
+        "event_type", "EVENT_TYPE_MISMATCH", "is 'purchase', but the payload is view; make them match, or leave it out"
     )
     assert only(typed("view", VIEW, eventType="purchase")) == told
     assert only(json_typed("view", VIEW, eventType="purchase")) == told._replace(field="eventType")
@@ -84,7 +84,7 @@ def test_an_unknown_event_type_lists_the_known_and_the_nearest() -> None:
     """A typo gets its correction; anything else the list."""
     near = only(by_data("purchse", {}))
     assert near.rule == "UNKNOWN_EVENT_TYPE"
-    assert near.description == f"is 'purchse'; did you mean purchase? known are {KNOWN}"
+    assert near.description == f"is 'purchse'; did you mean purchase? known types: {KNOWN}"
     assert "did you mean" not in only(by_data("zzz", {})).description
 
 
@@ -117,7 +117,7 @@ def test_fields_of_a_newer_version_are_refused_and_named() -> None:
     assert violations[0] == Violation(
         "view.view_duration",
         "SINCE",
-        "came with version 1.1.0, and this event is of version 1.0.0; leave it out, or say 1.1.0",
+        "was added in version 1.1.0, and this event has version 1.0.0; leave it out, or send version 1.1.0",
     )
     purchase = MINIMAL["purchase"] | {"metadata": {}, "conversionPath": ["view"]}
     for make in (*MESSAGES, *JSONS):
@@ -152,33 +152,33 @@ def test_a_path_is_told_as_the_caller_wrote_it() -> None:
     assert only(typed("view", incomplete)).field == "view.content_id"
     assert only(by_data("view", incomplete)).field == only(json_by_data("view", incomplete)).field == "data.contentId"
     assert only(json_typed("view", incomplete)) == Violation(
-        "view.contentId", "REQUIRED", "is missing; every view event needs it: a text that is not empty"
+        "view.contentId", "REQUIRED", "is missing; every view event needs it: a non-empty string"
     )
 
 
 @pytest.mark.parametrize(
     ("name", "values", "rule", "description"),
     [
-        ("purchase", {"amount": -0.01}, "MINIMUM", "is -0.01; the least allowed is 0"),
-        ("purchase", {"amount": 1e12 + 1}, "MAXIMUM", "is 1000000000001; the most allowed is 1000000000000"),
-        ("purchase", {"quantity": 0}, "MINIMUM", "is 0; the least allowed is 1"),
-        ("view", {"scrollDepth": 1.5}, "MAXIMUM", "is 1.5; the most allowed is 1"),
-        ("view", {"viewDuration": 86401}, "MAXIMUM", "is 86401; the most allowed is 86400 s"),
-        ("stream", {"bitrateKbps": -5}, "MINIMUM", "is -5; the least allowed is 0 kbps"),
-        ("session", {"duration": -1}, "MINIMUM", "is -1; the least allowed is 0 s"),
-        ("view", {"scrollDepth": "NaN"}, "FINITE", "is nan; a finite number is needed"),
-        ("purchase", {"amount": "Infinity"}, "FINITE", "is inf; a finite number is needed"),
-        ("purchase", {"amount": "-Infinity"}, "FINITE", "is -inf; a finite number is needed"),
-        ("purchase", {"currency": "usd"}, "CURRENCY", "is 'usd'; write the code in capitals: 'USD'"),
+        ("purchase", {"amount": -0.01}, "MINIMUM", "is -0.01; the minimum is 0"),
+        ("purchase", {"amount": 1e12 + 1}, "MAXIMUM", "is 1000000000001; the maximum is 1000000000000"),
+        ("purchase", {"quantity": 0}, "MINIMUM", "is 0; the minimum is 1"),
+        ("view", {"scrollDepth": 1.5}, "MAXIMUM", "is 1.5; the maximum is 1"),
+        ("view", {"viewDuration": 86401}, "MAXIMUM", "is 86401; the maximum is 86400 s"),
+        ("stream", {"bitrateKbps": -5}, "MINIMUM", "is -5; the minimum is 0 kbps"),
+        ("session", {"duration": -1}, "MINIMUM", "is -1; the minimum is 0 s"),
+        ("view", {"scrollDepth": "NaN"}, "FINITE", "is nan; expected a finite number"),
+        ("purchase", {"amount": "Infinity"}, "FINITE", "is inf; expected a finite number"),
+        ("purchase", {"amount": "-Infinity"}, "FINITE", "is -inf; expected a finite number"),
+        ("purchase", {"currency": "usd"}, "CURRENCY", "is 'usd'; write the code in upper case: 'USD'"),
         (
             "purchase",
             {"currency": "DEM"},
             "CURRENCY",
-            "is 'DEM'; an active ISO 4217 code is needed, such as 'USD' or 'EUR'",
+            "is 'DEM'; expected an active ISO 4217 code, such as 'USD' or 'EUR'",
         ),
-        ("session", {"action": "stop"}, "ALLOWED_VALUES", "is 'stop'; allowed are start, heartbeat, end"),
+        ("session", {"action": "stop"}, "ALLOWED_VALUES", "is 'stop'; must be one of start, heartbeat, end"),
         ("view", {"contentId": "x" * 257}, "MAX_LENGTH", "has 257 characters; at most 256 are allowed"),
-        ("view", {"contentId": "a\0b"}, "NUL", "holds a NUL character (U+0000), which cannot be stored; remove it"),
+        ("view", {"contentId": "a\0b"}, "NUL", "contains a NUL character (U+0000), which cannot be stored; remove it"),
     ],
 )
 @pytest.mark.parametrize("make", [*MESSAGES, *JSONS])

@@ -1,4 +1,4 @@
-"""What samples of sessions tell of their own errors, beside how far apart the estimates of many samples lie."""
+"""The error estimated from one sample of sessions, compared with the spread of the estimates of many samples."""
 
 import random
 import statistics

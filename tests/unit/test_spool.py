@@ -304,7 +304,7 @@ async def test_litter_of_interrupted_work_is_cleaned(folder: Path) -> None:
 def test_everything_comes_once_and_in_order(
     tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, int, bool]]
 ) -> None:
-    """In any order of appends, drains, forgotten removals and restarts, an identity names the same rows for ever."""
+    """In any order of appends, drains, forgotten removals and restarts, an identity always names the same rows."""
     asyncio.run(_check_steps(tmp_path_factory.mktemp("spool"), steps))
 
 

@@ -85,7 +85,7 @@ async def test_one_batch_that_does_not_fit_fails_alone(folder: Path) -> None:
 
 
 async def test_the_room_of_removed_groups_is_used_again(folder: Path) -> None:
-    """A full spool takes as much as is drained, for ever, within its bound, and needs not be empty in between."""
+    """A full spool keeps taking as much as is drained, within its bound, without ever having to be empty."""
     max_bytes = 2 * 1024 * 1024
     async with opened(folder, max_bytes) as spool:
         while has_room(spool):
@@ -102,7 +102,7 @@ async def test_the_room_of_removed_groups_is_used_again(folder: Path) -> None:
 
 
 async def test_files_of_others_count_towards_the_bound(folder: Path) -> None:
-    """The bound is the folder's, whoever filled it."""
+    """The bound is the folder's, no matter which process filled it."""
     folder.mkdir(parents=True)
     (folder / "018f0000-0000-7000-8000-000000000000.damaged").write_bytes(bytes(1024 * 1024))
     async with opened(folder, 1024 * 1024) as spool:

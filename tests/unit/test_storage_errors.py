@@ -87,7 +87,7 @@ def test_a_translated_error_keeps_its_cause_and_is_not_translated_again() -> Non
         raise original
     assert caught.value.__cause__ is original
     assert str(caught.value) == (
-        "the database db.example/events cannot be reached now: [Errno 111] Connection refused; try again"
+        "the database db.example/events cannot be reached: [Errno 111] Connection refused; try again"
     )
 
 

@@ -51,7 +51,7 @@ async def test_a_child_that_ends_is_started_again(tmp_path: Path) -> None:
 
 
 async def test_a_child_that_never_was_ready_is_a_fault_of_the_set_up() -> None:
-    """It is not restarted for ever: the caller learns its code."""
+    """It is not restarted again and again: the caller learns its exit code."""
     with pytest.raises(ChildFailedError, match="code 7"):
         await keep_running(
             Child(name="child", arguments=python("raise SystemExit(7)"), grace_s=1),

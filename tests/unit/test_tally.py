@@ -1,4 +1,4 @@
-"""The tally: counts go on for ever, and what an answer tells of single events stays within what clients take."""
+"""The tally: counts are unbounded, and the per-event details of an answer stay within the size that clients accept."""
 
 import pytest
 

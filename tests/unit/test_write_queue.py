@@ -179,7 +179,7 @@ async def test_streams_that_wait_leave_room_for_callers_who_cannot() -> None:
 
 
 async def test_an_empty_queue_takes_a_submission_larger_than_its_bounds() -> None:
-    """It would otherwise wait for ever."""
+    """It would otherwise wait indefinitely."""
     queue = make_queue(max_events=10, max_bytes=10)
     await queue.put(submit(rows=20, size_bytes=20), wait=True)
     assert len(await take(queue)) == 1

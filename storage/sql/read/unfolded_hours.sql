@@ -1,9 +1,9 @@
 -- Lists the hours until some time with events that their rollups lack: how many by type, the transactions that have
 -- written them, and the spans in which they lie, both ends included (null where they cannot be told from the others).
 -- $1 end (timestamptz)
--- Events are stored by the transaction that queues their delta, so they have its xmin. They are told apart where that finds
--- as many as the deltas say: no events were removed, and none were written under a savepoint. An hour without a rollup has
--- nothing to be told from. Spans are those of the deltas, joined where less than a minute lies between them.
+-- Events are stored by the transaction that queues their delta, so they have its xmin. Counting by xmin is valid where it
+-- finds as many as the deltas say: no events were removed, and none were written under a savepoint. An hour without a
+-- rollup has only unfolded events. Spans are those of the deltas, joined where less than a minute lies between them.
 -- What is found is joined when all is found: the queue is empty after a fold, and Postgres may expect one row of it.
 -- The queue is short, and read whole; leans on the partitions' bounds and the index (event_type, timestamp).
 WITH deltas AS MATERIALIZED (

@@ -1,4 +1,4 @@
--- Tells of which hours no raw event has aged out: those that no frozen rollup stands for.
+-- Selects the hours that still have all their raw events: those without a frozen rollup.
 -- $1 hours (timestamptz[])
 -- Leans on the primary key. A week holds for its other days, too, once the days of it are dropped.
 SELECT hour

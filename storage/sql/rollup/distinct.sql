@@ -2,8 +2,8 @@
 -- $1 starts, $2 ends of the spans (timestamptz[], half-open), ascending and apart, $3 the group of each (timestamptz[]);
 -- $4 transactions (xid[]; null: all events), $5 whether the events that these have written are meant, or all others (boolean)
 -- All are hashed to 64 bits by the hash of hash partitioning, which Postgres keeps stable across versions. A session is
--- that of its id; events without one belong to sessions of their actor, which who reads this makes of the halves of hours
--- in which it was active: events of one half are never 30 minutes apart. Times are microseconds from that of the group.
+-- identified by its id; events without one belong to sessions of their actor, which the caller derives from the half hours
+-- in which it was active: events of one half hour are never 30 minutes apart. Times are microseconds from that of the group.
 -- Leans on the partitions' bounds, and is one pass over the rows.
 WITH events AS MATERIALIZED (
     SELECT

@@ -58,7 +58,7 @@ def cut_commit_and_stay_away(stage: Stage) -> None:
 def end_connections(stage: Stage) -> None:
     """Fault: Postgres ends every connection with an error (57P01), as when it is shut down, and its end comes later.
 
-    Expected: whoever uses such a connection finds it broken, opens another one and tries again; no caller notices.
+    Expected: the service finds such a connection broken, opens another one and tries again; no caller notices.
     """
     service, proxy = _service_behind_proxy(stage)
     stage.load(service)
