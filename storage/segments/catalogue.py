@@ -34,7 +34,7 @@ class Segment:
     """A segment that counts.
 
     Attributes:
-        id: its own for ever.
+        id: a random UUID, never used again.
         level: 0 where it was sealed from blocks, 1 where it was merged, 2 where it is rewritten no more.
         format: of its file.
         place: the key of its bytes.
@@ -63,7 +63,7 @@ class WaitingBlock:
     """A block that is not sealed yet, without its data.
 
     Attributes:
-        id: its own for ever.
+        id: a random UUID, never used again.
         rows: its events.
         first_at, last_at: the times of its earliest and latest event.
         stored_at: when it was stored.

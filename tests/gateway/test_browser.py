@@ -160,7 +160,7 @@ def test_a_page_reads_why_a_request_is_refused(gateway: GatewayService, page: Si
         [404, "NO_SUCH_PATH"],
         [405, "METHOD_NOT_ALLOWED"],
         [415, "NOT_JSON"],
-        [400, "BAD_REQUEST"],
+        [400, "INVALID_EVENT"],
         [413, "BODY_TOO_LARGE"],
         [400, "INVALID_REQUEST"],
         [400, "BAD_REQUEST"],

@@ -14,8 +14,10 @@ def two_servers(stage: Stage) -> None:
     Expected: each event is stored by one of them, once; no deadlock; each answer adds up.
     """
     server = stage.postgres()
-    first = stage.service("first", database_url=server.url)
-    second = stage.service("second", database_url=server.url)
+    secret = "a secret of both servers"
+    first, second = (
+        stage.service(name, database_url=server.url, ANALYTICS_IP_HASH_KEY=secret) for name in ("first", "second")
+    )
     stage.load(first, second, name="one", seed="shared", resends=True)
     stage.load(second, first, name="other", seed="shared", reverse=True, resends=True)
     for _ in stage.rounds():
