@@ -14,10 +14,8 @@ def two_servers(stage: Stage) -> None:
     Expected: each event is stored by one of them, once; no deadlock; each answer adds up.
     """
     server = stage.postgres()
-    secret = "a secret of both servers"
-    first, second = (
-        stage.service(name, database_url=server.url, ANALYTICS_IP_HASH_KEY=secret) for name in ("first", "second")
-    )
+    shared = {"database_url": server.url, "ANALYTICS_IP_HASH_KEY": "a secret of both servers"}
+    first, second = (stage.service(name, **shared) for name in ("first", "second"))
     stage.load(first, second, name="one", seed="shared", resends=True)
     stage.load(second, first, name="other", seed="shared", reverse=True, resends=True)
     for _ in stage.rounds():
