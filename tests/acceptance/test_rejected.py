@@ -122,14 +122,14 @@ def test_the_life_of_rejected_events(own_service: Service) -> None:
 @pytest.mark.parametrize(
     ("arguments", "exit_code", "told"),
     [
-        (("replay",), 2, "say which"),
+        (("replay",), 2, "choose the events"),
         (("replay", "--reason", "X", "--set", "nothing"), 2, "FIELD=VALUE"),
         (("replay", "--reason", "X", "--set", "userld=x"), 2, "did you mean userId?"),
         (("replay", "--reason", "X", "--move", "usrId"), 2, "FIELD=FIELD"),
         (("replay", "x"), 2, "must be a UUID"),
         (("show", "x"), 2, "must be a UUID"),
         (("show", str(uuid.uuid4())), 2, "may have been purged"),
-        (("purge", "--yes"), 2, "say all instead"),
+        (("purge", "--yes"), 2, "set all instead"),
         (("list", "--address", "127.0.0.1:1"), 3, "cannot reach"),
     ],
 )

@@ -39,7 +39,7 @@ DEPRECATED = TODAY - timedelta(days=30)
 LONG_DEPRECATED = TODAY - timedelta(days=200)
 """Past its sunset."""
 WARNING = (
-    f"schema_version 1.0.0 of view events was deprecated on {DEPRECATED} and refused from "
+    f"schema_version 1.0.0 of view events was deprecated on {DEPRECATED} and will be refused from "
     f"{DEPRECATED + timedelta(days=90)} on: send 1.1.0"
 )
 FIRST_VERSION = '        version: "1.0.0"\n        released: "2024-01-01"\n'

@@ -105,7 +105,7 @@ def test_a_dry_run_tells_the_same_and_sends_nothing(folder: Path) -> None:
     ("content", "told"),
     [
         (b"customer;at;paid\na;2024-01-01;1\n", "line 1 seems to separate columns by ';', not by ','"),
-        (b"customer\tat\tpaid\na\t2024-01-01\t1\n", r"separate its columns by '\t', not by ','"),
+        (b"customer\tat\tpaid\na\t2024-01-01\t1\n", r"separate columns by '\t', not by ','"),
         (b"a,2024-01-01,1\nb,2024-01-01,1\n", "line 1 holds numbers or dates, not the names of columns"),
         ("customer,at,paid\n".encode("utf-16"), "line 1 is UTF-16; convert it"),
         (b"customer,when,paid\na,2024-01-01,1\n", "no column 'at'"),

@@ -33,9 +33,13 @@ COMMANDS = ROOT / "server" / "cli"
 
 ON_THIS_MACHINE = frozenset(
     {
+        "ACTOR_KEY",
         "BAD_CATALOGUE",
         "BAD_SETTINGS",
+        "BLOCK_FORMAT",
+        "BLOCK_UNREADABLE",
         "CHILD_FAILED",
+        "COLUMNS_CLASH",
         "DATABASE_MISSING",
         "DATABASE_TOO_NEW",
         "EMBEDDED_POSTGRES",
@@ -47,6 +51,10 @@ ON_THIS_MACHINE = frozenset(
         "NOT_MIGRATED",
         "PORT_TAKEN",
         "SECRET_MISMATCH",
+        "SEGMENT_DAMAGED",
+        "SEGMENT_FORMAT",
+        "SEGMENT_MISSING",
+        "SEGMENT_UNREADABLE",
         "SOCKET_FOLDER",
         "STORAGE",
         "UNSUPPORTED_POSTGRES",
