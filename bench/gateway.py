@@ -77,10 +77,16 @@ def _event_json(number: int) -> bytes:
     return json.dumps(MessageToDict(make_event(number)), separators=(",", ":")).encode()
 
 
-def measure(address: str, port: int, options: argparse.Namespace) -> dict[str, float]:
-    """Measure everything once; a ratio is of figures that were taken one right after the other."""
-    rest = saturate_json(f"127.0.0.1:{port}", [_event_json(number) for number in range(options.calls)])
-    direct = saturate(address, make_track_messages(options.calls))
+def measure(address: str, port: int, options: argparse.Namespace, number: int) -> dict[str, float]:
+    """Measure everything once; of the two sides of a ratio, each goes first in every other round."""
+    events = [_event_json(event) for event in range(options.calls)]
+    messages = make_track_messages(options.calls)
+    if number % 2:
+        rest = saturate_json(f"127.0.0.1:{port}", events)
+        direct = saturate(address, messages)
+    else:
+        direct = saturate(address, messages)
+        rest = saturate_json(f"127.0.0.1:{port}", events)
     http1 = track(port, options.calls)
     rest_batch = batch(port, options.events)
     grpc_batch = direct_batch(address, options.events)
@@ -99,14 +105,14 @@ def measure(address: str, port: int, options: argparse.Namespace) -> dict[str, f
 def main() -> None:
     """Run the benchmark and print its figures; the last line is JSON."""
     arguments = argparse.ArgumentParser(description=__doc__, prog="python -m bench.gateway")
-    arguments.add_argument("--calls", type=int, default=8_000, help="of Track a round (default 8,000)")
+    arguments.add_argument("--calls", type=int, default=4_000, help="of Track a round (default 4,000)")
     arguments.add_argument("--events", type=int, default=30_000, help="in batches a round (default 30,000)")
-    arguments.add_argument("--rounds", type=int, default=3, help="after one to warm up (default 3)")
+    arguments.add_argument("--rounds", type=int, default=9, help="after one to warm up (default 9)")
     options = arguments.parse_args()
     rounds = []
     with service() as running, gateway(running.address) as port:
         for number in range(options.rounds + 1):
-            at = measure(running.address, port, options)
+            at = measure(running.address, port, options, number)
             print(
                 f"{f'round {number}' if number else 'warm-up'}  "
                 f"REST {at['rest_track_rps']:>6,.0f} of direct {at['direct_track_rps']:>6,.0f} calls/s "

@@ -48,7 +48,7 @@ _UNTRANSCODED = {"envoy.filters.http.grpc_json_transcoder": _OFF, "envoy.filters
 """For what the gateway answers by itself: the transcoder looks at a request before its route does."""
 _UNREAD = (
     *("cookie", "referer", "user-agent", "accept", "accept-encoding", "accept-language"),
-    *("x-forwarded-proto", "x-envoy-original-method"),
+    *("x-forwarded-proto", "x-forwarded-for", "x-envoy-external-address", "x-envoy-original-method"),
 )
 """Headers of a REST call that the server never reads: it accepts 8 KB in all, and a portal's cookies may have
 as many."""

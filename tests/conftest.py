@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
+import structlog
 
 from storage.embedded import EmbeddedPostgres
 from storage.migrate import migrate
@@ -22,6 +23,21 @@ def pytest_configure() -> None:
     """Let Ctrl-C reach what tests start, also where they run in the background of a shell, which ignores it there."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True)
+def _logging_of_its_own(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Undo what a command that runs in this process sets up, so that the next test can capture every line.
+
+    A logger that keeps its first configuration would go on with it for the rest of the run.
+    """
+    configure = structlog.configure
+    monkeypatch.setattr(
+        structlog, "configure", lambda **options: configure(**options | {"cache_logger_on_first_use": False})
+    )
+    yield
+    structlog.reset_defaults()
+    structlog.contextvars.clear_contextvars()
 
 
 def database_url_in(server_url: str, database: str) -> str:

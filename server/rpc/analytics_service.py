@@ -14,7 +14,7 @@ from server.reports.desk import ReportDesk
 from server.reports.errors import QuestionError
 from server.rpc.boundary import raise_unread
 from server.rpc.field_violations import write_violations
-from server.rpc.gateway_calls import address_of
+from server.rpc.gateway_calls import address_of_caller
 from sociallive.analytics.v1.cohort_pb2 import GetCohortRequest, GetCohortResponse
 from sociallive.analytics.v1.dashboard_pb2 import GetDashboardRequest, GetDashboardResponse
 from sociallive.analytics.v1.event_list_pb2 import ListEventsRequest, ListEventsResponse
@@ -59,18 +59,18 @@ class AnalyticsService:
         self._list_events = partial(event_list.answer, tokens=tokens)
         self._list_actors = partial(funnel.list_actors, tokens=tokens)
 
-    async def Track(self, request: TrackRequest, context: Context) -> TrackResponse:  # noqa: N802 - the contract's name
+    async def Track(self, request: TrackRequest, context: Context) -> TrackResponse:  # noqa: N802, ARG002 - the contract's name and shape
         """Store one event, and answer when it is durable."""
-        tracked = await self._pipeline.track(request, address_of(context))
+        tracked = await self._pipeline.track(request, address_of_caller())
         return TrackResponse(event_id=tracked.event_id, status=STATUSES[tracked.outcome], warnings=tracked.warnings)
 
     async def TrackBatch(self, requests: AsyncIterator[TrackBatchRequest], context: Context) -> TrackBatchResponse:  # noqa: N802, ARG002 - the contract's name and shape
         """Store a stream of events, and answer once all of them are durable."""
         return _write_counts(await self._pipeline.track_stream(_parsed(requests)), TrackBatchResponse())
 
-    async def TrackEvents(self, request: TrackEventsRequest, context: Context) -> TrackEventsResponse:  # noqa: N802 - likewise
+    async def TrackEvents(self, request: TrackEventsRequest, context: Context) -> TrackEventsResponse:  # noqa: N802, ARG002 - likewise
         """Store several events, and answer once all of them are durable."""
-        return _write_counts(await self._pipeline.track_events(request, address_of(context)), TrackEventsResponse())
+        return _write_counts(await self._pipeline.track_events(request, address_of_caller()), TrackEventsResponse())
 
     async def Report(self, request: ReportRequest, context: Context) -> ReportResponse:  # noqa: N802 - likewise
         """Answer any report."""

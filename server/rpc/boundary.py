@@ -14,7 +14,7 @@ from google.rpc.status_pb2 import Status
 
 from runtime.errors import AnalyticsError
 from server.rpc.errors import STATUS_DETAILS, status_of
-from server.rpc.gateway_calls import request_id_of, tell_gateway
+from server.rpc.gateway_calls import read_headers, request_id, tell_gateway
 from server.rpc.query_parameters import fill_from_query
 from server.rpc.refusals import CutOffError, DrainingError, MalformedMessageError, MessageTooLargeError
 
@@ -141,10 +141,11 @@ def _bounded(method: MethodDescriptor, implementation: Method, calls: Calls) -> 
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 - grpc.aio answers each call in a task of its own
         try:
+            read_headers(context)
             calls.enter(task)
             raise_unread(request)
             if not streams:
-                fill_from_query(request, context)
+                fill_from_query(request)
             return await implementation(request, context)
         except asyncio.CancelledError:
             code = grpc.StatusCode.CANCELLED
@@ -165,7 +166,7 @@ def _bounded(method: MethodDescriptor, implementation: Method, calls: Calls) -> 
                 log.debug("rpc", method=name, code=code.name, ms=ms)
             else:
                 write = log.warning if code in OURS else log.info
-                write("rpc", method=name, code=code.name, ms=ms, **request_id_of(context))
+                write("rpc", method=name, code=code.name, ms=ms, **request_id())
 
     return call
 

@@ -1,7 +1,9 @@
 """Calls that come through the API gateway: their caller's address and id, and the JSON form of their errors."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextvars import ContextVar
+from types import MappingProxyType
 from typing import Any
 
 import grpc
@@ -20,27 +22,36 @@ LONGEST_REQUEST_ID = 128
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
+_NONE: Mapping[str, str | bytes] = MappingProxyType({})
+_headers: ContextVar[Mapping[str, str | bytes]] = ContextVar("headers", default=_NONE)
 
-def address_of(context: Context) -> str:
+
+def read_headers(context: Context) -> None:
+    """Read the headers of a call once, for the functions of this module; grpc makes them anew each time it is asked.
+
+    Of a header that was sent several times, the first counts.
+    """
+    _headers.set(dict(reversed(context.invocation_metadata() or ())))
+
+
+def address_of_caller() -> str:
     """Read the address of the gateway's caller, for events that name none; empty for a direct call.
 
     A direct caller may send the header too: it has the same effect as setting `ip_address` of its events.
     """
-    return header_of(context, headers.CLIENT_ADDRESS)
+    return header(headers.CLIENT_ADDRESS)
 
 
-def request_id_of(context: Context) -> dict[str, str]:
+def request_id() -> dict[str, str]:
     """Read the request id of a call, as fields of its canonical line; empty if it has none."""
-    request_id = header_of(context, REQUEST_ID)
-    return {"request_id": request_id[:LONGEST_REQUEST_ID]} if request_id else {}
+    text = header(REQUEST_ID)
+    return {"request_id": text[:LONGEST_REQUEST_ID]} if text else {}
 
 
-def header_of(context: Context, name: str) -> str:
-    """Read a header of the call; empty where it has none."""
-    for key, value in context.invocation_metadata() or ():
-        if key == name:
-            return value if isinstance(value, str) else ""
-    return ""
+def header(name: str) -> str:
+    """Return a header of the call under way; empty where it has none."""
+    value = _headers.get().get(name, "")
+    return value if isinstance(value, str) else ""
 
 
 async def tell_gateway(exc: Exception, status: status_pb2.Status, context: Context) -> None:
@@ -50,7 +61,7 @@ async def tell_gateway(exc: Exception, status: status_pb2.Status, context: Conte
     error, and `retry-after` if it can be retried.
     """
     told = [(headers.NOT_BEGUN, "1")] if isinstance(exc, DrainingError) else []
-    if header_of(context, headers.JSON_CALL):
+    if header(headers.JSON_CALL):
         told.append((headers.JSON_ERROR, _json_error(exc, status)))
         retry = _detail(status, error_details_pb2.RetryInfo())
         if retry is not None:

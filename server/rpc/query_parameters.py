@@ -13,14 +13,13 @@ from types import MappingProxyType
 from typing import Any
 from urllib.parse import unquote_plus
 
-import grpc
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from events.violations import MAX_QUOTED_CHARACTERS, nearest, quoted
 from gateway import headers
-from server.rpc.gateway_calls import header_of
+from server.rpc.gateway_calls import header
 from server.rpc.refusals import ParameterError, UnknownParameterError
 
 TIMESTAMP = Timestamp.DESCRIPTOR.full_name
@@ -41,7 +40,7 @@ Path = Sequence[FieldDescriptor]
 """The fields that lead from a request to a value."""
 
 
-def fill_from_query(request: Message, context: "grpc.aio.ServicerContext[Any, Any]") -> None:
+def fill_from_query(request: Message) -> None:
     """Set what the query of a REST call says; a call without one is left as it is.
 
     A direct gRPC caller may send the header, too: it has the same effect as setting the fields of its own request.
@@ -50,7 +49,7 @@ def fill_from_query(request: Message, context: "grpc.aio.ServicerContext[Any, An
         UnknownParameterError: the request has no such parameter.
         ParameterError: a value is none of its parameter's, or stands twice.
     """
-    query = header_of(context, headers.QUERY)
+    query = header(headers.QUERY)
     if query:
         read_query(query, request)
 

@@ -4,7 +4,8 @@ import os
 import signal
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from itertools import permutations
 from pathlib import Path
 
 import grpc
@@ -32,6 +33,7 @@ GONE_S = 12.0
 PARENT = "server\0up"
 GATEWAY = "server\0gateway"
 JOBS = "server\0jobs"
+LOG_READER = "cat\0"
 PIPE_BYTES = 65_536
 
 
@@ -61,9 +63,10 @@ def expect_nothing_left(service: Service) -> None:
 
 
 def kill(service: Service, *roles: str) -> None:
-    """Kill -9 every process of these roles, without a pause in between."""
+    """Kill -9 every process of these roles that still runs, without a pause in between."""
     for pid in [pid for role in roles for pid in service.pids(role)]:
-        os.kill(pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
 
 @contextmanager
@@ -125,6 +128,24 @@ def test_killed_processes_leave_nothing(made_data_dir: Path, roles: Sequence[str
         steps: list[Callable[[], None]] = [terminal.close, lambda: kill(service, *roles)]
         for step in steps if is_closed_first else reversed(steps):
             step()
+        expect_nothing_left(service)
+
+
+@pytest.mark.slow
+@pytest.mark.finding(19)
+@pytest.mark.parametrize("order", permutations(("terminal", "log reader", "parent")), ids=", ".join)
+def test_a_terminal_a_log_reader_and_a_parent_end_in_each_order(made_data_dir: Path, order: Sequence[str]) -> None:
+    """The terminal is closed, and the others are killed with SIGKILL, one right after the other."""
+    service = complete_service(made_data_dir)
+    with in_terminal(service, '"$@" 2>&1 | cat') as terminal:
+        assert service.pids(LOG_READER)
+        ends = {
+            "terminal": terminal.close,
+            "log reader": lambda: kill(service, LOG_READER),
+            "parent": lambda: kill(service, PARENT),
+        }
+        for part in order:
+            ends[part]()
         expect_nothing_left(service)
 
 
