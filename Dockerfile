@@ -6,6 +6,7 @@ WORKDIR /app
 COPY Makefile requirements.lock ./
 RUN make .venv/.packages
 COPY pyproject.toml README.md LICENSE ./
+COPY cli cli
 COPY events events
 COPY gateway gateway
 COPY generated generated

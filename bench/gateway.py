@@ -35,7 +35,7 @@ def gateway(upstream: str) -> Iterator[int]:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
     variables = {**os.environ, "PORT": str(port), "ANALYTICS_UPSTREAMS": upstream, "ANALYTICS_LOG_LEVEL": "warning"}
-    process = subprocess.Popen([sys.executable, "-m", "server", "gateway"], env=variables)
+    process = subprocess.Popen([sys.executable, "-m", "cli", "gateway"], env=variables)
     try:
         deadline = time.monotonic() + START_TIMEOUT_S
         while process.poll() is None and time.monotonic() < deadline:

@@ -99,7 +99,7 @@ def service(**environment: str) -> Iterator[RunningService]:
             "ANALYTICS_LOG_LEVEL": "warning",
             **environment,
         }
-        process = subprocess.Popen([sys.executable, "-m", "server", "serve"], env=variables, stdout=subprocess.DEVNULL)
+        process = subprocess.Popen([sys.executable, "-m", "cli", "serve"], env=variables, stdout=subprocess.DEVNULL)
         try:
             address = f"127.0.0.1:{port}"
             _wait_until_serving(address, process)

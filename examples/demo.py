@@ -17,8 +17,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from server.cli.client import CallError
-from server.cli.health import check_health
+from cli.client import CallError
+from cli.operate.health import check_health
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA_DIR = ROOT / ".analytics-demo"

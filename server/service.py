@@ -101,7 +101,7 @@ def _workers(settings: Settings, database_url: str, sockets: Path) -> list[Child
         Child(
             name=name,
             arguments=python_module(
-                *("server", "worker", "--name", name, "--ready-fd", "{ready_fd}"),
+                *("cli", "worker", "--name", name, "--ready-fd", "{ready_fd}"),
                 *(() if settings.gateway == "off" else ("--socket", str(_socket(sockets, name)))),
             ),
             environment=_environment(settings) | {"DATABASE_URL": database_url},
@@ -116,7 +116,7 @@ def _jobs(settings: Settings, database_url: str) -> list[Child]:
     return [
         Child(
             name="jobs",
-            arguments=python_module("server", "jobs", "--ready-fd", "{ready_fd}"),
+            arguments=python_module("cli", "jobs", "--ready-fd", "{ready_fd}"),
             environment=_environment(settings) | {"DATABASE_URL": database_url},
             grace_s=JOBS_GRACE_S,
         )
@@ -130,7 +130,7 @@ def _gateway(settings: Settings, sockets: Path) -> list[Child]:
     return [
         Child(
             name="gateway",
-            arguments=python_module("server", "gateway", "--ready-fd", "{ready_fd}"),
+            arguments=python_module("cli", "gateway", "--ready-fd", "{ready_fd}"),
             environment=_environment(settings) | {"PORT": str(settings.port), "ANALYTICS_UPSTREAMS": upstreams},
             grace_s=settings.drain_s,
             silence_s=settings.hang_s,

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import click
 
-from server.cli.main import cli
+from cli.main import cli
 
 Path = tuple[str, ...]
 """The words that name a command: ("rejected", "list"); empty for `analytics` alone."""

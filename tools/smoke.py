@@ -26,8 +26,8 @@ from sociallive.analytics.v1.event_pb2 import Event
 from sociallive.analytics.v1.track_pb2 import EventStatus, TrackRequest
 from sociallive.analytics.v1.view_event_pb2 import ViewEvent
 
-ROOMS = ("events", "gateway", "jobs", "runtime", "server", "sociallive", "storage")
-PROGRAMS = frozenset({"server.__main__"})
+ROOMS = ("cli", "events", "gateway", "jobs", "runtime", "server", "sociallive", "storage")
+PROGRAMS = frozenset({"cli.__main__"})
 """Modules that do something when they are imported."""
 START_TIMEOUT_S = 120.0
 STOP_TIMEOUT_S = 30.0
@@ -84,7 +84,7 @@ def serving(folder: Path) -> Iterator[str]:
     log = folder / "service.log"
     with log.open("wb") as output:
         service = subprocess.Popen(
-            [sys.executable, "-m", "server", "up"],
+            [sys.executable, "-m", "cli", "up"],
             env={**inherited, **settings, "ANALYTICS_DATA_DIR": str(folder / "data")},
             stdin=subprocess.DEVNULL,
             stdout=output,
@@ -125,7 +125,7 @@ def write_file(folder: Path, address: str, *command: str) -> None:
     """
     *words, name = command
     path = folder / name
-    arguments = [sys.executable, "-m", "server", *words, str(path), "--address", address]
+    arguments = [sys.executable, "-m", "cli", *words, str(path), "--address", address]
     done = subprocess.run(arguments, capture_output=True, text=True, check=False, timeout=CALL_TIMEOUT_S)
     if done.returncode or not path.stat().st_size:
         raise SmokeError(f"`analytics {' '.join(command)}` ended with {done.returncode}:\n{done.stderr}")

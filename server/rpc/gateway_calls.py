@@ -31,7 +31,10 @@ def read_headers(context: Context) -> None:
 
     Of a header that was sent several times, the first counts.
     """
-    _headers.set(dict(reversed(context.invocation_metadata() or ())))
+    received: dict[str, str | bytes] = {}
+    for name, value in context.invocation_metadata() or ():
+        received.setdefault(name, value)
+    _headers.set(received)
 
 
 def address_of_caller() -> str:

@@ -22,7 +22,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from sociallive.analytics.v1.analytics_service_pb2_grpc import AnalyticsServiceStub
 from sociallive.analytics.v1.dashboard_pb2 import GetDashboardRequest
 
-WORKER = "server\0worker\0"
+WORKER = "cli\0worker\0"
 """What the command line of a worker holds; Postgres has processes that it calls workers, too."""
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 10.0
@@ -116,7 +116,7 @@ class Service:
             "ANALYTICS_LOG_LEVEL": "info",
             **environment,
         }
-        program = ["-c", f"{first}\nfrom server.cli.main import main\nmain()"] if first else ["-m", "server"]
+        program = ["-c", f"{first}\nfrom cli.main import main\nmain()"] if first else ["-m", "cli"]
         self.arguments = [sys.executable, *program, command]
         self._channel: grpc.Channel | None = None
         self.process: subprocess.Popen[bytes] | None = None
@@ -239,7 +239,7 @@ class Service:
 def totals(service: Service, **environment: str) -> dict[str, int]:
     """Ask `analytics ingest stats` for the totals of all time, and see that they add up."""
     run = subprocess.run(
-        [sys.executable, "-m", "server", "ingest", "stats", "--hours", "0", "--json"],
+        [sys.executable, "-m", "cli", "ingest", "stats", "--hours", "0", "--json"],
         env={**os.environ, "ANALYTICS_DATA_DIR": str(service.data_dir), **environment},
         capture_output=True,
         text=True,

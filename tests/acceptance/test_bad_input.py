@@ -10,8 +10,8 @@ import grpc
 import pytest
 from google.protobuf.struct_pb2 import Struct
 
-from server.cli.client import CallError
-from server.cli.sender import is_retried
+from cli.client import CallError
+from cli.import_.sender import is_retried
 from sociallive.analytics.v1.event_list_pb2 import ListEventsRequest
 from sociallive.analytics.v1.event_pb2 import Event
 from sociallive.analytics.v1.purchase_event_pb2 import PurchaseEvent

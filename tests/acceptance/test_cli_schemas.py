@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner, Result
 from jsonschema import Draft202012Validator
 
-from server.cli import schemas
+from cli.schemas import group as schemas
 from tests.acceptance.running import Service
 from tests.acceptance.samples import RELEASES
 

@@ -50,7 +50,7 @@ def jobs(clock: FakeClock, database_url: str, **environment: str) -> Iterator[No
         **environment,
         **clock.environment,
     }
-    process = subprocess.Popen([sys.executable, "-m", "server", "jobs"], env=variables, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen([sys.executable, "-m", "cli", "jobs"], env=variables, stderr=subprocess.DEVNULL)
     try:
         yield
     finally:

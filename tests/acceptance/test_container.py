@@ -29,7 +29,7 @@ def run_health(command: list[str], service: Service) -> int:
     """Run a health check's command inside the environment of a service, and return its exit code."""
     assert command[0] == "analytics"
     return subprocess.run(
-        [sys.executable, "-m", "server", *command[1:]], env=service.environment, timeout=30, check=False
+        [sys.executable, "-m", "cli", *command[1:]], env=service.environment, timeout=30, check=False
     ).returncode
 
 
@@ -100,7 +100,7 @@ def test_a_password_may_hold_special_characters(made_data_dir: Path, way: str) -
         for password, code in ((PASSWORD, 0), (f"not {PASSWORD}", 3)):
             user = "keyed" if way == "PGPASSWORD" else f"keyed:{quote(password, safe='')}"
             run = subprocess.run(
-                [sys.executable, "-m", "server", "migrate"],
+                [sys.executable, "-m", "cli", "migrate"],
                 env={
                     **{name: text for name, text in os.environ.items() if not name.startswith("ANALYTICS_")},
                     "DATABASE_URL": f"{parts[0]}{user}@{parts[2]}",

@@ -41,7 +41,7 @@ def run(
     """Run a command in the folder, with the settings of a newcomer but for a port on which nobody listens."""
     inherited = {k: v for k, v in os.environ.items() if not k.startswith(("ANALYTICS_", "DATABASE_URL"))}
     return subprocess.run(
-        [sys.executable, "-m", "server", *words, *more],
+        [sys.executable, "-m", "cli", *words, *more],
         cwd=folder,
         env={**inherited, "GRPC_PORT": "1", **environment},
         input=stdin,
@@ -65,7 +65,7 @@ def test_a_command_leaves_an_empty_folder_empty_and_says_what_is_missing(tmp_pat
     assert "Traceback" not in result.stderr
     assert len(result.stderr.splitlines()) <= 3, result.stderr
     assert result.returncode == (2 if words in NEEDS_ITS_SETTINGS else 3), result.stderr
-    assert "analytics up" in result.stderr or "-m server up" in result.stderr or "DATABASE_URL" in result.stderr
+    assert "analytics up" in result.stderr or "-m cli up" in result.stderr or "DATABASE_URL" in result.stderr
 
 
 @pytest.mark.finding(23)

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from google.protobuf import json_format
 from google.protobuf.message import Message
 
-from server.cli import report
+from cli.report import group as report
 from server.reports.scope import from_timestamp
 from sociallive.analytics.v1.event_list_pb2 import ListEventsRequest
 from sociallive.analytics.v1.report_pb2 import ReportRequest

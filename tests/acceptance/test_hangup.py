@@ -30,9 +30,9 @@ from tests.gateway.running import ENVOY, need_envoy
 
 GONE_S = 12.0
 """Twice what workers and jobs may take to drain, and what Postgres takes to stop."""
-PARENT = "server\0up"
-GATEWAY = "server\0gateway"
-JOBS = "server\0jobs"
+PARENT = "cli\0up"
+GATEWAY = "cli\0gateway"
+JOBS = "cli\0jobs"
 LOG_READER = "cat\0"
 PIPE_BYTES = 65_536
 
@@ -139,7 +139,7 @@ def test_a_terminal_a_log_reader_and_a_parent_end_in_each_order(made_data_dir: P
     service = complete_service(made_data_dir)
     with in_terminal(service, '"$@" 2>&1 | cat') as terminal:
         assert service.pids(LOG_READER)
-        ends = {
+        ends: dict[str, Callable[[], None]] = {
             "terminal": terminal.close,
             "log reader": lambda: kill(service, LOG_READER),
             "parent": lambda: kill(service, PARENT),

@@ -20,7 +20,7 @@ PURCHASES = 69659
 @contextmanager
 def started(service: Service, *arguments: str) -> Iterator[subprocess.Popen[str]]:
     """Start an `analytics` command; one that still runs at the end is killed."""
-    command = [sys.executable, "-m", "server", *arguments, "--address", service.address]
+    command = [sys.executable, "-m", "cli", *arguments, "--address", service.address]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:
             yield process

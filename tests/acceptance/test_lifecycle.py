@@ -204,7 +204,7 @@ def test_a_command_does_not_wait_for_ever_for_a_database(
 ) -> None:
     """It ends with code 3 and says which database was away, how long, and why."""
     where = f"127.0.0.1:{free_port()}/db"
-    program = f"from server.cli import main, migrate; migrate.WAIT_S = {limit_s}; main.main()"
+    program = f"from cli import main; from cli.run import migrate; migrate.WAIT_S = {limit_s}; main.main()"
     run = subprocess.run(
         [sys.executable, "-c", program, *arguments],
         env={
@@ -226,7 +226,7 @@ def test_a_command_does_not_wait_for_ever_for_a_database(
 def test_migrate_names_the_database_that_it_made(data_dir: Path) -> None:
     """An operator who ran it in the wrong folder sees where the new database is."""
     run = subprocess.run(
-        [sys.executable, "-m", "server", "migrate"],
+        [sys.executable, "-m", "cli", "migrate"],
         env={**os.environ, "ANALYTICS_DATA_DIR": str(data_dir)},
         capture_output=True,
         text=True,
@@ -239,7 +239,7 @@ def test_migrate_names_the_database_that_it_made(data_dir: Path) -> None:
 def test_migrate_reports_and_is_harmless_beside_a_running_service(service: Service) -> None:
     """`analytics migrate` attaches to the running database and finds nothing to do."""
     run = subprocess.run(
-        [sys.executable, "-m", "server", "migrate", "--json"],
+        [sys.executable, "-m", "cli", "migrate", "--json"],
         env={**os.environ, "ANALYTICS_DATA_DIR": str(service.data_dir)},
         capture_output=True,
         text=True,

@@ -42,7 +42,7 @@ def analytics(service: Service, *arguments: str, exit_code: int = 0, typed: str 
         "ANALYTICS_LOG_LEVEL": "warning",
     }
     done = subprocess.run(
-        [sys.executable, "-m", "server", *arguments],
+        [sys.executable, "-m", "cli", *arguments],
         env=environment,
         input=typed,
         capture_output=True,
@@ -181,7 +181,7 @@ def test_a_worker_killed_while_it_replays_stores_nothing_twice(made_data_dir: Pa
         for _ in range(3):
             call = admin(service).ReplayRejectedEvents.future(request, timeout=20)
             eventually("begins to store", lambda: service.count_events() > 0)
-            for pid in service.pids("server\0worker\0"):
+            for pid in service.pids("cli\0worker\0"):
                 os.kill(pid, 9)
             call.exception()
             eventually("serves again", lambda: service.health() == "SERVING")

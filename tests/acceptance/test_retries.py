@@ -11,8 +11,8 @@ from typing import Any
 import grpc
 import pytest
 
-from server.cli.client import CallError
-from server.cli.sender import is_retried, wait_before_retry_s
+from cli.client import CallError
+from cli.import_.sender import is_retried, wait_before_retry_s
 from server.rpc.error_reasons import BROKEN_CONNECTIONS, REASONS
 from sociallive.analytics.v1.track_pb2 import EventStatus
 from tests.acceptance.running import WORKER, Service, eventually

@@ -17,7 +17,7 @@ from google.protobuf import json_format
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from server.cli import report
+from cli.report import group as report
 from sociallive.analytics.v1.cohort_pb2 import GetCohortRequest
 from sociallive.analytics.v1.dashboard_pb2 import GetDashboardRequest
 from sociallive.analytics.v1.engagement_event_pb2 import EngagementEvent

@@ -20,7 +20,7 @@ EXIT_USAGE = 2
 def run(data_dir: Path, database_url: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run `analytics secret` on the database."""
     return subprocess.run(
-        [sys.executable, "-m", "server", "secret", *arguments],
+        [sys.executable, "-m", "cli", "secret", *arguments],
         env={**os.environ, "ANALYTICS_DATA_DIR": str(data_dir), "DATABASE_URL": database_url, **environment},
         capture_output=True,
         text=True,

@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 from google.protobuf import json_format
 
-from server.cli import report
+from cli.report import group as report
 from server.reports.funnel import MOST_STEPS
 from server.reports.periods import MOST_PERIODS
 from server.reports.retention import MOST_BRACKETS

@@ -121,7 +121,7 @@ def count_missing(url: str, ids: Collection[str]) -> int:
 def read_stats(data_dir: Path, database_url: str) -> list[dict[str, Any]]:
     """Ask `analytics ingest stats --json` for its hours."""
     run = subprocess.run(
-        [sys.executable, "-m", "server", "ingest", "stats", "--json"],
+        [sys.executable, "-m", "cli", "ingest", "stats", "--json"],
         env={**os.environ, "ANALYTICS_DATA_DIR": str(data_dir), "DATABASE_URL": database_url},
         capture_output=True,
         text=True,

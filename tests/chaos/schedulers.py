@@ -112,7 +112,7 @@ def start_scheduler(database_url: str) -> "subprocess.Popen[bytes]":
         "ANALYTICS_PARTITIONS_CRON": "off",
         "ANALYTICS_LOG_LEVEL": "error",
     }
-    return subprocess.Popen([sys.executable, "-m", "server", "jobs"], env=environment)
+    return subprocess.Popen([sys.executable, "-m", "cli", "jobs"], env=environment)
 
 
 async def kill_runner(connection: Connection, processes: "list[subprocess.Popen[bytes]]") -> None:

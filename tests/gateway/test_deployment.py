@@ -31,7 +31,7 @@ def composed() -> dict[str, Any]:
 def printed(**environment: str) -> str:
     """Print the gateway's configuration."""
     run = subprocess.run(
-        [sys.executable, "-m", "server", "gateway", "--print"],
+        [sys.executable, "-m", "cli", "gateway", "--print"],
         env={**os.environ, **environment},
         capture_output=True,
         text=True,

@@ -12,7 +12,7 @@ from tests.gateway.http import call
 from tests.gateway.running import ENVOY, need_envoy
 
 
-@pytest.mark.parametrize("role", [ENVOY, "server\0gateway"], ids=["Envoy", "its runner"])
+@pytest.mark.parametrize("role", [ENVOY, "cli\0gateway"], ids=["Envoy", "its runner"])
 def test_a_gateway_that_is_killed_comes_back(made_data_dir: Path, role: str) -> None:
     """`analytics up` starts it again on the same port, and leaves nothing behind."""
     need_envoy()

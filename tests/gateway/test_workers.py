@@ -129,7 +129,7 @@ def test_a_hung_worker_is_replaced_while_others_serve(service: Service) -> None:
 @pytest.mark.finding(20)
 def test_a_machine_that_slept_kills_no_healthy_worker(service: Service) -> None:
     """All processes are frozen for longer than a worker may hang, and thawed, the parent first."""
-    everyone = [service.process.pid if service.process else 0, *service.pids(WORKER), *service.pids("server\0gateway")]
+    everyone = [service.process.pid if service.process else 0, *service.pids(WORKER), *service.pids("cli\0gateway")]
     workers = service.pids(WORKER)
     for pid in reversed(everyone):
         os.kill(pid, signal.SIGSTOP)

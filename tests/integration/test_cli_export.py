@@ -10,7 +10,8 @@ import pyarrow.parquet
 import pytest
 from click.testing import CliRunner, Result
 
-from server.cli import export, import_events
+from cli.export import command as export
+from cli.import_ import command as import_events
 from sociallive.analytics.v1.event_list_pb2 import ListEventsRequest
 from sociallive.analytics.v1.event_pb2 import Device, Event
 from sociallive.analytics.v1.purchase_event_pb2 import PurchaseEvent

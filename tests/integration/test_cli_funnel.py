@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 from click.testing import CliRunner, Result
 
-from server.cli import report
+from cli.report import group as report
 from sociallive.analytics.v1.funnel_pb2 import (
     FunnelEntry,
     FunnelExclusion,

@@ -15,8 +15,8 @@ import pytest
 from click.testing import CliRunner, Result
 from google.protobuf.json_format import MessageToDict
 
-from server.cli import problems, sender
-from server.cli.import_events import command
+from cli.import_ import problems, sender
+from cli.import_.command import command
 from sociallive.analytics.v1.track_pb2 import TrackBatchRequest, TrackBatchResponse
 from tests.fake_service import FakeService, error_info, retry_info, serving, status
 
@@ -428,7 +428,7 @@ def test_an_interrupt_ends_at_once_and_says_how_to_go_on(tmp_path: Path, mapping
     file = csv_file(tmp_path, [f"u{number},2024-01-01,1" for number in range(2000)])
     with serving(service := HeldService()) as address:
         arguments = ["import", file, "--mapping", mapping, "--chunk-size", "100", "--address", address]
-        process = subprocess.Popen([sys.executable, "-m", "server", *arguments], stderr=subprocess.PIPE, text=True)
+        process = subprocess.Popen([sys.executable, "-m", "cli", *arguments], stderr=subprocess.PIPE, text=True)
         assert service.called.wait(60)
         process.send_signal(signal.SIGINT)
         _, told = process.communicate(timeout=10)

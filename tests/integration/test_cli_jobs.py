@@ -14,8 +14,8 @@ import pytest
 from click.testing import CliRunner, Result
 from structlog.testing import capture_logs
 
+from cli.main import cli
 from jobs.schedule import JOBS
-from server.cli.main import cli
 from storage.database import Database
 from tests.rows import NOON, make_batch, make_row, make_store
 
@@ -34,7 +34,7 @@ def stored(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         await database.close()
 
     asyncio.run(store())
-    for module in ("jobs.cli", "server.cli.audit", "server.cli.partitions"):
+    for module in ("cli.operate.jobs", "cli.operate.audit", "cli.operate.partitions"):
         # A command's logging is its process's; here it would outlive the command.
         monkeypatch.setattr(f"{module}.configure_logging", lambda **_: None)
     monkeypatch.setenv("DATABASE_URL", database_url)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from server.cli.import_events import command
+from cli.import_.command import command
 from tests.fake_service import FakeService, serving
 from tests.integration.test_cli_import import MAPPING, counts, csv_file
 

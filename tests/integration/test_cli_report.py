@@ -12,7 +12,9 @@ from click.testing import CliRunner, Result
 from google.rpc import error_details_pb2
 from grpc_health.v1 import health_pb2
 
-from server.cli import health, import_events, report, version
+from cli.import_ import command as import_events
+from cli.operate import health, version
+from cli.report import group as report
 from sociallive.analytics.v1.dashboard_pb2 import GetDashboardRequest, Precision
 from sociallive.analytics.v1.event_pb2 import Event
 from tests.fake_service import FakeService, error_info, retry_info, serving, status
@@ -130,7 +132,7 @@ def test_a_picture_that_cannot_be_made_is_told(tmp_path: Path, monkeypatch: pyte
 def test_json_through_a_real_pipe() -> None:
     """The program itself writes valid JSON to a pipe."""
     with serving(service_with_dashboard()) as address:
-        command = [sys.executable, "-m", "server", "report", "dashboard", "--json", "--address", address]
+        command = [sys.executable, "-m", "cli", "report", "dashboard", "--json", "--address", address]
         done = subprocess.run(command, capture_output=True, check=True, timeout=60)
     assert json.loads(done.stdout)["users"] == "23570"
     assert done.stderr == b""

@@ -8,9 +8,9 @@ from click.testing import CliRunner, Result
 from google.protobuf import json_format
 from rich.console import Console
 
-from server.cli.main import cli
-from server.cli.report_retention import print_retention, retention_grid
-from server.cli.shares import ShareRow, print_shares
+from cli.main import cli
+from cli.report.retention import print_retention, retention_grid
+from cli.report.shares import ShareRow, print_shares
 from sociallive.analytics.v1.cohort_pb2 import GetCohortRequest, GetCohortResponse
 from sociallive.analytics.v1.report_scope_pb2 import Granularity
 from sociallive.analytics.v1.retention_pb2 import GetRetentionRequest, GetRetentionResponse, RetentionKind

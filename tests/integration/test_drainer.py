@@ -14,7 +14,7 @@ import pytest
 import structlog
 from click.testing import CliRunner
 
-from server.cli import ingest_aside
+from cli.operate import ingest_aside
 from storage import batch_store, drainer
 from storage.batch import WriteOutcome
 from storage.batch_store import BatchStore
@@ -131,7 +131,7 @@ async def test_what_was_set_aside_is_shown_and_put_back(
 
     def run(*arguments: str) -> str:
         # In a process of its own, as an operator does: put-back runs a loop.
-        command = [sys.executable, "-m", "server", "ingest", "aside", *arguments]
+        command = [sys.executable, "-m", "cli", "ingest", "aside", *arguments]
         return subprocess.run(command, capture_output=True, text=True, check=True, timeout=30).stdout
 
     async with draining(database, folder):

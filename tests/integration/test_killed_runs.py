@@ -33,7 +33,7 @@ HOLDER_AND_FOLD = 2
 def scheduler(database_url: str) -> Iterator[subprocess.Popen[bytes]]:
     """Run `analytics jobs`, whose first act is a fold, and kill it at the end."""
     environment = {**os.environ, "DATABASE_URL": database_url, "ANALYTICS_RETENTION_CRON": "off"}
-    process = subprocess.Popen([sys.executable, "-m", "server", "jobs"], env=environment, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen([sys.executable, "-m", "cli", "jobs"], env=environment, stderr=subprocess.DEVNULL)
     try:
         yield process
     finally:
@@ -58,7 +58,7 @@ async def list_job(database: Database) -> dict[str, object]:
     """Read the job's line of `analytics jobs list`."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
-        *("-m", "server", "jobs", "list", "--json"),
+        *("-m", "cli", "jobs", "list", "--json"),
         env={**os.environ, "DATABASE_URL": database.address.url},
         stdout=subprocess.PIPE,
     )

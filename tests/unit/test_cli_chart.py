@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from server.cli.chart import Bar, draw_bars, draw_heat_map, draw_lines
-from server.cli.shares import ShareRow
+from cli.report.chart import Bar, draw_bars, draw_heat_map, draw_lines
+from cli.report.shares import ShareRow
 
 PNG = b"\x89PNG"
 

@@ -6,7 +6,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from server.cli.main import cli
+from cli.main import cli
 from tests.command_tree import COMMANDS, Path
 
 SHOWN = {path: one for path, one in COMMANDS.items() if not one.hidden}

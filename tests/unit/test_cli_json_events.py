@@ -4,8 +4,8 @@ from itertools import product
 
 import pytest
 
-from server.cli.json_events import parse_event
-from server.cli.records import RecordError
+from cli.import_.json_events import parse_event
+from cli.import_.records import RecordError
 from sociallive.analytics.v1.event_pb2 import Event
 
 VALUES = [

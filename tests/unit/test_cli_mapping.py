@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from server.cli.main import EXIT_USAGE
-from server.cli.mapping import MappingError, read_mapping
-from server.cli.mapping_rows import RowFiller
-from server.cli.mapping_values import Template, ValueMistakeError
-from server.cli.problems import problem_of
-from server.cli.records import RecordError
+from cli.import_.mapping import MappingError, read_mapping
+from cli.import_.mapping_rows import RowFiller
+from cli.import_.mapping_values import Template, ValueMistakeError
+from cli.import_.problems import problem_of
+from cli.import_.records import RecordError
+from cli.main import EXIT_USAGE
 from sociallive.analytics.v1.event_pb2 import Event
 
 CDNOW = """

@@ -5,7 +5,7 @@ import io
 import pytest
 from rich.console import Console
 
-from server.cli.render import (
+from cli.render import (
     amount_text,
     bar_line,
     change_text,

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import click
 import pytest
 
-from server.cli.report_scope import read_scope
+from cli.scope import read_scope
 
 
 def test_dates_are_midnight_in_the_zone() -> None:

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from server.cli import sources
-from server.cli.command_error import CommandError
-from server.cli.csv_source import csv_header, csv_records
-from server.cli.records import RecordError
-from server.cli.sources import dataset_of, json_records, open_file
+from cli.command_error import CommandError
+from cli.import_ import sources
+from cli.import_.csv_source import csv_header, csv_records
+from cli.import_.records import RecordError
+from cli.import_.sources import dataset_of, json_records, open_file
 
 
 def read_json(path: Path) -> list[tuple[int, str]]:

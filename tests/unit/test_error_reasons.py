@@ -10,12 +10,12 @@ import grpc
 import pytest
 from google.rpc import error_details_pb2
 
+from cli.client import CallError
+from cli.import_.sender import is_retried
 from events.normalize import Rejected
 from gateway import replies
 from runtime.errors import AnalyticsError
 from runtime.settings import SettingsError
-from server.cli.client import CallError
-from server.cli.sender import is_retried
 from server.ingest.errors import EventRejectedError
 from server.rpc.error_reasons import BROKEN_CONNECTIONS, IN_ANSWERS, REASONS
 from server.rpc.errors import status_of

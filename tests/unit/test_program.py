@@ -51,9 +51,9 @@ def test_a_program_elsewhere_is_told_as_it_was_started(tmp_path: Path, monkeypat
 
 
 def test_a_module_is_told_as_the_program_beside_python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`python -m server` may be run where no program is installed, too."""
+    """`python -m cli` may be run where no program is installed, too."""
     monkeypatch.setenv("PATH", "")
     monkeypatch.setattr(sys, "executable", str(tmp_path / "bin" / "python"))
-    assert program_command("/somewhere/server/__main__.py") == f"{tmp_path / 'bin' / 'python'} -m server"
+    assert program_command("/somewhere/server/__main__.py") == f"{tmp_path / 'bin' / 'python'} -m cli"
     beside = make_program(tmp_path / "bin")
     assert program_command("/somewhere/server/__main__.py") == str(beside)

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway import headers
+from server.rpc.gateway_calls import read_headers
 from server.rpc.query_parameters import fill_from_query, read_query
 from server.rpc.refusals import ParameterError
 from sociallive.analytics.v1.dashboard_pb2 import GetDashboardRequest
@@ -69,5 +70,6 @@ def test_a_call_without_a_query_is_left_as_it_is() -> None:
     request = GetDashboardRequest(timeframe="7d")
     for metadata in ((), ((headers.JSON_CALL, "1"),), ((headers.QUERY, ""),)):
         context: Any = FakeContext(*metadata)
-        fill_from_query(request, context)
+        read_headers(context)
+        fill_from_query(request)
     assert request == GetDashboardRequest(timeframe="7d")

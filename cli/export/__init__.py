@@ -1,0 +1,1 @@
+"""`analytics export`: stored events as files."""

@@ -1,0 +1,1 @@
+"""`analytics import`: from files to acknowledged events."""

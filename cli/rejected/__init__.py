@@ -1,0 +1,1 @@
+"""`analytics rejected`: one module a verb."""

@@ -1,0 +1,1 @@
+"""`analytics report`: one module a report."""

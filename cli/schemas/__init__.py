@@ -1,0 +1,1 @@
+"""`analytics schemas`: one module a verb."""
