@@ -16,11 +16,11 @@ from contextlib import contextmanager
 
 from google.protobuf.json_format import MessageToDict
 
-from bench.batch_client import send_batches
+from bench.clients.batch_client import send_batches
+from bench.clients.rest_client import Run, saturate_rest
+from bench.clients.track_client import CALLERS, percentile, saturate, saturate_json
+from bench.data.sample_events import make_event, make_track_messages
 from bench.machine import describe_load, describe_machine, service
-from bench.rest_client import Run, saturate_rest
-from bench.sample_events import make_event, make_track_messages
-from bench.track_client import CALLERS, percentile, saturate, saturate_json
 from sociallive.analytics.v1.track_pb2 import TrackEventsRequest
 
 BATCH_EVENTS = 500

@@ -18,10 +18,10 @@ from typing import Any
 import asyncpg
 import grpc
 
-from bench.batch_client import stream_parts
-from bench.idle_connections import IdleStreams, drop_connections
+from bench.clients.batch_client import stream_parts
+from bench.clients.idle_connections import IdleStreams, drop_connections
+from bench.data.sample_events import MessagePool, make_event, make_pool
 from bench.machine import RunningService, describe_load, describe_machine, service
-from bench.sample_events import MessagePool, make_event, make_pool
 from sociallive.analytics.v1.analytics_service_pb2_grpc import AnalyticsServiceStub
 from sociallive.analytics.v1.track_pb2 import TrackRequest
 from storage.embedded import EmbeddedPostgres
@@ -56,7 +56,7 @@ def stream_beside_invalid(address: str, pool: MessagePool, invalid: int) -> tupl
         The events committed a second, and `sent`, `rejected` and `seconds` of the invalid ones.
     """
     with subprocess.Popen(  # noqa: S603 - our own command
-        (sys.executable, "-m", "bench.invalid_client", address, "--events", str(invalid)),
+        (sys.executable, "-m", "bench.clients.invalid_client", address, "--events", str(invalid)),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

@@ -11,7 +11,7 @@ empty          the same calls to a handler that does nothing, in a process like 
 latency        Track at a fixed number of calls a second, offered on schedule whether or not earlier ones are answered;
                a call counts from the moment it was due.
 
-The client of Track is bench/http2_client.py; h2load and ghz, where present, make the same calls as a check on it.
+The client of Track is bench/clients/http2_client.py; h2load and ghz, where present, check it with the same calls.
 """
 
 import argparse
@@ -21,12 +21,12 @@ import os
 import statistics
 import sys
 
-from bench.batch_client import STREAMS, stream_events
-from bench.empty_server import empty_server
+from bench.clients.batch_client import STREAMS, stream_events
+from bench.clients.empty_server import empty_server
+from bench.clients.second_client import second_clients
+from bench.clients.track_client import CALLERS, offer, percentile, saturate
+from bench.data.sample_events import EVENTS_PER_MESSAGE, MessagePool, make_pool, make_rows, make_track_messages
 from bench.machine import RunningService, describe_load, describe_machine, service
-from bench.sample_events import EVENTS_PER_MESSAGE, MessagePool, make_pool, make_rows, make_track_messages
-from bench.second_client import second_clients
-from bench.track_client import CALLERS, offer, percentile, saturate
 from bench.write_ceiling import measure_write_ceiling
 
 OFFERED_CALLS_PER_S = 500

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 
-from bench.sample_events import MessagePool, make_rows
+from bench.data.sample_events import MessagePool, make_rows
 from bench.write_ceiling import ROWS_PER_BATCH
 from server.ingest.pipeline import reject_stored
 from storage.batch import Batch

@@ -25,10 +25,10 @@ from pathlib import Path
 
 import uvloop
 
+from bench.data.job_data import make_events
+from bench.data.sample_events import MessagePool, make_pool, make_rows
 from bench.ingest_rate import make_store, measure_ingest_ratio, repeat, timed
-from bench.job_data import make_events
 from bench.machine import describe_load, describe_machine
-from bench.sample_events import MessagePool, make_pool, make_rows
 from cli.run.worker import tune_collector
 from server.reports import dashboard
 from server.reports.desk import ReportDesk

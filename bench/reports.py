@@ -24,10 +24,10 @@ from zoneinfo import ZoneInfo
 import asyncpg
 import duckdb
 
+from bench.data.report_data import DAYS, END, START, load_postgres, write_events
+from bench.data.sample_events import make_pool
 from bench.ingest_rate import measure_ingest_ratio, timed
 from bench.machine import describe_load, describe_machine
-from bench.report_data import DAYS, END, START, load_postgres, write_events
-from bench.sample_events import make_pool
 from server.reports.dashboard import answer as answer_dashboard
 from server.reports.desk import ReportDesk
 from server.reports.periods import Calendar, Length

@@ -19,8 +19,8 @@ from pathlib import Path
 import asyncpg
 import orjson
 
+from bench.data.realistic_rows import RowMaker
 from bench.machine import describe_load, describe_machine
-from bench.realistic_rows import RowMaker
 from events.catalogue import load_catalogue
 from events.columns import columns_of
 from storage.batch import Batch

@@ -8,9 +8,9 @@ import argparse
 import json
 import sys
 
-from bench.batch_client import STREAMS, stream_events
+from bench.clients.batch_client import STREAMS, stream_events
+from bench.data.sample_events import EVENTS_PER_MESSAGE, make_pool
 from bench.machine import describe_load, describe_machine, service
-from bench.sample_events import EVENTS_PER_MESSAGE, make_pool
 
 LEAST_EVENTS = 4 * STREAMS * EVENTS_PER_MESSAGE
 EVENTS_PER_STEP = 500_000

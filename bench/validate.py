@@ -32,11 +32,11 @@ from google.protobuf import json_format
 
 from bench.machine import describe_machine
 from cli.run.worker import COLLECT_AFTER_OBJECTS
-from events.json_document import Broken, read_event, read_events
-from events.message_json import message_value
+from events.json.document import Broken, read_event, read_events
+from events.json.message import message_value
 from events.normalize import Normalizer, Rejected
 from events.rejection import reject_event
-from events.rules import Validator
+from events.rules.validation import Validator
 from server.ingest.tally import MAX_REJECTION_BYTES, Tally
 from sociallive.analytics.v1.engagement_event_pb2 import EngagementEvent
 from sociallive.analytics.v1.event_pb2 import Event

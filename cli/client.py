@@ -13,8 +13,8 @@ from grpc_status import rpc_status
 from cli.command_error import CommandError
 from cli.main import EXIT_FAILED, EXIT_UNAVAILABLE, EXIT_USAGE
 from runtime.settings import Settings
-from server.addresses import callable_address
-from server.program import program_command
+from server.processes.addresses import callable_address
+from server.processes.program import program_command
 from sociallive.analytics.v1.admin_service_pb2_grpc import AdminServiceStub
 from sociallive.analytics.v1.analytics_service_pb2_grpc import AnalyticsServiceStub
 from sociallive.analytics.v1.schema_service_pb2_grpc import SchemaServiceStub

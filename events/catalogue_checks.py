@@ -18,11 +18,11 @@ from events.event_type import (
     is_version,
     version_key,
 )
-from events.field_reader import compile_reader
+from events.rules.field_reader import compile_reader
 from events.violations import Violation
 
 TEXT_FORMATS = frozenset({"UUID", "CURRENCY", "IP_ADDRESS", "VERSION"})
-"""The formats that events.field_rules can check."""
+"""The formats that events.rules.field_rules can check."""
 
 _WITH_TEXT = (Kind.TEXT, Kind.TEXTS, Kind.OBJECT)
 _NUMERIC = (Kind.NUMBER, Kind.INTEGER)

@@ -11,13 +11,13 @@ from typing import Any
 
 from events import violations
 from events.event_type import Form
-from events.field_rules import ADDRESS_CACHE_SIZE, is_uuid, packed_address
 from events.ids import uuid7
-from events.json_document import Broken, JsonValue
+from events.json.document import Broken, JsonValue
+from events.json.payload import to_json
 from events.lifecycle import Lifecycle, Release
-from events.payload_json import to_json
-from events.rule_book import Reading
-from events.rules import Validator
+from events.rules.field_rules import ADDRESS_CACHE_SIZE, is_uuid, packed_address
+from events.rules.rule_book import Reading
+from events.rules.validation import Validator
 from events.violations import Problem, Violation
 from sociallive.analytics.v1.event_pb2 import Event
 
@@ -172,7 +172,7 @@ class Normalizer:
         The same event gives the same row in either form.
 
         Args:
-            value: what `events.json_document` read.
+            value: what `events.json.document` read.
             received_at: likewise.
             backfill: likewise.
             event_type: the type if the path names it; then the event may leave it out.

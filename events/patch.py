@@ -1,7 +1,7 @@
 """Patches: small changes of field values that correct an event before it is validated again.
 
-They change the plain values of parsed JSON (`events.json_document`) or of a converted message
-(`events.message_json`), and validate nothing: the reader does, after the changes.
+They change the plain values of parsed JSON (`events.json.document`) or of a converted message
+(`events.json.message`), and validate nothing: the reader does, after the changes.
 """
 
 from collections.abc import Iterable, Sequence
@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from events.catalogue import load_catalogue
 from events.event_type import Field
-from events.json_rules import IGNORED, MESSAGES
+from events.rules.json_rules import IGNORED, MESSAGES
 from events.violations import Violation, nearest, quoted
 from runtime.errors import AnalyticsError
 

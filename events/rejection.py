@@ -10,8 +10,8 @@ from google.protobuf import json_format
 from events.catalogue import load_catalogue
 from events.event_type import Form
 from events.ids import uuid7
-from events.json_address import blank_addresses
-from events.json_document import JsonValue
+from events.json.address import blank_addresses
+from events.json.document import JsonValue
 from events.normalize import COLUMNS as STORED_COLUMNS
 from events.normalize import Rejected, Row
 from events.stored_event import write_event
@@ -46,7 +46,7 @@ MAX_PAYLOAD_BYTES = 64 * 1024
 MAX_NAME_CHARACTERS = 64
 """The stored length of an invalid id or type, enough to search for it."""
 
-_which_oneof = Event.WhichOneof  # see events.message_rules
+_which_oneof = Event.WhichOneof  # see events.rules.message_rules
 _EVENT_TYPES = tuple(load_catalogue().types)
 
 ID_CONFLICT = Rejected(
@@ -96,7 +96,7 @@ def reject_json(
 
     Args:
         raw: what the caller wrote.
-        value: what `events.json_document` read of it.
+        value: what `events.json.document` read of it.
         rejected: why it is refused.
         received_at: when it came, aware UTC.
         source: the method it came by, for example "TrackEvents".

@@ -7,8 +7,8 @@ from typing import Any
 from google.protobuf import json_format
 
 from events.catalogue import load_catalogue
+from events.json.payload import from_json
 from events.normalize import CORRECTED, FUTURE, MISSING
-from events.payload_json import from_json
 from sociallive.analytics.v1.event_pb2 import Event, TimestampSource
 
 _EVENT_TYPES = frozenset(load_catalogue().types)

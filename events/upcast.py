@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from events.event_type import Catalogue, EventType
-from events.payload_json import to_json
+from events.json.payload import to_json
 
 
 class _Step(NamedTuple):

@@ -12,7 +12,7 @@ from typing import Any
 
 from events.catalogue import load_catalogue
 from events.event_type import UNLIMITED, WIRE_MAX_DEPTH, Catalogue, EventType, Field, Kind
-from events.field_rules import plain_number
+from events.rules.field_rules import plain_number
 from runtime.settings import Settings
 from sociallive.analytics.v1.event_pb2 import Event
 from tools.proto_comments import Comments, read_comments

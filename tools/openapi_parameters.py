@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescriptor
 
 from events.catalogue import load_catalogue
-from events.json_schema import TIMESTAMP
+from events.json.schema import TIMESTAMP
 from server.reports.funnel import MOST_STEPS, WINDOW
 from server.reports.periods import MOST_PERIODS
 from server.reports.scope import TIMEFRAME

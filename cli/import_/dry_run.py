@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from cli.import_.chunks import Chunk
 from events.normalize import Normalizer, Rejected
 from runtime.settings import Settings
-from server.rpc.field_violations import write_violations
+from server.ingest.field_violations import write_violations
 from sociallive.analytics.v1.track_pb2 import Rejection, TrackBatchResponse, TrackWarning
 
 NO_KEY = bytes(32)

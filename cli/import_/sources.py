@@ -15,7 +15,7 @@ from typing import IO, Any, cast
 from cli.command_error import CommandError
 from cli.import_.records import RecordError, Records, Source
 from cli.main import EXIT_USAGE
-from server.program import program_command
+from server.processes.program import program_command
 
 STDIN = "-"
 GZIP_MAGIC = b"\x1f\x8b"

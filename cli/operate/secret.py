@@ -12,7 +12,7 @@ from runtime.logging import configure_logging
 from runtime.person import name_person
 from runtime.settings import Settings
 from runtime.terminal import examples
-from server.database import describe_database
+from server.processes.database import describe_database
 from server.secrets import ServiceSecret, check_secret, load_secret, make_record
 from storage.audit import AuditEntry
 from storage.existing import open_existing

@@ -12,7 +12,7 @@ from runtime.logging import configure_logging
 from runtime.settings import Settings
 from runtime.supervised import stop_on_signals, supervised
 from runtime.terminal import examples
-from server.addresses import callable_address
+from server.processes.addresses import callable_address
 
 
 @click.command(

@@ -8,7 +8,7 @@ import orjson
 from runtime.logging import configure_logging
 from runtime.settings import Settings
 from runtime.terminal import examples
-from server.database import describe_database, provide_database
+from server.processes.database import describe_database, provide_database
 from storage.migrate import Migration, migrate
 
 WAIT_S = 30.0

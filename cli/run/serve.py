@@ -7,7 +7,7 @@ import click
 from runtime.logging import configure_logging
 from runtime.settings import Settings
 from runtime.terminal import examples
-from server.service import run_service
+from server.processes.service import run_service
 
 
 @click.command("serve", epilog=examples("DATABASE_URL=postgresql://db.example/analytics analytics serve"))

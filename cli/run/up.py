@@ -7,7 +7,7 @@ import click
 from runtime.logging import configure_logging
 from runtime.settings import Settings
 from runtime.terminal import examples
-from server.service import run_service
+from server.processes.service import run_service
 
 
 @click.command("up", epilog=examples("analytics up", "PORT=8080 GRPC_PORT=50052 analytics up"))

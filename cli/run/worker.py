@@ -10,7 +10,7 @@ import uvloop
 from runtime.logging import configure_logging
 from runtime.settings import Settings, SettingsError
 from runtime.supervised import stop_on_signals, supervised
-from server.worker import run_worker
+from server.processes.worker import run_worker
 
 COLLECT_AFTER_OBJECTS = 50_000
 """About the objects of a full write; Python's own 700 would look for cycles several times a message."""

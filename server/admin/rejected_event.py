@@ -5,8 +5,8 @@ from google.protobuf import json_format
 from google.protobuf.message import DecodeError
 
 from events.event_type import Form
-from events.json_document import JsonValue, read_event
-from events.message_json import message_value
+from events.json.document import JsonValue, read_event
+from events.json.message import message_value
 from server.reports.scope import to_timestamp
 from sociallive.analytics.v1.admin_service_pb2 import RejectedEvent, ReplayResult, ReplayStatus
 from sociallive.analytics.v1.event_pb2 import Event

@@ -13,17 +13,17 @@ import orjson
 import structlog
 from google.protobuf import json_format
 
-from events.json_document import Broken
+from events.json.document import Broken
+from events.json.timestamps import write_rfc3339
 from events.normalize import INVALID_EVENT, Normalizer, Rejected, Row
 from events.patch import PATCH_DOES_NOT_FIT, Change, PatchError, apply_changes, read_path
-from events.timestamps import write_rfc3339
 from server.admin.audit import STOPPED, ReplayAudit
 from server.admin.question import filter_names, read_filter, read_place, read_rejection_id, write_place
 from server.admin.rejected_event import STATUSES, read_value
+from server.ingest.field_violations import write_violations
 from server.ingest.pipeline import REJECTED_BY_STORAGE
 from server.paging import MAX_PAGE_SIZE, PageTokens, read_page_size
 from server.reports.errors import QuestionError
-from server.rpc.field_violations import write_violations
 from sociallive.analytics.v1.admin_service_pb2 import (
     FieldPatch,
     ReplayRejectedEventsRequest,

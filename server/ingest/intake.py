@@ -9,7 +9,7 @@ from typing import Any
 
 from events import violations
 from events.event_type import Form
-from events.json_document import Broken, DocumentError, JsonValue, read_event, read_events
+from events.json.document import Broken, DocumentError, JsonValue, read_event, read_events
 from events.normalize import INVALID_EVENT, Normalizer, Rejected, Row
 from events.rejection import Rejection, reject_event, reject_json
 from server.ingest.body import read_body

@@ -22,7 +22,7 @@ import orjson
 
 from events.catalogue import load_catalogue
 from events.event_type import Field, Kind
-from events.field_rules import is_decimal
+from events.rules.field_rules import is_decimal
 from events.violations import nearest, quoted
 from server.reports.errors import QuestionError
 from storage.predicates import Condition, EventPattern, FieldPath, Operator, Value, ValueKind

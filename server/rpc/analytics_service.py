@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 import grpc
 
+from server.ingest.field_violations import write_violations
 from server.ingest.pipeline import Pipeline
 from server.ingest.tally import Tally
 from server.paging import PageTokens
@@ -13,7 +14,6 @@ from server.reports import cohort, dashboard, event_list, funnel, retention
 from server.reports.desk import ReportDesk
 from server.reports.errors import QuestionError
 from server.rpc.boundary import raise_unread
-from server.rpc.field_violations import write_violations
 from server.rpc.gateway_calls import address_of_caller
 from sociallive.analytics.v1.cohort_pb2 import GetCohortRequest, GetCohortResponse
 from sociallive.analytics.v1.dashboard_pb2 import GetDashboardRequest, GetDashboardResponse

@@ -7,8 +7,8 @@ import grpc
 
 from events.normalize import COLUMNS, Rejected
 from events.stored_event import write_event
+from server.ingest.field_violations import write_violations
 from server.ingest.pipeline import Pipeline
-from server.rpc.field_violations import write_violations
 from server.schemas.registry import Release, SchemaRegistry
 from sociallive.analytics.v1.schema_service_pb2 import (
     GetSchemaRequest,

@@ -5,7 +5,7 @@ from datetime import date
 from typing import Any
 
 from events.event_type import Catalogue, EventType, Version
-from events.json_schema import write_json_schema
+from events.json.schema import write_json_schema
 from server.schemas.errors import UnknownEventTypeError, UnknownVersionError
 
 Release = tuple[EventType, Version]

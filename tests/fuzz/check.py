@@ -3,7 +3,7 @@
 import orjson
 from google.protobuf.message import DecodeError
 
-from events.json_document import DocumentError, JsonValue, read_event, read_events
+from events.json.document import DocumentError, JsonValue, read_event, read_events
 from events.normalize import COLUMNS as ROW_COLUMNS
 from events.normalize import Rejected
 from events.rejection import COLUMNS, MAX_NAME_CHARACTERS, MAX_PAYLOAD_BYTES, Rejection, reject_event, reject_json

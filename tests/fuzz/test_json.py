@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from events.json_document import DocumentError, read_events
+from events.json.document import DocumentError, read_events
 from events.normalize import Rejected
 from events.rejection import COLUMNS, MAX_PAYLOAD_BYTES, reject_json
 from tests.fuzz.check import check_json

@@ -11,10 +11,10 @@ import pytest
 from gateway import routes
 from runtime.settings import Settings
 from server.ingest.errors import TooManyEventsError
+from server.processes.worker import ANALYTICS
 from server.reports.errors import ReportsBusyError
 from server.rpc.boundary import Calls, handlers
 from server.rpc.refusals import DrainingError
-from server.worker import ANALYTICS
 from sociallive.analytics.v1.analytics_service_pb2_grpc import AnalyticsServiceStub
 from sociallive.analytics.v1.event_pb2 import Event
 from sociallive.analytics.v1.track_pb2 import TrackRequest, TrackResponse

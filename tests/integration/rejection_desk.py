@@ -8,7 +8,7 @@ from typing import Any
 
 import asyncpg
 
-from events.json_document import read_event
+from events.json.document import read_event
 from events.normalize import Normalizer, Rejected
 from events.rejection import reject_event, reject_json
 from server.admin.replay import Replayer

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from events.catalogue import load_catalogue
 from events.normalize import Normalizer
-from events.rules import Validator
+from events.rules.validation import Validator
 from server.admin.listing import get_rejected
 from server.reports.errors import QuestionError
 from server.reports.scope import to_timestamp

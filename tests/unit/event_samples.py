@@ -9,7 +9,7 @@ from google.protobuf import json_format
 
 from events.catalogue import load_catalogue
 from events.normalize import COLUMNS, Normalizer, Rejected
-from events.rules import Validator
+from events.rules.validation import Validator
 from events.violations import Violation
 from sociallive.analytics.v1.event_pb2 import Event
 

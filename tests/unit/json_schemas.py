@@ -6,8 +6,8 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 
-from events.json_document import read_event
-from events.json_schema import write_json_schema
+from events.json.document import read_event
+from events.json.schema import write_json_schema
 from tests.unit.event_samples import CATALOGUE, VALIDATOR
 
 SCHEMAS: Mapping[tuple[str, str], dict[str, Any]] = {

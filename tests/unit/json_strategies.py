@@ -1,4 +1,4 @@
-"""Values that a JSON Schema accepts, as hypothesis strategies: for the keywords that events.json_schema writes."""
+"""Values that a JSON Schema accepts, as hypothesis strategies: for the keywords that events.json.schema writes."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -8,7 +8,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from events.json_schema import WITHOUT_NUL
+from events.json.schema import WITHOUT_NUL
 
 MOST_MEMBERS = 3
 """Members of a free object or list: their limits have tests of their own."""

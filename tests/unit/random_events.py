@@ -11,7 +11,7 @@ from google.protobuf.message import Message
 from google.protobuf.struct_pb2 import Struct, Value
 
 from events.event_type import UNLIMITED, Catalogue, Field, Kind
-from events.message_json import message_value
+from events.json.message import message_value
 from sociallive.analytics.v1.event_pb2 import Event
 
 ODD_TEXTS = ("", "\0", "b\0b", "é", "\U0001f600", " ", "'\"\\", "\n", "0")

@@ -8,8 +8,8 @@ from typing import Any
 import grpc
 import pytest
 
+from server.processes.worker import ANALYTICS
 from server.rpc.boundary import Calls, handlers, raise_unread
-from server.worker import ANALYTICS
 from sociallive.analytics.v1.analytics_service_pb2_grpc import AnalyticsServiceStub
 from sociallive.analytics.v1.event_pb2 import Event
 from sociallive.analytics.v1.track_pb2 import (

@@ -5,7 +5,7 @@ from typing import Any
 
 from google.protobuf.descriptor import EnumDescriptor, FileDescriptor, MethodDescriptor, ServiceDescriptor
 
-from server.worker import ADMIN, ANALYTICS, SCHEMAS
+from server.processes.worker import ADMIN, ANALYTICS, SCHEMAS
 from sociallive.analytics.v1 import errors_pb2, options_pb2
 from sociallive.analytics.v1.event_pb2 import Event
 from sociallive.analytics.v1.report_pb2 import ReportRequest, ReportResponse

@@ -9,10 +9,10 @@ import pytest
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import Message
 
-from events import reader_source
 from events.event_type import Field, Form, Kind
-from events.field_reader import compile_reader
-from events.reader_source import write_reader
+from events.rules import reader_source
+from events.rules.field_reader import compile_reader
+from events.rules.reader_source import write_reader
 from events.violations import Violation
 from tests.unit.event_samples import CATALOGUE
 from tests.unit.reference_rules import judge_fields

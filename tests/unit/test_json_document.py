@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from events import json_fault, json_scanner
-from events.json_document import Broken, DocumentError, TooManyEventsError, read_event, read_events
-from events.json_scanner import MAX_PARSES
+from events.json import fault as json_fault
+from events.json import scanner as json_scanner
+from events.json.document import Broken, DocumentError, TooManyEventsError, read_event, read_events
+from events.json.scanner import MAX_PARSES
 from tests.unit.json_faults import FAULTS, GOOD, body_of
 
 MOST = 100

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from events.event_type import UNLIMITED, Field, Kind
-from events.field_rules import LARGEST_NUMBER, LEAST_NUMBER, bounds, is_decimal, number, whole_number
+from events.rules.field_rules import LARGEST_NUMBER, LEAST_NUMBER, bounds, is_decimal, number, whole_number
 from sociallive.analytics.v1.event_pb2 import Event
 from tests.unit.event_samples import CATALOGUE, EVENT_ID, MINIMAL, NOW
 from tests.unit.json_schemas import SCHEMAS, schema_accepts, service_accepts

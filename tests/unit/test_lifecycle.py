@@ -8,7 +8,7 @@ import pytest
 
 from events.event_type import Catalogue
 from events.normalize import Normalizer, Rejected, Row
-from events.rules import Validator
+from events.rules.validation import Validator
 from tests.unit.event_samples import CATALOGUE, EVENT_ID, MINIMAL, typed
 
 DEPRECATED = date(2024, 6, 1)

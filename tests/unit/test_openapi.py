@@ -11,7 +11,7 @@ import pytest
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from events.json_schema import write_json_schema
+from events.json.schema import write_json_schema
 from tests.unit.event_samples import CATALOGUE
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from google.protobuf import json_format
 
-from events.message_json import message_value
+from events.json.message import message_value
 from events.patch import Change, PatchError, apply_changes, read_path
 from sociallive.analytics.v1.event_pb2 import Event
 from tests.unit.event_samples import VIEW, rules_of

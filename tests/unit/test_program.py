@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from server.addresses import callable_address
-from server.program import program_command
+from server.processes.addresses import callable_address
+from server.processes.program import program_command
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from events.json_address import blank_addresses
-from events.json_document import Broken, read_event
+from events.json.address import blank_addresses
+from events.json.document import Broken, read_event
 from events.normalize import Rejected
 from events.rejection import COLUMNS, MAX_PAYLOAD_BYTES, reject_event, reject_json
 from sociallive.analytics.v1.event_pb2 import Event

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from google.protobuf.struct_pb2 import Struct
 
-from events.rules import Validator
+from events.rules.validation import Validator
 from events.violations import MAX_VIOLATIONS, TOO_MANY_VIOLATIONS, Violation
 from sociallive.analytics.v1.event_pb2 import Event
 from tests.unit.event_samples import (

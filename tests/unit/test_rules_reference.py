@@ -11,7 +11,7 @@ from google.protobuf import json_format
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from events.message_json import message_value
+from events.json.message import message_value
 from events.normalize import COLUMNS, Normalizer, Rejected, Row
 from events.violations import MAX_VIOLATIONS, TOO_MANY_VIOLATIONS
 from tests.unit.event_samples import CATALOGUE, NOW, VALIDATOR

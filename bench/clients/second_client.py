@@ -12,9 +12,9 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from bench.http2_client import PREFIX_BYTES
-from bench.sample_events import make_event
-from bench.track_client import CALLERS, METHOD
+from bench.clients.http2_client import PREFIX_BYTES
+from bench.clients.track_client import CALLERS, METHOD
+from bench.data.sample_events import make_event
 from sociallive.analytics.v1.track_pb2 import EventStatus, TrackRequest, TrackResponse
 
 ROOT = Path(__file__).parent.parent

@@ -7,8 +7,8 @@ from google.protobuf.message import Message
 from google.protobuf.struct_pb2 import Struct
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from events.object_reader import plain_object
-from events.timestamps import LATEST_S, NANOS_PER_S, write_rfc3339
+from events.json.timestamps import LATEST_S, NANOS_PER_S, write_rfc3339
+from events.rules.object_reader import plain_object
 from sociallive.analytics.v1.event_pb2 import Event
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -10,7 +10,7 @@ bits go, and anything at all as `receivedAt` and `timestampSource`.
 from typing import Any
 
 from events.event_type import UNLIMITED, Catalogue, EventType, Field, Kind, version_key
-from events.field_rules import CURRENCIES, LARGEST_NUMBER, LEAST_NUMBER, MAX_EXACT_INTEGER, bounds
+from events.rules.field_rules import CURRENCIES, LARGEST_NUMBER, LEAST_NUMBER, MAX_EXACT_INTEGER, bounds
 from sociallive.analytics.v1.event_pb2 import TimestampSource
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"

@@ -7,12 +7,19 @@ from google.protobuf.struct_pb2 import Struct, Value
 
 from events import violations
 from events.event_type import Field
-from events.field_rules import LARGEST_INTEGER, LARGEST_NUMBER, LEAST_INTEGER, LEAST_NUMBER, plain_number, text_problems
+from events.rules.field_rules import (
+    LARGEST_INTEGER,
+    LARGEST_NUMBER,
+    LEAST_INTEGER,
+    LEAST_NUMBER,
+    plain_number,
+    text_problems,
+)
 from events.violations import Problem, Violation, key_path
 
 _Place = tuple[str | int, ...]
 """The keys and indices that lead to a value from the outermost object."""
-_which_oneof = Value.WhichOneof  # see events.message_rules
+_which_oneof = Value.WhichOneof  # see events.rules.message_rules
 
 
 def plain_object(struct: Struct) -> dict[str, Any]:

@@ -8,9 +8,9 @@ from typing import Any, Self
 
 import grpc
 
-from bench.batch_client import METHOD
-from bench.http2_client import PREFACE
-from bench.sample_events import make_event
+from bench.clients.batch_client import METHOD
+from bench.clients.http2_client import PREFACE
+from bench.data.sample_events import make_event
 from sociallive.analytics.v1.track_pb2 import TrackBatchRequest, TrackBatchResponse
 
 STREAMS_PER_CONNECTION = 250

@@ -11,7 +11,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from runtime.errors import AnalyticsError
 from runtime.settings import SettingsError
-from server.addresses import callable_address
+from server.processes.addresses import callable_address
 from sociallive.analytics.v1 import analytics_service_pb2
 
 OUR_KIND = analytics_service_pb2.DESCRIPTOR.services_by_name["AnalyticsService"].full_name

@@ -4,7 +4,7 @@ import math
 import time
 from collections.abc import Sequence
 
-from bench.http2_client import ANSWER_TIMEOUT_S, JSON, Answer, UnaryConnection
+from bench.clients.http2_client import ANSWER_TIMEOUT_S, JSON, Answer, UnaryConnection
 from sociallive.analytics.v1.track_pb2 import EventStatus, TrackResponse
 
 METHOD = "/sociallive.analytics.v1.AnalyticsService/Track"

@@ -2,7 +2,7 @@
 
 import re
 
-from events.json_scanner import ScanError, walk_members
+from events.json.scanner import ScanError, walk_members
 
 NAMES = frozenset({"ipAddress", "ip_address"})
 EMPTY = b'""'

@@ -10,7 +10,7 @@ import grpc
 import uvloop
 
 from runtime.settings import Settings
-from server.worker import server_options
+from server.processes.worker import server_options
 from sociallive.analytics.v1.track_pb2 import EventStatus, TrackRequest, TrackResponse
 
 SERVICE = "sociallive.analytics.v1.AnalyticsService"
@@ -36,7 +36,7 @@ async def _serve() -> None:
 @contextmanager
 def empty_server() -> Iterator[str]:
     """Run the handler in a process of its own and yield its address."""
-    process = subprocess.Popen([sys.executable, "-m", "bench.empty_server"], stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen([sys.executable, "-m", "bench.clients.empty_server"], stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None  # noqa: S101 - it was asked for
         port = process.stdout.readline().strip()

@@ -1,7 +1,7 @@
 r"""Writes the Python source of the function that reads and checks the fields of one version in a single pass.
 
 Straight-line code over the fields, with their limits as constants, takes half as long as a loop over them, and it runs
-for every event. `events.field_reader` compiles it, the way dataclasses compile their `__init__`, and provides the
+for every event. `events.rules.field_reader` compiles it, the way dataclasses compile their `__init__`, and provides the
 functions that it calls. The generated code covers only valid values, in as few steps as Python allows; the
 `refuse_...` functions, which run only when a rule is broken, find out which one.
 
@@ -34,7 +34,7 @@ from keyword import iskeyword
 from typing import NamedTuple
 
 from events.event_type import Field, Form, Kind, is_newer
-from events.field_rules import bounds, integer_bounds
+from events.rules.field_rules import bounds, integer_bounds
 
 _INDENT = "    "
 

@@ -1,15 +1,23 @@
-"""Validates events that were sent as JSON, after `events.json_document` has parsed them."""
+"""Validates events that were sent as JSON, after `events.json.document` has parsed them."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from events import violations
 from events.event_type import Kind
-from events.field_reader import note
-from events.field_rules import describe, integer_bounds, is_uuid, kind_of, packed_address, whole_number, wrong_type
-from events.member_names import MemberNames
-from events.rule_book import ENVELOPE, Plan, Reading, RuleBook, placed, time_problem
-from events.timestamps import LATEST_S, read_rfc3339
+from events.json.timestamps import LATEST_S, read_rfc3339
+from events.rules.field_reader import note
+from events.rules.field_rules import (
+    describe,
+    integer_bounds,
+    is_uuid,
+    kind_of,
+    packed_address,
+    whole_number,
+    wrong_type,
+)
+from events.rules.member_names import MemberNames
+from events.rules.rule_book import ENVELOPE, Plan, Reading, RuleBook, placed, time_problem
 from events.violations import Violation, bounded, quoted
 
 Members = Mapping[str, Any]

@@ -9,9 +9,9 @@ from typing import Any
 
 from events.catalogue import load_catalogue
 from events.event_type import Catalogue, Form
-from events.json_rules import compile_json_rules
-from events.message_rules import compile_message_rules
-from events.rule_book import Reading, RuleBook, compile_plans
+from events.rules.json_rules import compile_json_rules
+from events.rules.message_rules import compile_message_rules
+from events.rules.rule_book import Reading, RuleBook, compile_plans
 from events.violations import Violation
 from sociallive.analytics.v1.event_pb2 import Event
 

@@ -5,11 +5,11 @@ from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from events.field_reader import note
-from events.field_rules import integer_bounds, is_uuid, packed_address
-from events.object_reader import plain_object
-from events.rule_book import Reading, RuleBook, placed, time_problem
-from events.timestamps import LATEST_S, NANOS_PER_S
+from events.json.timestamps import LATEST_S, NANOS_PER_S
+from events.rules.field_reader import note
+from events.rules.field_rules import integer_bounds, is_uuid, packed_address
+from events.rules.object_reader import plain_object
+from events.rules.rule_book import Reading, RuleBook, placed, time_problem
 from events.violations import Violation, bounded
 from sociallive.analytics.v1.event_pb2 import Event
 

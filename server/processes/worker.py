@@ -14,12 +14,12 @@ from grpc_health.v1.health_pb2_grpc import add_HealthServicer_to_server
 from grpc_reflection.v1alpha import reflection
 
 from events.normalize import Normalizer
-from events.rules import Validator
+from events.rules.validation import Validator
 from runtime.settings import Settings
 from server.admin.replay import Replayer
 from server.ingest.pipeline import Pipeline, reject_stored
 from server.paging import PageTokens
-from server.port import PortTakenError
+from server.processes.port import PortTakenError
 from server.reports.desk import ReportDesk
 from server.rpc.admin_service import AdminService
 from server.rpc.analytics_service import AnalyticsService

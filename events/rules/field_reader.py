@@ -1,6 +1,6 @@
 """Compiles the rules of some fields into one function that reads and checks them in a single pass.
 
-There is one function for each form: it reads a message, or the dict of a parsed JSON object. `events.reader_source`
+There is one function for each form: it reads a message, or the dict of a parsed JSON object. `reader_source` beside it
 writes its source; this module has the functions that it calls. None of them changes its input.
 """
 
@@ -10,7 +10,7 @@ from typing import Any
 
 from events import violations
 from events.event_type import Field, Form, Kind
-from events.field_rules import (
+from events.rules.field_rules import (
     describe,
     integer_problems,
     missing,
@@ -22,9 +22,9 @@ from events.field_rules import (
     whole_number,
     wrong_type,
 )
-from events.member_names import MemberNames
-from events.object_reader import ObjectReader, plain_object
-from events.reader_source import write_reader
+from events.rules.member_names import MemberNames
+from events.rules.object_reader import ObjectReader, plain_object
+from events.rules.reader_source import write_reader
 from events.violations import Problem, Violation
 
 Reader = Callable[[Any, list[Violation]], dict[str, Any]]

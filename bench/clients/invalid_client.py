@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable
 
 from google.protobuf.json_format import ParseDict
 
-from bench.batch_client import stream_parts
-from bench.sample_events import EVENTS_PER_MESSAGE, MessagePool, make_event
+from bench.clients.batch_client import stream_parts
+from bench.data.sample_events import EVENTS_PER_MESSAGE, MessagePool, make_event
 from sociallive.analytics.v1.event_pb2 import Event
 from sociallive.analytics.v1.purchase_event_pb2 import PurchaseEvent
 from sociallive.analytics.v1.view_event_pb2 import ViewEvent
@@ -98,7 +98,7 @@ def make_invalid_pool() -> MessagePool:
 
 def main() -> None:
     """Send the events, and print how many were sent and how many rejected."""
-    arguments = argparse.ArgumentParser(description=__doc__, prog="python -m bench.invalid_client")
+    arguments = argparse.ArgumentParser(description=__doc__, prog="python -m bench.clients.invalid_client")
     arguments.add_argument("address")
     arguments.add_argument("--events", type=int, required=True)
     options = arguments.parse_args()

@@ -7,7 +7,7 @@ from typing import Any
 
 import grpc
 
-from bench.sample_events import EVENTS_PER_MESSAGE, MessagePool
+from bench.data.sample_events import EVENTS_PER_MESSAGE, MessagePool
 from sociallive.analytics.v1.track_pb2 import TrackBatchResponse, TrackEventsResponse
 
 METHOD = "/sociallive.analytics.v1.AnalyticsService/TrackBatch"

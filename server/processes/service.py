@@ -16,12 +16,12 @@ from runtime.settings import Settings
 from runtime.socket_folder import socket_folder
 from runtime.supervised import stop_on_signals
 from runtime.supervision import Child, Restarts, python_module
-from server.addresses import callable_address
-from server.children import run_children
-from server.database import describe_database, run_database
 from server.metrics import serve_metrics
-from server.port import reserve_port
-from server.program import program_command
+from server.processes.addresses import callable_address
+from server.processes.children import run_children
+from server.processes.database import describe_database, run_database
+from server.processes.port import reserve_port
+from server.processes.program import program_command
 from server.secrets import SECRET_VARIABLE, agree_on_secret
 from storage.database import Database
 from storage.migrate import migrate

@@ -1,14 +1,14 @@
 """The rules of a catalogue, compiled for both forms of events, and the descriptions of their violations.
 
-`events.message_rules` and `events.json_rules` read the events.
+`events.rules.message_rules` and `events.rules.json_rules` read the events.
 """
 
 from typing import Any, NamedTuple
 
 from events import violations
 from events.event_type import Catalogue, EventType, Form, is_version, version_key
-from events.field_reader import Reader, compile_reader, note
-from events.field_rules import integer_problems, newer, text_problems
+from events.rules.field_reader import Reader, compile_reader, note
+from events.rules.field_rules import integer_problems, newer, text_problems
 from events.violations import Problem, Violation, nearest, quoted
 
 Reading = tuple[

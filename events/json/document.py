@@ -12,9 +12,9 @@ from typing import Any, ClassVar, NamedTuple
 import orjson
 
 from events import violations
-from events.field_rules import kind_of
-from events.json_fault import ROOT, find_fault
-from events.json_scanner import ScanError, Span, split_list, value_end, walk_members
+from events.json.fault import ROOT, find_fault
+from events.json.scanner import ScanError, Span, split_list, value_end, walk_members
+from events.rules.field_rules import kind_of
 from events.violations import Violation, nearest, quoted
 from runtime.errors import AnalyticsError
 

@@ -1,0 +1,1 @@
+"""The JSON form of events: bodies read within bounds, faults found, schemas written."""

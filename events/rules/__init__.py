@@ -1,0 +1,1 @@
+"""The rules of the catalogue, compiled into readers for both forms of events."""
