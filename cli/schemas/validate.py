@@ -16,7 +16,7 @@ from cli.import_.records import RecordError, Records, Source
 from cli.import_.sources import MAX_LINE_BYTES, ImportFile, begins_document, first_line, json_lines, open_file
 from cli.main import EXIT_FAILED, EXIT_USAGE
 from cli.render import count_text, open_console, print_line, printable
-from cli.schemas.json_document import CutShortError, split_document
+from events.json.scanner import ScanError, split_list
 from runtime.terminal import examples
 from sociallive.analytics.v1.schema_service_pb2 import ValidateRequest
 
@@ -110,11 +110,28 @@ def _items(file: ImportFile, beginning: bytes) -> Records[bytes]:
         raise _usage(file, f"is a document of more than {MAX_DOCUMENT_BYTES // 2**20} MiB; write one event per line")
     try:
         events = split_document(beginning + rest)
-    except CutShortError as exc:
+    except ScanError as exc:
         raise _usage(file, f"is neither JSON nor one event per line: {exc}") from exc
     for number, event in enumerate(events, 1):
         too_long = RecordError(f"is longer than {MAX_LINE_BYTES:,} bytes") if len(event) > MAX_LINE_BYTES else None
         yield Source(number, number, event), too_long or event
+
+
+def split_document(text: bytes) -> list[bytes]:
+    """Split a list into its items, each to the byte; any other document is a single item.
+
+    Items are not parsed; an item may be no JSON at all.
+
+    Raises:
+        ScanError: a list is not closed, or has extra data after its end.
+    """
+    text = text.strip()
+    if not text.startswith(b"["):
+        return [text]
+    spans, end = split_list(text, 1, len(text))
+    if end != len(text):
+        raise ScanError("the list is not closed" if end is None else "there is extra data after the end of the list")
+    return [text[start:stop] for start, stop in spans]
 
 
 def _usage(file: ImportFile, why: str) -> CommandError:

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cli.schemas.json_document import CutShortError, split_document
+from cli.schemas.validate import split_document
+from events.json.scanner import ScanError
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
@@ -46,7 +47,7 @@ def test_an_item_that_nobody_can_read_is_kept_to_the_byte(item: bytes) -> None:
 @pytest.mark.parametrize("text", [b"[1,", b"[", b'["', b'["\\', b'[{"a": "]}', b"[1] 2", b"[1]]", b"[1][2]"])
 def test_a_list_that_does_not_end_is_no_list(text: bytes) -> None:
     """A file that was cut off is told as such."""
-    with pytest.raises(CutShortError):
+    with pytest.raises(ScanError):
         split_document(text)
 
 
