@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import os
 import shutil
 import signal
 from collections.abc import Awaitable, Callable, Iterator
@@ -11,11 +12,15 @@ from urllib.parse import urlsplit
 import asyncpg
 import pytest
 import structlog
+from hypothesis import settings
 
 from storage.embedded import EmbeddedPostgres
 from storage.migrate import migrate
 
 TEMPLATE = "analytics_template"
+settings.register_profile("repeatable", derandomize=True)
+# The same examples in each run: a change is judged by what it changes. HYPOTHESIS_PROFILE=default looks for new ones.
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
 _numbers = itertools.count(1)
 
 

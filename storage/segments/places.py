@@ -135,8 +135,8 @@ async def _make_table(connection: Connection, table: str) -> None:
     """Make the table of a month; two servers may do so at once."""
     try:
         await connection.execute(statement("make_parts").format(table=table))
-    except (asyncpg.DuplicateTableError, asyncpg.UniqueViolationError):
-        return
+    except (asyncpg.DuplicateTableError, asyncpg.DuplicateObjectError, asyncpg.UniqueViolationError):
+        return  # which of them depends on how far the other server is: each table has a row type of its name
 
 
 async def _holds(connection: Connection, table: str, segment_id: UUID) -> bool:

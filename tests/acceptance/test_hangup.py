@@ -133,7 +133,7 @@ def test_killed_processes_leave_nothing(made_data_dir: Path, roles: Sequence[str
 
 @pytest.mark.slow
 @pytest.mark.finding(19)
-@pytest.mark.parametrize("order", permutations(("terminal", "log reader", "parent")), ids=", ".join)
+@pytest.mark.parametrize("order", tuple(permutations(("terminal", "log reader", "parent"))), ids=", ".join)
 def test_a_terminal_a_log_reader_and_a_parent_end_in_each_order(made_data_dir: Path, order: Sequence[str]) -> None:
     """The terminal is closed, and the others are killed with SIGKILL, one right after the other."""
     service = complete_service(made_data_dir)

@@ -289,9 +289,11 @@ def has_no_json(value: Any) -> bool:
 def json_form(event: Event) -> Values | None:
     """Write an event as protobuf JSON; None where it has no such form."""
     try:
-        return json_format.MessageToDict(event)
+        values = json_format.MessageToDict(event)
     except (ValueError, json_format.SerializeToJsonError):
         return None
+    # A typed field that is no number is written as the string "NaN", which JSON Schema cannot judge either.
+    return None if has_no_json(canonical(values)) else values
 
 
 def canonical(values: Values) -> Values:
