@@ -1,4 +1,4 @@
-"""The spool: SQLite files in which accepted events wait while Postgres is away."""
+"""The spool: logs in which accepted events wait while Postgres is away."""
 
 from storage.spool.aside import SetAside, list_aside, read_aside
 from storage.spool.errors import SpoolFullError, SpoolUnwritableError

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from storage.batch import Batch, BatchIdentity
-from storage.spool.codec import BODY, decode, encode, parse_hours
+from storage.spool.codec import encode, read_head, unpack
 from storage.spool.errors import DamagedGroupError
 from storage.spool.files import sync_folder
 from storage.spool.portion import Portion
@@ -74,7 +74,7 @@ def write_aside(folder: Path, segment_id: str, portion: Portion, *, error: str, 
         "through": portion.through,
         "set_aside_at": now.isoformat(),
         "error": error,
-        "record": record[:BODY],
+        "head": record.head.decode(),
     }
     aside = folder / FOLDER
     path = aside / f"{segment_id}-{portion.through}{_SUFFIX}"
@@ -84,7 +84,7 @@ def write_aside(folder: Path, segment_id: str, portion: Portion, *, error: str, 
     unfinished = path.with_suffix(".unfinished")
     try:
         with unfinished.open("wb") as file:
-            file.write(json.dumps(header).encode() + b"\n" + record[BODY] + b"\n")
+            file.write(json.dumps(header).encode() + b"\n" + record.body + b"\n")
             file.flush()
             os.fsync(file.fileno())
         unfinished.rename(path)
@@ -111,11 +111,11 @@ def read_aside(aside: SetAside) -> Batch:
         DamagedGroupError: it is not what was written.
     """
     header, _, body = aside.path.read_bytes().partition(b"\n")
-    group = decode((*json.loads(header)["record"], body.removesuffix(b"\n")))
-    rows, rejections = group.unpack()
-    if group.identity != aside.identity:
+    head = read_head(json.loads(header)["head"].encode())
+    rows, rejections = unpack(head, body.removesuffix(b"\n"))
+    if head.identity != aside.identity:
         raise DamagedGroupError(f"{aside.name} has another identity than its header says")
-    return Batch(rows, rejections, group.claimed_at, group.identity)
+    return Batch(rows, rejections, head.claimed_at, head.identity)
 
 
 def remove_aside(aside: SetAside) -> None:
@@ -129,15 +129,16 @@ def remove_aside(aside: SetAside) -> None:
 
 
 def _describe(path: Path, header: Mapping[str, Any]) -> SetAside:
-    _, _, writer_id, number, _, events, hours, *_ = header["record"]
+    head = read_head(header["head"].encode())
+    assert head.identity is not None  # noqa: S101 - `write_aside` gives it one
     return SetAside(
         path,
         header["segment_id"],
         header["first"],
         header["through"],
-        BatchIdentity(writer_id, number),
+        head.identity,
         datetime.fromisoformat(header["set_aside_at"]),
         header["error"],
-        events,
-        parse_hours(hours),
+        head.events,
+        head.hours,
     )

@@ -6,7 +6,7 @@ import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
-_NOTE_BYTES = 69
+NOTE_BYTES = 69
 """Three numbers of 19 digits, a checksum of 8, four separators: a note is overwritten in place, on a full disk too."""
 
 
@@ -65,7 +65,7 @@ class SegmentClaim:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if _is_at(path, descriptor):
-                return cls(path, descriptor, Note.from_bytes(os.pread(descriptor, _NOTE_BYTES, 0)))
+                return cls(path, descriptor, Note.from_bytes(os.pread(descriptor, NOTE_BYTES, 0)))
         except BlockingIOError:
             pass
         except BaseException:
@@ -103,7 +103,7 @@ class SegmentClaim:
 def read_note(path: Path) -> Note | None:
     """Read the note of a segment of anybody's; None where there is none, or none that is whole."""
     try:
-        return Note.from_bytes(path.read_bytes()[:_NOTE_BYTES])
+        return Note.from_bytes(path.read_bytes()[:NOTE_BYTES])
     except OSError:
         return None
 

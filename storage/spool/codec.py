@@ -1,15 +1,15 @@
-"""A group on disk: one appended batch as the columns of a SQLite row, with a checksum over all of them."""
+"""A group on disk: one appended batch as a head, which says what it is, and a body, which holds its events."""
 
 import json
 import zlib
 from base64 import b64decode, b64encode
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
 from operator import itemgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -28,17 +28,21 @@ from storage.spool.errors import DamagedGroupError
 
 FORMAT = 1
 """The version of this layout. Its number is part of every group, so that a later one can read both."""
-GROUP_COLUMNS = ("position", "format", "writer_id", "number", "claimed_at", "events", "hours", "checksum", "body")
-"""The columns of a group, small ones first: SQLite reads them without touching the pages of a long body."""
 
-EVENTS, BODY = 5, 8
-Record = tuple[Any, ...]
-"""The values of GROUP_COLUMNS."""
+
+class Record(NamedTuple):
+    """A group to be written."""
+
+    head: bytes
+    """JSON: the values of `Head`, in order."""
+    body: bytes
+    """JSON: rows and rejections."""
+    events: int
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
-    """One appended batch, verified, its body not unpacked yet.
+class Head:
+    """What is known of a group without its body.
 
     Attributes:
         position: 1, 2, 3, ... within the segment.
@@ -46,7 +50,8 @@ class Group:
         claimed_at: the batch's own.
         events: how many rows and rejections the body holds.
         hours: how many of them were received in each hour (UTC).
-        body: JSON.
+        checksum: CRC-32 of the body. It finds every burst of up to 32 bits, and others but for one in four thousand
+            million.
     """
 
     position: int
@@ -54,62 +59,60 @@ class Group:
     claimed_at: datetime
     events: int
     hours: Mapping[datetime, int]
-    body: bytes
-
-    def unpack(self) -> tuple[list[Row], list[Rejection]]:
-        """Restore rows and rejections as they were appended.
-
-        Raises:
-            DamagedGroupError: a body that has its checksum and yet is none.
-        """
-        try:
-            content = _load(self.body)
-            return [_row(*row) for row in content["rows"]], [_rejection(*parts) for parts in content["rejections"]]
-        except (ValueError, TypeError, KeyError) as exc:
-            raise DamagedGroupError(f"the body of group {self.position} cannot be read") from exc
+    checksum: int
 
 
 def encode(batch: Batch, position: int) -> Record:
     """Turn a batch into the record of a group."""
-    identity = batch.identity
-    header = (
-        position,
-        FORMAT,
-        identity.writer_id if identity else None,
-        identity.number if identity else None,
-        batch.claimed_at.isoformat(),
-        len(batch),
-        orjson.dumps(_count_hours(batch)).decode(),
-    )
     body = _dump({"rows": batch.rows, "rejections": [_plain(rejection) for rejection in batch.rejections]})
-    return (*header, _checksum(header, body), body)
+    identity = batch.identity
+    head = (
+        FORMAT,
+        position,
+        [identity.writer_id, identity.number] if identity else None,
+        batch.claimed_at,
+        len(batch),
+        _count_hours(batch),
+        zlib.crc32(body),
+    )
+    return Record(orjson.dumps(head), body, len(batch))
 
 
-def decode(record: Sequence[Any]) -> Group:
-    """Verify a record and turn it into a group.
+def read_head(head: bytes) -> Head:
+    """Read the head of a record.
 
     Raises:
-        DamagedGroupError: it is not what `encode` made, or a later version made it.
+        DamagedGroupError: `encode` did not make it, or a later version did.
     """
-    *header, checksum, body = record
-    if not isinstance(body, bytes) or _checksum(header, body) != checksum:
-        raise DamagedGroupError("a group does not have its checksum")
-    position, layout, writer_id, number, claimed_at, events, hours = header
-    if layout != FORMAT:
-        raise DamagedGroupError(f"group {position} has the layout {layout} of another version")
-    return Group(
-        position=position,
-        identity=None if writer_id is None else BatchIdentity(writer_id, number),
-        claimed_at=datetime.fromisoformat(claimed_at),
-        events=events,
-        hours=parse_hours(hours),
-        body=body,
-    )
+    try:
+        layout, position, identity, claimed_at, events, hours, checksum = orjson.loads(head)
+        if layout != FORMAT:
+            raise DamagedGroupError(f"group {position} has the layout {layout} of another version")
+        return Head(
+            position=position,
+            identity=BatchIdentity(*identity) if identity else None,
+            claimed_at=datetime.fromisoformat(claimed_at),
+            events=events,
+            hours={datetime.fromisoformat(hour): count for hour, count in hours.items()},
+            checksum=checksum,
+        )
+    except (ValueError, TypeError, AttributeError) as exc:
+        raise DamagedGroupError("this is not the head of a group") from exc
 
 
-def parse_hours(text: str) -> dict[datetime, int]:
-    """Read the column `hours`."""
-    return {datetime.fromisoformat(hour): count for hour, count in orjson.loads(text).items()}
+def unpack(head: Head, body: bytes) -> tuple[list[Row], list[Rejection]]:
+    """Restore rows and rejections as they were appended.
+
+    Raises:
+        DamagedGroupError: the body is not what `encode` made.
+    """
+    if zlib.crc32(body) != head.checksum:
+        raise DamagedGroupError(f"the body of group {head.position} does not have its checksum")
+    try:
+        content = _load(body)
+        return [_row(*row) for row in content["rows"]], [_rejection(*parts) for parts in content["rejections"]]
+    except (ValueError, TypeError, KeyError) as exc:
+        raise DamagedGroupError(f"the body of group {head.position} cannot be read") from exc
 
 
 def add_hours(parts: Iterable[Mapping[datetime, int]]) -> dict[datetime, int]:
@@ -124,11 +127,6 @@ def _count_hours(batch: Batch) -> dict[str, int]:
     moments = chain(map(itemgetter(RECEIVED_AT), batch.rows), map(itemgetter(REJECTION_RECEIVED_AT), batch.rejections))
     counts = count_by_hour((moment, "") for moment in moments)
     return {hour.isoformat(): count for (hour, _), count in counts.items()}
-
-
-def _checksum(header: Sequence[Any], body: bytes) -> int:
-    """CRC-32 finds every burst of up to 32 bits, and others but for one in four thousand million."""
-    return zlib.crc32(body, zlib.crc32(repr(tuple(header)).encode("utf-8", "surrogatepass")))
 
 
 def _dump(content: object) -> bytes:

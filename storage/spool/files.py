@@ -8,30 +8,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-_SEGMENT_NAME = re.compile(r"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\.(?:db|db-wal|db-shm|lock)")
+_SEGMENT_NAME = re.compile(r"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\.(?:log|lock)")
 
 
 @dataclass(frozen=True, slots=True)
 class SegmentFiles:
-    """Where the parts of a segment lie: `<uuid>.db`, what SQLite keeps beside it, and `<uuid>.lock`."""
+    """Where the parts of a segment lie: `<uuid>.log` and `<uuid>.lock`."""
 
     folder: Path
     segment_id: str
 
     @property
-    def database(self) -> Path:
-        """The SQLite database; without it there is no segment."""
-        return self.folder / f"{self.segment_id}.db"
-
-    @property
-    def wal(self) -> Path:
-        """What was committed and not copied into the database yet."""
-        return self.folder / f"{self.segment_id}.db-wal"
-
-    @property
-    def shared_memory(self) -> Path:
-        """SQLite's index of the WAL, made anew where missing."""
-        return self.folder / f"{self.segment_id}.db-shm"
+    def log(self) -> Path:
+        """The groups; without it there is no segment."""
+        return self.folder / f"{self.segment_id}.log"
 
     @property
     def lock(self) -> Path:
@@ -39,29 +29,22 @@ class SegmentFiles:
         return self.folder / f"{self.segment_id}.lock"
 
     def remove(self) -> None:
-        """Remove all files but the lock; the caller holds the claim.
+        """Remove the log; the caller holds the claim.
 
         Raises:
             OSError: the file system does not let us.
         """
-        # The database first: what is left of a segment without one is recognised as litter.
-        for path in (self.database, self.wal, self.shared_memory):
-            path.unlink(missing_ok=True)
+        self.log.unlink(missing_ok=True)
         sync_folder(self.folder)
 
     def set_aside(self) -> None:
-        """Keep database and WAL for people, as `<uuid>.damaged` and `<uuid>.damaged-wal`, which SQLite opens together.
+        """Keep the log for people, as `<uuid>.damaged`.
 
         Raises:
             OSError: the file system does not let us.
         """
-        aside = self.folder / f"{self.segment_id}.damaged"
-        if size_of(self.wal):
-            self.wal.rename(aside.with_name(f"{aside.name}-wal"))
-        if self.database.exists():
-            self.database.rename(aside)
-        for path in (self.wal, self.shared_memory):
-            path.unlink(missing_ok=True)
+        if self.log.exists():
+            self.log.rename(self.folder / f"{self.segment_id}.damaged")
         sync_folder(self.folder)
 
 
@@ -94,14 +77,6 @@ def measure(folder: Path) -> int:
             except FileNotFoundError:
                 continue  # its owner has just finished it
     return total_bytes
-
-
-def size_of(path: Path) -> int:
-    """Measure a file; 0 where there is none."""
-    try:
-        return path.stat().st_size
-    except FileNotFoundError:
-        return 0
 
 
 def sync_folder(folder: Path) -> None:

@@ -3,8 +3,8 @@
 All of it blocks and belongs to one thread.
 """
 
+import errno
 import os
-import sqlite3
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,11 +15,12 @@ import structlog
 
 from storage.batch import Batch
 from storage.spool.aside import write_aside
-from storage.spool.codec import BODY, Record, encode
-from storage.spool.errors import SpoolFullError, SpoolUnwritableError, is_damage
-from storage.spool.files import list_segments, sync_folder
+from storage.spool.claim import NOTE_BYTES
+from storage.spool.codec import Record, encode
+from storage.spool.errors import SpoolFullError, SpoolUnwritableError
+from storage.spool.files import list_segments, measure, sync_folder
+from storage.spool.log import TornLogError, size_of
 from storage.spool.portion import Portion
-from storage.spool.room import Room
 from storage.spool.segment import Segment
 
 log = structlog.get_logger(__name__)
@@ -27,6 +28,11 @@ log = structlog.get_logger(__name__)
 PROBE_NAME = "probe"
 PROBE_BYTES = 64 * 1024
 """A file that is written and removed to see whether a disk that failed takes something again."""
+MOST_LOG_BYTES = 16 * 1024 * 1024
+LOG_SHARE = 16
+"""The room of a segment is free again when all of it is drained, so it takes a part of the bound and no more."""
+USUAL_BYTES = 4096
+"""What an append takes, where nothing was refused that tells more."""
 FULL = "the database is away and the spool is full: send the same events again later"
 UNWRITABLE = "the database is away and the disk under the spool takes nothing: send the same events again later"
 
@@ -56,7 +62,8 @@ class SpoolFolder:
         self._own: Segment | None = None
         self._adopted: list[Segment] = []
         self._damaged_groups = 0
-        self._refused_body_bytes = 0
+        self._most_log_bytes = min(MOST_LOG_BYTES, max_bytes // LOG_SHARE)
+        self._refused_bytes = 0
         self._is_unwritable = False
         self._unadoptable: set[str] = set()
 
@@ -72,26 +79,22 @@ class SpoolFolder:
             self._note_unwritable(exc)
 
     def append(self, batches: Sequence[Batch]) -> list[Exception | None]:
-        """Write batches in one transaction.
+        """Write batches with one sync.
 
         Returns:
             For each batch None when it is durable, or why it is not; what is not durable is not there either.
         """
         try:
             return self._append(batches)
-        except (OSError, sqlite3.Error) as exc:
-            if not self._retire_own(exc):
-                return self._refuse(batches, exc)
-        try:
-            return self._append(batches)
-        except (OSError, sqlite3.Error) as exc:
-            return self._refuse(batches, exc)
+        except OSError as exc:
+            self._note_unwritable(exc)
+            return [_because_of(exc) for _ in batches]
 
     def next_portion(self, max_events: int) -> tuple[Segment, Portion] | None:
         """Read what is to be drained next: oldest adopted segments first, our own last.
 
         Raises:
-            OSError, sqlite3.Error: a file cannot be read now.
+            SpoolUnwritableError: the disk takes no changes.
         """
         self._adopt()
         while segment := self._first_to_drain():
@@ -111,8 +114,6 @@ class SpoolFolder:
         """
         segment.remove(portion)
         self._settle(segment)
-        if self._refused_body_bytes and self._own and self._own.table:
-            self._own.table.checkpoint()  # shows at once whether what was refused has room now
 
     def set_aside(self, segment: Segment, portion: Portion, error: str) -> Path:
         """Move a portion out of the way of what is behind it, into a file of its own.
@@ -140,7 +141,7 @@ class SpoolFolder:
     def close(self) -> None:
         """Remove drained segments, and leave the others to the process that adopts them."""
         for segment in self._segments():
-            with suppress(OSError, sqlite3.Error):
+            with suppress(OSError):
                 if segment.is_drained:
                     segment.finish()
                 else:
@@ -151,21 +152,25 @@ class SpoolFolder:
     def _append(self, batches: Sequence[Batch]) -> list[Exception | None]:
         if self._own is None:
             self._make()
-        room = self._look_for_room()
-        records, results = self._admit(batches, room)
-        if self._refused_body_bytes and self._own and self._own.table and room.wal_bytes:
-            self._own.table.checkpoint()  # what the WAL holds is then counted once, not twice
-            records, results = self._admit(batches, self._look_for_room())
+        elif self._own.log_bytes >= self._most_log_bytes:
+            self._retire_own()
+        records, results = self._admit(batches)
         if records:
-            if self._own is None:
-                self._own = Segment.create(self._path, self._count_damage)
-            self._own.append(records)
+            own = self._own = self._own or Segment.create(self._path, self._count_damage)
+            try:
+                own.append(records)
+            except OSError as exc:
+                if isinstance(exc, TornLogError):
+                    self._retire_own()
+                self._settle(own)  # one that has never taken anything leaves no file
+                raise
             self._is_unwritable = False
         return results
 
-    def _admit(self, batches: Sequence[Batch], room: Room) -> tuple[list[Record], list[Exception | None]]:
+    def _admit(self, batches: Sequence[Batch]) -> tuple[list[Record], list[Exception | None]]:
         """Encode those batches that fit, with the positions that they will have; tell why the others do not pass."""
         last = self._own.last if self._own else 0
+        left_bytes = self._left_bytes()
         records: list[Record] = []
         results: list[Exception | None] = []
         refused_bytes: list[int] = []
@@ -175,25 +180,26 @@ class SpoolFolder:
             except Exception as exc:  # noqa: BLE001 - one caller's mistake is not its neighbour's
                 results.append(exc)
                 continue
-            if room.take(len(record[BODY])):
+            if size_of(record) <= left_bytes:
+                left_bytes -= size_of(record)
                 records.append(record)
                 results.append(None)
             else:
-                refused_bytes.append(len(record[BODY]))
+                refused_bytes.append(size_of(record))
                 results.append(SpoolFullError(FULL))
-        self._refused_body_bytes = min(refused_bytes, default=0)
+        self._refused_bytes = min(refused_bytes, default=0)
         return records, results
 
-    def _look_for_room(self) -> Room:
-        return Room.look(self._path, self._max_bytes, self._own.table if self._own else None)
+    def _left_bytes(self) -> int:
+        """Measure how much the folder may still grow, in the log of our own segment or in that of a new one."""
+        return self._max_bytes - measure(self._path) - (0 if self._own else NOTE_BYTES)
 
     def _has_room(self) -> bool:
         """Tell whether what was refused last would be taken now, or where nothing was, a small batch."""
         try:
-            room = self._look_for_room()
-        except (OSError, sqlite3.Error):
+            return self._left_bytes() >= (self._refused_bytes or USUAL_BYTES)
+        except OSError:
             return False
-        return room.left_bytes + room.wal_bytes >= room.needs(self._refused_body_bytes)
 
     def _adopt(self) -> None:
         """Claim the segments of dead owners; one that cannot be opened now is left, said so once, and tried again."""
@@ -203,7 +209,7 @@ class SpoolFolder:
                 continue
             try:
                 segment = Segment.adopt(files, self._count_damage)
-            except (OSError, sqlite3.Error) as exc:
+            except OSError as exc:
                 if files.segment_id not in self._unadoptable:
                     self._unadoptable.add(files.segment_id)
                     log.warning("spool_not_adopted", segment=files.segment_id, error=_name(exc))
@@ -223,10 +229,7 @@ class SpoolFolder:
         return [*adopted, self._own] if self._own else adopted
 
     def _settle(self, segment: Segment) -> None:
-        """Release a drained segment; if our own turned out to be damaged, it takes no more appends."""
-        if segment is self._own and segment.is_damaged:
-            self._own = None
-            self._adopted.append(segment)
+        """Release a drained segment."""
         if not segment.is_drained:
             return
         if segment is self._own:
@@ -238,29 +241,13 @@ class SpoolFolder:
         except OSError as exc:
             log.warning("spool_not_cleaned", segment=segment.segment_id, error=_name(exc))
 
-    def _retire_own(self, exc: OSError | sqlite3.Error) -> bool:
-        """Where a failed write shows that our own segment is damaged, have it salvaged and drained beside a new one."""
-        if self._own is None or not isinstance(exc, sqlite3.Error) or not is_damage(exc):
-            return False
-        own = self._own
-        try:
-            own.salvage()
-        except OSError as failure:
-            log.warning("spool_not_salvaged", segment=own.segment_id, error=_name(failure))
-            return False
-        self._settle(own)
-        return True
+    def _retire_own(self) -> None:
+        """Let our own segment take no more appends; it is drained like an adopted one."""
+        assert self._own is not None  # noqa: S101 - callers have looked
+        self._adopted.append(self._own)
+        self._own = None
 
-    def _refuse(self, batches: Sequence[Batch], exc: OSError | sqlite3.Error) -> list[Exception | None]:
-        self._note_unwritable(exc)
-        errors: list[Exception | None] = []
-        for _ in batches:
-            error = SpoolUnwritableError(UNWRITABLE)
-            error.__cause__ = exc
-            errors.append(error)
-        return errors
-
-    def _note_unwritable(self, exc: OSError | sqlite3.Error) -> None:
+    def _note_unwritable(self, exc: OSError) -> None:
         if not self._is_unwritable:
             log.warning("spool_unwritable", error=_name(exc))
         self._is_unwritable = True
@@ -288,6 +275,12 @@ class SpoolFolder:
         self._damaged_groups += groups
 
 
-def _name(exc: BaseException) -> str:
+def _because_of(exc: OSError) -> SpoolUnwritableError:
+    error = SpoolUnwritableError(UNWRITABLE)
+    error.__cause__ = exc
+    return error
+
+
+def _name(exc: OSError) -> str:
     """Name an error without its text, which may hold a path."""
-    return getattr(exc, "sqlite_errorname", None) or type(exc).__name__
+    return errno.errorcode.get(exc.errno or 0, type(exc).__name__)

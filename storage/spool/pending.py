@@ -1,8 +1,7 @@
 """What lies in a spool, seen from outside: for the command line, whether its owners are at work or dead."""
 
-import sqlite3
 from collections.abc import Mapping
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -12,8 +11,7 @@ from storage.spool.aside import SetAside, list_aside
 from storage.spool.claim import Note, read_note
 from storage.spool.codec import add_hours
 from storage.spool.files import SegmentFiles, list_segments
-from storage.spool.salvage import SalvagedGroups
-from storage.spool.table import GroupTable
+from storage.spool.log import SegmentLog
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,35 +70,17 @@ def read_pending_parts(folder: Path) -> tuple[list[PendingGroup], list[SetAside]
 
 
 def _read_segment(files: SegmentFiles) -> list[PendingGroup]:
-    before = read_note(files.lock) or Note()
     try:
-        found = _read_table(files)
-    except (sqlite3.Error, ValueError, TypeError, AttributeError):
-        found = {}  # columns are read without the body, and so without its checksum: they may be anything
-    # Again after the groups: what was removed meanwhile is stored.
-    after = read_note(files.lock) or before
-    if not found.keys() >= set(range(after.removed + 1, before.acknowledged + 1)):
-        with suppress(OSError):
-            found |= _read_pages(files)
-    return [group for position, group in sorted(found.items()) if position > after.removed]
-
-
-def _read_table(files: SegmentFiles) -> dict[int, PendingGroup]:
-    with closing(GroupTable.open_to_read(files)) as table:
-        return {
-            position: _pending(files, position, None if writer_id is None else BatchIdentity(writer_id, number), hours)
-            for position, writer_id, number, hours in table.read_hours()
-        }
-
-
-def _read_pages(files: SegmentFiles) -> dict[int, PendingGroup]:
-    with closing(SalvagedGroups(files)) as salvaged:
-        return {
-            group.position: _pending(files, group.position, group.identity, group.hours) for group in salvaged.groups()
-        }
-
-
-def _pending(
-    files: SegmentFiles, position: int, identity: BatchIdentity | None, hours: Mapping[datetime, int]
-) -> PendingGroup:
-    return PendingGroup(identity or BatchIdentity(files.segment_id, position), files.segment_id, position, hours)
+        with closing(SegmentLog.open_to_read(files.log)) as content:
+            heads = [stored.head for stored in content.scan()]
+    except FileNotFoundError:
+        return []  # its owner has just finished it
+    # After the groups: what was removed meanwhile is stored.
+    note = read_note(files.lock) or Note()
+    return [
+        PendingGroup(
+            head.identity or BatchIdentity(files.segment_id, head.position), files.segment_id, head.position, head.hours
+        )
+        for head in heads
+        if head.position > note.removed
+    ]

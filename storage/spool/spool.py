@@ -1,7 +1,6 @@
 """The spool: where accepted events wait, synced to disk, while Postgres is away."""
 
 import asyncio
-import sqlite3
 import sys
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -49,7 +48,7 @@ class SpoolPending:
 
     Attributes:
         events: rows and rejections.
-        bytes: what they take, without SQLite's own.
+        bytes: what they take, without what describes them.
     """
 
     events: int
@@ -199,7 +198,7 @@ class Spool:
         if self._outstanding is None:
             try:
                 found = self._folder.next_portion(max_events)
-            except (OSError, sqlite3.Error) as exc:
+            except OSError as exc:
                 raise SpoolUnwritableError(UNREADABLE) from exc
             if found is None:
                 return None

@@ -116,11 +116,11 @@ class WriteProcess:
 
 
 def _free_locks(spool: Spool) -> None:
-    """Do to its claims what the death of a process does; its files stay, with a WAL that nobody has read."""
+    """Do to its claims what the death of a process does; its files stay."""
     for segment in spool._folder._segments():
         segment._claim.release()
 
 
 def _close_files(spool: Spool) -> None:
     for segment in spool._folder._segments():
-        segment._close_files()
+        segment._close_log()

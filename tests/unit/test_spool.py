@@ -18,7 +18,7 @@ from storage.batch import Batch, BatchIdentity
 from storage.spool import Spool, SpoolPending, SpoolUnwritableError, read_pending, read_pending_groups
 from storage.spool.claim import Note
 from storage.spool.codec import Record
-from storage.spool.table import GroupTable
+from storage.spool.log import SegmentLog
 from tests.rows import NOON, make_rejection, make_row
 from tests.unit.spool_samples import drain, ids, make_batch, opened
 
@@ -33,16 +33,16 @@ def folder(tmp_path: Path) -> Path:
 
 @contextmanager
 def counted_commits(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
-    """Note how many groups each transaction of any spool writes."""
+    """Note how many groups each append to a log writes."""
     commits: list[int] = []
-    append = GroupTable.append
+    append = SegmentLog.append
 
-    def counting(table: GroupTable, records: Sequence[Record]) -> None:
-        append(table, records)
+    def counting(content: SegmentLog, records: Sequence[Record]) -> None:
+        append(content, records)
         commits.append(len(records))
 
     with monkeypatch.context() as patch:
-        patch.setattr(GroupTable, "append", counting)
+        patch.setattr(SegmentLog, "append", counting)
         yield commits
 
 
@@ -80,16 +80,27 @@ async def test_the_folder_is_for_its_owner_only(folder: Path) -> None:
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700
 
 
-async def test_commits_are_synced(folder: Path) -> None:
-    """Nothing but SQLite's own word for it can be tested without cutting the power."""
+async def test_an_append_is_answered_after_its_sync(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More cannot be tested without cutting the power: what an append has written is synced when it returns."""
+    steps: list[tuple[str, int]] = []
+    write, sync = os.pwrite, os.fdatasync
+
+    def pwrite(descriptor: int, content: bytes, place: int) -> int:
+        steps.append(("write", descriptor))
+        return write(descriptor, content, place)
+
+    def fdatasync(descriptor: int) -> None:
+        sync(descriptor)
+        steps.append(("sync", descriptor))
+
+    monkeypatch.setattr("os.pwrite", pwrite)
+    monkeypatch.setattr("os.fdatasync", fdatasync)
     async with opened(folder) as spool:
         await spool.append(make_batch())
         own = spool._folder._own
         assert own is not None
-        assert own.table is not None
-        ask = own.table._connection.execute
-        assert await spool._do(lambda: ask("PRAGMA synchronous").fetchone()) == (2,)
-        assert await spool._do(lambda: ask("PRAGMA journal_mode").fetchone()) == ("wal",)
+        assert own._log is not None
+        assert [step for step, descriptor in steps if descriptor == own._log._descriptor] == ["write", "sync"]
 
 
 async def test_no_append_leaves_no_file(folder: Path) -> None:
@@ -276,13 +287,13 @@ async def test_pending_is_read_beside_a_live_owner(folder: Path) -> None:
 
 
 async def test_litter_of_interrupted_work_is_cleaned(folder: Path) -> None:
-    """A lock without a database, an empty database, SQLite's files without one."""
+    """A lock without a log, an empty log, a log without a lock."""
     folder.mkdir(parents=True)
     names = [f"018f0000-0000-7000-8000-00000000000{digit}" for digit in range(4)]
     (folder / f"{names[0]}.lock").touch()
-    (folder / f"{names[1]}.db-shm").write_bytes(bytes(32768))
+    (folder / f"{names[1]}.log").touch()
     (folder / f"{names[2]}.lock").write_bytes(Note().to_bytes())
-    (folder / f"{names[2]}.db").touch()
+    (folder / f"{names[2]}.log").touch()
     (folder / "notes.txt").touch()
     async with opened(folder) as spool:
         assert await spool.next_batch() is None

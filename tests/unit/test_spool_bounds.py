@@ -1,10 +1,10 @@
 """The spool at its limits: its own bound, a full disk, a disk that refuses."""
 
 import asyncio
+import errno
 import os
-import sqlite3
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -13,9 +13,7 @@ from structlog.testing import capture_logs
 
 from storage.spool import Spool, SpoolFullError, SpoolUnwritableError, read_pending
 from storage.spool.codec import encode
-from storage.spool.files import SegmentFiles
-from storage.spool.folder import SpoolFolder
-from storage.spool.table import GroupTable
+from storage.spool.log import SegmentLog, TornLogError
 from tests.unit.spool_samples import drain, drain_one, ids, make_batch, opened
 
 WRITER = "018f0000-0000-7000-8000-000000000001"
@@ -111,16 +109,19 @@ async def test_files_of_others_count_towards_the_bound(folder: Path) -> None:
             await spool.append(make_batch())
 
 
-async def test_a_failed_append_leaves_nothing_and_the_next_one_succeeds(folder: Path) -> None:
-    """SQLite's own error for a full disk in the midst of a batch, injected by a limit on its pages."""
+async def test_a_failed_append_leaves_nothing_and_the_next_one_succeeds(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk is full in the midst of a batch: what it has taken of it is cut off again."""
     kept, failed, later = make_batch(), make_batch(1000, text="x" * 100), make_batch()
     async with opened(folder) as spool:
         await spool.append(kept)
-        await spool._do(lambda: _limit_pages(spool._folder, 8))
-        with capture_logs() as logs, pytest.raises(SpoolUnwritableError) as caught:
-            await spool.append(failed)
+        with monkeypatch.context() as patch, capture_logs() as logs:
+            patch.setattr("os.pwrite", until_full(20_000))
+            with pytest.raises(SpoolUnwritableError) as caught:
+                await spool.append(failed)
         assert caught.value.reason == "SPOOL_UNWRITABLE"
-        assert [(line["event"], line["error"]) for line in logs] == [("spool_unwritable", "SQLITE_FULL")]
+        assert [(line["event"], line["error"]) for line in logs] == [("spool_unwritable", "ENOSPC")]
         assert not has_room(spool)
         await spool.append(later)
         assert has_room(spool)
@@ -130,10 +131,52 @@ async def test_a_failed_append_leaves_nothing_and_the_next_one_succeeds(folder: 
         assert ids(await drain(spool)) == ids([kept, later])
 
 
-def _limit_pages(folder: SpoolFolder, pages: int) -> None:
-    assert folder._own is not None
-    assert folder._own.table is not None
-    folder._own.table._connection.execute(f"PRAGMA max_page_count = {pages}")
+async def test_a_sync_that_fails_leaves_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All was written, and nothing says that it would outlast a loss of power."""
+    kept, failed = make_batch(), make_batch()
+    async with opened(folder) as spool:
+        await spool.append(kept)
+        with monkeypatch.context() as patch:
+            patch.setattr("os.fdatasync", broken)
+            with pytest.raises(SpoolUnwritableError):
+                await spool.append(failed)
+    async with opened(folder) as spool:
+        assert ids(await drain(spool)) == ids([kept])
+
+
+async def test_a_log_that_cannot_be_cut_takes_nothing_more(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Appends go on in another, and half a record at the end of the first is no loss."""
+    kept, failed, later = make_batch(), make_batch(1000, text="x" * 100), make_batch()
+    async with opened(folder) as spool:
+        await spool.append(kept)
+        with monkeypatch.context() as patch:
+            patch.setattr("os.pwrite", until_full(20_000))
+            patch.setattr("os.ftruncate", broken)
+            with pytest.raises(SpoolUnwritableError):
+                await spool.append(failed)
+        await spool.append(later)
+        assert len(list(folder.glob("*.log"))) == 2
+    async with opened(folder) as spool:
+        assert spool.pending.events == 2
+        assert ids(await drain(spool)) == ids([kept, later])
+        assert spool.damaged_groups == 0
+
+
+def until_full(size: int) -> Callable[[int, memoryview, int], int]:
+    """Make a pwrite for a disk on which a file may have so many bytes."""
+
+    def pwrite(descriptor: int, content: memoryview, place: int) -> int:
+        if place >= size:
+            raise OSError(errno.ENOSPC, "no space left")
+        return write(descriptor, content[: size - place], place)
+
+    write = os.pwrite
+    return pwrite
+
+
+def broken(*_: int) -> None:
+    """Fail as a broken disk does."""
+    raise OSError(errno.EIO, "input/output error")
 
 
 async def test_a_full_disk_refuses_appends_and_is_drained_all_the_same(tmpfs: Path) -> None:
@@ -191,15 +234,16 @@ def _fill(path: Path) -> None:
                 return
 
 
-def test_half_a_transaction_is_undone(tmp_path: Path) -> None:
-    """Also after an error that SQLite does not undo by itself."""
-    table = GroupTable.create(SegmentFiles(tmp_path, "018f0000-0000-7000-8000-000000000000"))
-    record = encode(make_batch(), 1)
-    with pytest.raises(sqlite3.Error):
-        table.append([record, (object(),) * len(record)])
-    table.append([record])
-    assert table.summarize(0).groups == 1
-    table.close()
+def test_a_log_tells_what_it_could_not_take_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its caller must not append behind it."""
+    content = SegmentLog.create(tmp_path / "log")
+    with monkeypatch.context() as patch:
+        patch.setattr("os.pwrite", until_full(50))
+        patch.setattr("os.ftruncate", broken)
+        with pytest.raises(TornLogError):
+            content.append([encode(make_batch(), 1)])
+    assert content.end == 0
+    content.close()
 
 
 async def test_a_folder_that_cannot_be_made_is_unwritable(tmp_path: Path) -> None:
@@ -212,29 +256,8 @@ async def test_a_folder_that_cannot_be_made_is_unwritable(tmp_path: Path) -> Non
             await spool.append(make_batch())
 
 
-async def test_removal_that_only_the_note_could_record_counts(folder: Path) -> None:
-    """On a full disk SQLite cannot delete; what was removed must not come again, nor be counted."""
-    async with opened(folder) as spool:
-        await spool.append(make_batch())
-        await spool.append(make_batch(2))
-        first = await spool.next_batch(max_events=1)
-        assert first is not None
-        await spool._do(lambda: _forbid_writes(spool._folder))
-        await spool.remove(first)
-        assert list(read_pending(folder).values()) == [2]
-    async with opened(folder) as spool:
-        assert spool.pending.events == 2
-        assert [len(spooled.batch) for spooled in await drain(spool)] == [2]
-
-
-def _forbid_writes(folder: SpoolFolder) -> None:
-    assert folder._own is not None
-    assert folder._own.table is not None
-    folder._own.table._connection.execute("PRAGMA query_only = ON")
-
-
 async def test_a_removal_that_nothing_records_is_refused_and_can_be_tried_again(folder: Path) -> None:
-    """The disk takes no note, and the segment is another's, in which SQLite deletes nothing."""
+    """The disk takes no note, which is all that tells of a removal."""
     async with opened(folder) as spool:
         await spool.append(make_batch())
         await spool.append(make_batch())

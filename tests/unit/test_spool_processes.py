@@ -13,7 +13,7 @@ from storage.spool.claim import SegmentClaim
 from tests.unit.spool_samples import APPENDERS, GENEROUS_BYTES, SpoolProcess, drain, ids, make_batch, opened
 
 FILE_BYTES = 600_000
-"""What a file may hold in the limited process: some dozens of its batches, and less than a whole WAL."""
+"""What a file may hold in the limited process: some dozens of its batches, and less than a whole log."""
 
 
 @pytest.mark.parametrize("lines", [1, 40, 400])
@@ -43,12 +43,12 @@ async def test_a_live_owner_keeps_its_segment(tmp_path: Path) -> None:
 
 
 async def test_a_process_that_ends_in_order_leaves_its_segment_to_the_next(tmp_path: Path) -> None:
-    """What SIGTERM leads to: the rest stays, with no WAL to recover."""
+    """What SIGTERM leads to: the rest stays."""
     with SpoolProcess("append", tmp_path) as process:
         stored = process.read()["stored"]
         process.go()
         rest = process.read_rest()
-    assert sorted(path.suffix for path in tmp_path.iterdir()) == [".db", ".lock"]
+    assert sorted(path.suffix for path in tmp_path.iterdir()) == [".lock", ".log"]
     async with opened(tmp_path) as spool:
         assert set(ids(await drain(spool))) >= {*stored, *itertools.chain(*(line.get("stored", ()) for line in rest))}
 
