@@ -18,7 +18,7 @@ IN_PARALLEL = --numprocesses $(TEST_PROCESSES) --dist loadfile --no-loadscope-re
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help up demo test test-slow test-lowest findings check ci static bench bench-ingest bench-soak bench-hostile bench-reports bench-jobs bench-validate bench-segments bench-gateway chaos chaos-jobs gen tools lock fmt clean
+.PHONY: help up demo test test-fast test-slow test-lowest findings check ci static bench bench-ingest bench-soak bench-hostile bench-reports bench-jobs bench-validate bench-segments bench-gateway chaos chaos-jobs gen tools lock fmt clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,6 +56,9 @@ test: ## Install everything and run the tests, without the slow ones
 	@$(MAKE) --silent --no-print-directory --jobs=2 $(VENV)/.dev .deps/googleapis tools
 	@echo "==> tests"
 	@$(PYTEST) $(IN_PARALLEL) -m "not slow"
+
+test-fast: $(VENV)/.dev .deps/googleapis ## Run the unit tests that start no processes, in less than half a minute
+	@$(PYTEST) $(IN_PARALLEL) --quiet --no-header tests/unit -m fast --durations=5 --durations-min=2
 
 test-slow: ## Run the slow tests, which `make test` leaves out
 	@$(MAKE) --silent --no-print-directory --jobs=2 $(VENV)/.dev .deps/googleapis tools
