@@ -18,7 +18,7 @@ IN_PARALLEL = --numprocesses $(TEST_PROCESSES) --dist loadfile --no-loadscope-re
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help up demo test test-fast test-slow test-lowest findings check ci static bench bench-ingest bench-soak bench-hostile bench-reports bench-jobs bench-validate bench-segments bench-gateway chaos chaos-jobs gen tools lock fmt clean
+.PHONY: help up demo test test-fast test-slow test-lowest findings check ci static bench bench-ingest bench-soak bench-hostile bench-reports bench-jobs bench-validate bench-segments bench-gateway chaos chaos-jobs release gen tools lock fmt clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -142,6 +142,9 @@ chaos-jobs: $(VENV)/.dev ## Run three schedulers for a minute at a tick a second
 	@$(BIN)/python -c 'import google.api, pathlib, shutil; source = pathlib.Path(list(google.api.__path__)[0]).parent; \
 		[shutil.copy(source / name, "$@/google/" + name) for name in ("api/annotations.proto", "api/http.proto", "api/httpbody.proto", "rpc/code.proto")]'
 	@touch $@
+
+release: $(VENV)/.dev ## Release a version: make release VERSION=1.2.0 (docs/releasing.md)
+	@$(BIN)/python -m tools.release "$(VERSION)"
 
 gen: $(VENV)/.dev .deps/googleapis ## Generate the code under generated/, docs/events.md, docs/errors.md and gateway/openapi.json
 	@$(BIN)/buf generate proto
