@@ -11,13 +11,14 @@ PROJECT := $(BIN)/python -m pip install --disable-pip-version-check --quiet --no
 # Most tests wait for processes that they start, so two at a time keep two cores busy; 0 runs all in one process.
 # The tests of a file run in one process, because they share fixtures, and files run in order, the long ones first.
 TEST_PROCESSES ?= 2
+PYTEST = PATH="$(CURDIR)/$(TOOLS):$$PATH" $(BIN)/python -m pytest
 IN_PARALLEL = --numprocesses $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
 
 # Tests start hundreds of processes, which should not each recompile our code.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help up demo test test-lowest findings check ci static bench bench-ingest bench-soak bench-hostile bench-reports bench-jobs bench-validate bench-segments bench-gateway chaos chaos-jobs gen tools lock fmt clean
+.PHONY: help up demo test test-fast test-slow test-lowest findings check ci static bench bench-ingest bench-soak bench-hostile bench-reports bench-jobs bench-validate bench-segments bench-gateway chaos chaos-jobs release gen tools lock fmt clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,10 +52,18 @@ up: $(VENV)/.runtime ## Install the service and run it
 demo: $(VENV)/.runtime ## Import a real data set over gRPC and print reports on it
 	@exec $(BIN)/python -m examples.demo
 
-test: ## Install everything and run the tests
+test: ## Install everything and run the tests, without the slow ones
 	@$(MAKE) --silent --no-print-directory --jobs=2 $(VENV)/.dev .deps/googleapis tools
 	@echo "==> tests"
-	@PATH="$(CURDIR)/$(TOOLS):$$PATH" $(BIN)/python -m pytest $(IN_PARALLEL)
+	@$(PYTEST) $(IN_PARALLEL) -m "not slow"
+
+test-fast: $(VENV)/.dev .deps/googleapis ## Run the unit tests that start no processes, in less than half a minute
+	@$(PYTEST) $(IN_PARALLEL) --quiet --no-header tests/unit -m fast --durations=5 --durations-min=2
+
+test-slow: ## Run the slow tests, which `make test` leaves out
+	@$(MAKE) --silent --no-print-directory --jobs=2 $(VENV)/.dev .deps/googleapis tools
+	@echo "==> slow tests"
+	@$(PYTEST) $(IN_PARALLEL) -m slow
 
 # The oldest versions that pyproject.toml allows, in an environment of their own.
 $(LOWEST)/.installed: pyproject.toml | $(VENV)/.dev
@@ -80,6 +89,7 @@ check: ## Run all checks that a change must pass: format, lint, types, contracts
 	@$(MAKE) --no-print-directory test
 
 ci: check ## Run the checks of CI: check, then the slower ones
+	@$(MAKE) --no-print-directory test-slow
 	@$(MAKE) --no-print-directory test-lowest
 
 static: $(VENV)/.dev .deps/googleapis
@@ -132,6 +142,9 @@ chaos-jobs: $(VENV)/.dev ## Run three schedulers for a minute at a tick a second
 	@$(BIN)/python -c 'import google.api, pathlib, shutil; source = pathlib.Path(list(google.api.__path__)[0]).parent; \
 		[shutil.copy(source / name, "$@/google/" + name) for name in ("api/annotations.proto", "api/http.proto", "api/httpbody.proto", "rpc/code.proto")]'
 	@touch $@
+
+release: $(VENV)/.dev ## Release a version: make release VERSION=1.2.0 (docs/releasing.md)
+	@$(BIN)/python -m tools.release "$(VERSION)"
 
 gen: $(VENV)/.dev .deps/googleapis ## Generate the code under generated/, docs/events.md, docs/errors.md and gateway/openapi.json
 	@$(BIN)/buf generate proto

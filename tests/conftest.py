@@ -5,7 +5,8 @@ import itertools
 import os
 import shutil
 import signal
-from collections.abc import Awaitable, Callable, Iterator
+import sys
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -21,6 +22,12 @@ TEMPLATE = "analytics_template"
 settings.register_profile("repeatable", derandomize=True)
 # The same examples in each run: a change is judged by what it changes. HYPOTHESIS_PROFILE=default looks for new ones.
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
+FAST_FOLDER = Path(__file__).parent / "unit"
+NOT_FAST = ("processes", "slow", "thorough")
+STARTS = frozenset(
+    {"os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os.spawn", "os.startfile", "os.system", "subprocess.Popen"}
+)
+"""The audit events of a process that is started."""
 _numbers = itertools.count(1)
 
 
@@ -28,6 +35,45 @@ def pytest_configure() -> None:
     """Let Ctrl-C reach what tests start, also where they run in the background of a shell, which ignores it there."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
+    """Mark the tests of `make test-fast`: the unit tests but those that start processes or try many inputs."""
+    for item in items:
+        function = getattr(item, "function", None)
+        if (
+            item.path.is_relative_to(FAST_FOLDER)
+            and "postgres_server" not in getattr(item, "fixturenames", ())
+            and not getattr(function, "is_hypothesis_test", False)
+            and not any(item.get_closest_marker(name) for name in NOT_FAST)
+        ):
+            item.add_marker(pytest.mark.fast)
+
+
+class _Guard:
+    """Fails a fast test that starts a process, at the place where it does."""
+
+    fast_test = ""
+    """The fast test that is running; empty where none is."""
+
+    def see(self, event: str, _: object) -> None:
+        if self.fast_test and event in STARTS:
+            pytest.fail(f"{self.fast_test} starts a process ({event}): mark it with @pytest.mark.processes")
+
+
+_guard = _Guard()
+sys.addaudithook(_guard.see)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Guard fast tests and their fixtures, in every run."""
+    _guard.fast_test = item.name if item.get_closest_marker("fast") else ""
+    try:
+        return (yield)
+    finally:
+        _guard.fast_test = ""
 
 
 @pytest.fixture(autouse=True)

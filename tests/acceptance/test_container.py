@@ -39,6 +39,7 @@ def built_steps() -> list[str]:
     return [line for line in first.splitlines() if line.startswith(("COPY", "RUN"))]
 
 
+@pytest.mark.slow
 @pytest.mark.finding(28)
 def test_the_image_is_healthy_as_long_as_events_are_taken(made_data_dir: Path) -> None:
     """Servers whose database is away are needed most: nobody is to restart them."""

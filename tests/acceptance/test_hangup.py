@@ -100,7 +100,9 @@ def piped(service: Service) -> Iterator[int]:
 
 
 @pytest.mark.finding(19)
-@pytest.mark.parametrize("shell", ["", '"$@"; true'], ids=["of the service", "of its shell"])
+@pytest.mark.parametrize(
+    "shell", ["", pytest.param('"$@"; true', marks=pytest.mark.slow)], ids=["of the service", "of its shell"]
+)
 def test_closing_the_terminal_ends_everything(made_data_dir: Path, shell: str) -> None:
     """Workers, jobs, gateway, Envoy and Postgres are gone in seconds; the next start on the same ports serves."""
     service = complete_service(made_data_dir)
@@ -114,10 +116,10 @@ def test_closing_the_terminal_ends_everything(made_data_dir: Path, shell: str) -
     ("roles", "is_closed_first"),
     [
         ((PARENT,), True),
-        ((PARENT,), False),
-        ((PARENT, GATEWAY), True),
-        ((GATEWAY, PARENT, JOBS), False),
-        ((PARENT, GATEWAY, WORKER, JOBS), False),
+        pytest.param((PARENT,), False, marks=pytest.mark.slow),
+        pytest.param((PARENT, GATEWAY), True, marks=pytest.mark.slow),
+        pytest.param((GATEWAY, PARENT, JOBS), False, marks=pytest.mark.slow),
+        pytest.param((PARENT, GATEWAY, WORKER, JOBS), False, marks=pytest.mark.slow),
     ],
     ids=["hang-up, parent", "parent, hang-up", "hang-up, parent, gateway", "gateway, parent, jobs, hang-up", "all"],
 )
@@ -150,7 +152,7 @@ def test_a_terminal_a_log_reader_and_a_parent_end_in_each_order(made_data_dir: P
 
 
 @pytest.mark.finding(19)
-@pytest.mark.parametrize("ending", ["SIGTERM", "SIGKILL"])
+@pytest.mark.parametrize("ending", ["SIGTERM", pytest.param("SIGKILL", marks=pytest.mark.slow)])
 def test_a_log_without_a_reader_fails_nothing(made_data_dir: Path, ending: str) -> None:
     """As below `| head`: events, reports, errors and REST are answered, and shutdown is as orderly as ever."""
     service = complete_service(made_data_dir, log_level="debug")
@@ -175,6 +177,7 @@ def test_a_log_without_a_reader_fails_nothing(made_data_dir: Path, ending: str) 
         expect_nothing_left(service)
 
 
+@pytest.mark.slow
 @pytest.mark.finding(19)
 def test_a_log_that_nobody_reads_blocks_nothing(made_data_dir: Path) -> None:
     """As below a pager: the pipe is full, lines are lost, and the service goes on."""

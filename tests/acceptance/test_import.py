@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.acceptance.running import WORKER, Service, eventually
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
@@ -41,6 +43,7 @@ def ask(service: Service, *arguments: str) -> Any:
         return answer(process)
 
 
+@pytest.mark.slow
 def test_an_import_goes_on_over_a_killed_server_and_stores_every_purchase_once(tmp_path: Path) -> None:
     """Chunks without an answer are sent again; the totals are the data set's own, also after a second import."""
     with Service(

@@ -123,6 +123,7 @@ def send(service: Service, port: int) -> None:
     call(port, "GET", f"/analytics/schemas/{CANARY}/1.0.0", headers=caller)
 
 
+@pytest.mark.slow
 @pytest.mark.finding(30)
 def test_no_log_holds_what_callers_send(made_data_dir: Path) -> None:
     """Constraints, data errors, broken statements, an outage and malformed JSON, at the most talkative level."""

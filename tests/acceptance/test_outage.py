@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import grpc
+import pytest
 from google.protobuf.struct_pb2 import Struct
 
 from sociallive.analytics.v1.dashboard_pb2 import GetDashboardRequest
@@ -69,6 +70,7 @@ def test_events_of_an_outage_are_spooled_and_stored_afterwards(made_data_dir: Pa
         assert "user-" not in service.output()
 
 
+@pytest.mark.slow
 def test_what_was_spooled_survives_the_death_of_everything(made_data_dir: Path) -> None:
     """The next process drains what the killed one had acknowledged."""
     with Service(made_data_dir) as service:
@@ -86,6 +88,7 @@ def test_what_was_spooled_survives_the_death_of_everything(made_data_dir: Path) 
         assert totals(service)["received"] == totals(service)["stored"] == 21
 
 
+@pytest.mark.slow
 def test_a_full_spool_refuses_retriably(made_data_dir: Path) -> None:
     """What it has acknowledged it keeps; the rest is told to come again, and may."""
     with Service(made_data_dir, ANALYTICS_SPOOL_MAX_BYTES="400000") as service:
@@ -122,6 +125,7 @@ def test_another_event_under_a_stored_id_is_a_conflict(service: Service) -> None
     ]
 
 
+@pytest.mark.slow
 def test_metrics_tell_the_same_figures_as_the_command(made_data_dir: Path) -> None:
     """Prometheus reads them over HTTP, and a restart does not set them back."""
     port = free_port()

@@ -67,6 +67,7 @@ class Load:
             self.answers.append((answered_s, answered_s - asked_s, status))
 
 
+@pytest.mark.slow
 @pytest.mark.finding(3)
 def test_a_read_only_database_is_one_outage_and_not_many(made_data_dir: Path) -> None:
     """Callers wait once, then they are acknowledged from the spool at once; all is stored once afterwards."""

@@ -70,6 +70,7 @@ def reject(service: Service, *events: Event) -> None:
     assert answer.rejected == len(events)
 
 
+@pytest.mark.slow
 def test_the_life_of_rejected_events(own_service: Service) -> None:
     """Two of three are mended by one patch; they are in the event list and the counts, and none is stored twice."""
     own = str(uuid.uuid4())
@@ -171,6 +172,7 @@ def test_while_postgres_is_away_a_replay_is_refused_and_not_spooled(own_service:
     assert own_service.count_events() == 1
 
 
+@pytest.mark.slow
 def test_a_worker_killed_while_it_replays_stores_nothing_twice(made_data_dir: Path) -> None:
     """Whenever kill -9 comes, a repeated replay ends with each event stored once."""
     with Service(made_data_dir, ANALYTICS_WORKERS="1") as service:

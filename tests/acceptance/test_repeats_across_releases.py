@@ -44,6 +44,7 @@ def send(service: Service, events: list[Event], clock: timedelta) -> tuple[int, 
     return answer.stored, answer.duplicates, answer.rejected
 
 
+@pytest.mark.slow
 @pytest.mark.finding(5)
 def test_a_repeated_import_is_a_duplicate_after_the_next_version(made_data_dir: Path, tmp_path: Path) -> None:
     """Whether it was tracked or imported, with or without a timestamp, with whatever `sent_at`, on whichever server."""

@@ -69,7 +69,7 @@ class Callers:
 
 
 @pytest.mark.finding(17)
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_every_error_at_the_end_of_a_worker_is_worth_sending_again(made_data_dir: Path, number: signal.Signals) -> None:
     """Whatever the code: it has a RetryInfo, or no reason and a code of a broken connection, and no event is lost."""
     with Service(made_data_dir) as service:

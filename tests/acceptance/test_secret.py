@@ -46,6 +46,7 @@ def refused(data_dir: Path, database_url: str, key: str = "") -> str:
     return with_other.output().splitlines()[-1]
 
 
+@pytest.mark.slow
 @pytest.mark.finding(25)
 async def test_a_service_with_another_secret_refuses_to_start(database_url: str, tmp_path: Path) -> None:
     """It names where it looked and what to do; with the same secret it starts, from the file or the variable."""
@@ -73,6 +74,7 @@ async def test_a_service_with_another_secret_refuses_to_start(database_url: str,
     assert record["check_value"] not in {secret.derive_key("client address"), secret.derive_key("page token")}
 
 
+@pytest.mark.slow
 @pytest.mark.finding(25)
 async def test_a_secret_is_replaced_on_purpose(database_url: str, tmp_path: Path) -> None:
     """By a command that asks first and is audited; then the old secret is the wrong one."""

@@ -27,7 +27,7 @@ def main() -> int:
     arguments.add_argument(
         "--only", action="append", choices=SCENARIOS, metavar="NAME", help="one scenario, or several"
     )
-    arguments.add_argument("--short", action="store_true", help="outages of some seconds, as in `make test`")
+    arguments.add_argument("--short", action="store_true", help="outages of some seconds, as in `make test-slow`")
     arguments.add_argument("--logs", type=Path, metavar="FOLDER", help="where to leave logs and journals")
     arguments.add_argument("--list", action="store_true", help="say what there is")
     options = arguments.parse_args()

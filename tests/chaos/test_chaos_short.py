@@ -13,6 +13,7 @@ def results() -> dict[str, Result]:
     return {result.name: result for result in run_short(list(SCENARIOS))}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_nothing_acknowledged_is_lost_or_stored_twice(results: dict[str, Result], name: str) -> None:
     """The service comes back by itself, and what clients were told agrees with what is stored."""

@@ -20,6 +20,8 @@ from tests.unit.json_faults import FAULTS, GOOD, body_of
 from tests.unit.random_events import EventMaker
 
 MOST = 100
+LONG_BYTES = 10_000
+"""A fault this long takes a minute where it is cut at each place."""
 
 
 @pytest.mark.finding(14)
@@ -42,7 +44,13 @@ def test_an_event_that_is_no_json_is_rejected_alone(fault: bytes, place: int) ->
     assert kept == (fault if 0 < len(fault) <= MAX_PAYLOAD_BYTES else None)
 
 
-@pytest.mark.parametrize("fault", FAULTS, ids=[fault[:20].hex() for fault in FAULTS])
+@pytest.mark.parametrize(
+    "fault",
+    [
+        pytest.param(fault, id=fault[:20].hex(), marks=[pytest.mark.slow] if len(fault) > LONG_BYTES else [])
+        for fault in FAULTS
+    ],
+)
 def test_faults_are_cut_and_joined_anywhere(fault: bytes) -> None:
     """Every beginning and every end of a fault, alone and in a body."""
     for place in range(min(len(fault), 40)):

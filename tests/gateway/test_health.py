@@ -15,6 +15,7 @@ VIEW: dict[str, Any] = {"eventType": "view", "data": {"contentType": "post", "co
 PATHS = ("/events/health", "/analytics/health", "/api/analytics/health")
 
 
+@pytest.mark.slow
 @pytest.mark.finding(18)
 def test_health_serves_while_events_are_spooled_and_fails_once_the_spool_is_full(made_data_dir: Path) -> None:
     """While Postgres hangs, Track answers SPOOLED and health 200; when the spool is full, both answer 503."""

@@ -219,6 +219,7 @@ def _slowly(port: int, start: bytes, drop: bytes, pause_s: float) -> tuple[list[
         return statuses(answer), time.monotonic() - started_at
 
 
+@pytest.mark.slow
 @pytest.mark.finding(35)
 def test_who_sends_slowly_is_cut_off(gateway: GatewayService, tmp_path: Path) -> None:
     """Headers that trickle, a body that stops and one that trickles end with 408 within a minute.

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.gateway.conftest import GatewayService
 from tests.gateway.http import call
 
@@ -23,6 +25,7 @@ def test_the_gateway_serves_the_committed_description(gateway: GatewayService) -
     assert answer.body == Path("gateway/openapi.json").read_bytes()
 
 
+@pytest.mark.slow
 def test_generated_requests_are_answered_as_described(gateway: GatewayService, tmp_path: Path) -> None:
     """Schemathesis finds no 5xx, no status and no body that the description does not have."""
     run = subprocess.run(

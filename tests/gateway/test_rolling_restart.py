@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
+import pytest
 
 from tests.acceptance.running import Service, eventually, totals
 from tests.gateway.http import call
@@ -13,6 +14,7 @@ from tests.gateway.load import CALLERS, Load
 from tests.gateway.running import running_gateway
 
 
+@pytest.mark.slow
 def test_a_rolling_restart_fails_no_request_and_loses_no_event(database_url: str, tmp_path: Path) -> None:
     """Every request is answered 200 or 503 with retry-after, and exactly the acknowledged events are stored.
 

@@ -68,7 +68,7 @@ async def count(sql: Connection) -> int:
     return counted
 
 
-@pytest.mark.parametrize("work", [close, drop])
+@pytest.mark.parametrize("work", [close, pytest.param(drop, marks=pytest.mark.slow)])
 async def test_a_crash_between_statements_loses_nothing(database: Database, sql: Connection, work: Work) -> None:
     """All events count right after it, and once a second run has finished; each time a late one has come."""
     for stored, statement in enumerate(itertools.count(1, STEP), start=1):

@@ -185,6 +185,7 @@ class SegmentMachine(RuleBasedStateMachine):
         self.stage.runner.run(do())
 
 
+@pytest.mark.slow
 def test_each_event_counts_once_whatever_is_killed(
     module_database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

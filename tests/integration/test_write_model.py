@@ -338,6 +338,7 @@ class WriteMachine(RuleBasedStateMachine):
             await line.settle()
 
 
+@pytest.mark.slow
 def test_whatever_fails_each_event_ends_once_and_as_it_was_answered(
     module_database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

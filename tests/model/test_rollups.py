@@ -417,6 +417,7 @@ class RollupMachine(RuleBasedStateMachine):
         return self._runner.run(work)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_template")
 def test_rollups_agree_with_all_that_was_ever_stored(postgres_server: str) -> None:
     """In any order, whatever is killed."""

@@ -9,6 +9,8 @@ from events.event_type import CatalogueError, Upcast
 from tests.changed_protos import add_event_type, copy_protos, read_catalogue
 from tests.unit.event_samples import CATALOGUE
 
+pytestmark = pytest.mark.processes
+
 VERSIONS = 'versions: [{version: "1.0.0" released: "2025-01-01"}, {version: "1.2.0" released: "2025-06-01"}]'
 """What most of the types here declare."""
 

@@ -32,7 +32,9 @@ def test_bars_are_drawn(tmp_path: Path, count: int) -> None:
     assert (tmp_path / "a.png").read_bytes().startswith(PNG)
 
 
-@pytest.mark.parametrize(("columns", "lines"), [(0, 0), (1, 0), (3, 2), (40, 400)])
+@pytest.mark.parametrize(
+    ("columns", "lines"), [(0, 0), (1, 0), (3, 2), pytest.param(40, 400, marks=pytest.mark.thorough)]
+)
 def test_heat_maps_are_drawn(tmp_path: Path, columns: int, lines: int) -> None:
     """Empty, ragged, and larger than a screen."""
     rows = [ShareRow([f"{n}"], [(0.5, n % 2 == 0)] * max(0, columns - n % 3)) for n in range(lines)]

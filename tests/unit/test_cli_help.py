@@ -1,6 +1,7 @@
 """The help of every command: whole sentences, an example, and a word about each option."""
 
 import re
+from importlib.metadata import version
 
 import click
 import pytest
@@ -73,4 +74,4 @@ def test_the_program_alone_shows_its_commands_in_sections() -> None:
 def test_the_version_is_an_option_too() -> None:
     """As of most programs."""
     result = CliRunner().invoke(cli, ["--version"], prog_name="analytics")
-    assert (result.exit_code, result.output) == (0, "analytics 0.1.0\n")
+    assert (result.exit_code, result.output) == (0, f"analytics {version('sociallive-analytics')}\n")

@@ -63,6 +63,7 @@ def raised(exc: Exception) -> Exception:
     return caught.value
 
 
+@pytest.mark.processes
 @pytest.mark.finding(30)
 @pytest.mark.parametrize("form", ["json", "console"])
 def test_no_way_of_failing_shows_a_text(form: str) -> None:

@@ -70,6 +70,7 @@ def test_phrases_are_found_with_their_lines(text: str, found: list[tuple[int, st
     assert find_phrases(text) == found
 
 
+@pytest.mark.processes
 @pytest.mark.finding(34)
 def test_no_tracked_file_has_an_unidiomatic_phrase() -> None:
     """The message of a failure lists each as file:line."""

@@ -20,6 +20,7 @@ def test_the_committed_snapshot_is_what_the_protos_say() -> None:
     assert {"view 1.0.0", "view 1.1.0", "session 1.1.0", "event", "device"} <= released.keys()
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize(
     ("file", "old", "new", "told"),
     [

@@ -74,6 +74,7 @@ def test_the_same_event_makes_the_same_row_in_both_forms(seed: int, *, backfill:
                 assert found == expected
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("make", ["make", "make_json"])
 def test_the_random_events_are_of_all_sorts(make: str) -> None:
     """Every type in every version comes through, and every rule is broken that an event can break."""

@@ -17,6 +17,8 @@ from storage.rollups.session_sample import (
     make_sample,
 )
 
+pytestmark = pytest.mark.thorough
+
 MAX_KEYS = 64
 KEYS = 400
 SAMPLES = 400

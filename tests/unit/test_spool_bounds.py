@@ -82,6 +82,7 @@ async def test_one_batch_that_does_not_fit_fails_alone(folder: Path) -> None:
         assert ids(await drain(spool)) == ids([batches[0], batches[2]])
 
 
+@pytest.mark.thorough
 async def test_the_room_of_removed_groups_is_used_again(folder: Path) -> None:
     """A full spool keeps taking as much as is drained, within its bound, without ever having to be empty."""
     max_bytes = 2 * 1024 * 1024
@@ -179,6 +180,7 @@ def broken(*_: int) -> None:
     raise OSError(errno.EIO, "input/output error")
 
 
+@pytest.mark.processes
 async def test_a_full_disk_refuses_appends_and_is_drained_all_the_same(tmpfs: Path) -> None:
     """Not a byte is free: removal must not need one. Room is found again by refresh."""
     stored = []
@@ -210,6 +212,7 @@ async def test_a_full_disk_refuses_appends_and_is_drained_all_the_same(tmpfs: Pa
         await spool.append(make_batch())
 
 
+@pytest.mark.processes
 async def test_a_disk_without_room_for_a_segment_refuses_and_keeps_no_litter(tmpfs: Path) -> None:
     """The first append is the one that makes the files."""
     filler = tmpfs / "filler"

@@ -15,6 +15,8 @@ from storage.spool.log import MARK
 from tests.rows import NOON
 from tests.unit.spool_samples import GENEROUS_BYTES, drain, drain_one, ids, make_batch, opened
 
+pytestmark = pytest.mark.thorough
+
 WRITER = "018f0000-0000-7000-8000-000000000001"
 SIZES = (1, 1, 2, 9, 1, 40, 1, 1, 1, 1, 1, 1, 30, 1, 25, 1, 1, 1, 60, 3)
 """Events of each group."""

@@ -12,6 +12,8 @@ from storage.spool import Spool
 from storage.spool.claim import SegmentClaim
 from tests.unit.spool_samples import APPENDERS, GENEROUS_BYTES, SpoolProcess, drain, ids, make_batch, opened
 
+pytestmark = pytest.mark.processes
+
 FILE_BYTES = 600_000
 """What a file may hold in the limited process: some dozens of its batches, and less than a whole log."""
 

@@ -22,6 +22,8 @@ from runtime.supervision import (
     keep_running,
 )
 
+pytestmark = pytest.mark.processes
+
 READY = "import os, sys; os.write(int(sys.argv[1]), b'R'); "
 
 

@@ -19,6 +19,7 @@ def rejected(count: int, *, length: int = 40) -> Rejected:
     return Rejected("", "INVALID_EVENT", tuple(Violation(f"data.f{n}", "TYPE", "x" * length) for n in range(count)))
 
 
+@pytest.mark.thorough
 @pytest.mark.finding(15)
 @pytest.mark.parametrize("violations", [1, 4, 32])
 def test_every_rejection_of_the_largest_message_is_told(violations: int) -> None:
