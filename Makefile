@@ -17,7 +17,7 @@ IN_PARALLEL = --numprocesses $(TEST_PROCESSES) --dist loadfile --no-loadscope-re
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help up demo test test-lowest findings check ci static bench bench-ingest bench-soak bench-hostile bench-reports bench-jobs bench-validate bench-segments bench-gateway chaos chaos-jobs gen tools lock fmt clean
+.PHONY: help up demo test test-lowest findings check ci static bench bench-ingest bench-soak bench-hostile bench-reports bench-jobs bench-validate bench-segments bench-gateway chaos chaos-jobs docs gen tools lock fmt clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -133,6 +133,10 @@ chaos-jobs: $(VENV)/.dev ## Run three schedulers for a minute at a tick a second
 		[shutil.copy(source / name, "$@/google/" + name) for name in ("api/annotations.proto", "api/http.proto", "api/httpbody.proto", "rpc/code.proto")]'
 	@touch $@
 
+docs: $(VENV)/.dev ## Build the documentation as a site into .site; fails on a broken link or anchor
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+	@echo "==> the site is in .site; .venv/bin/mkdocs serve shows it while you edit"
+
 gen: $(VENV)/.dev .deps/googleapis ## Generate the code under generated/, docs/events.md, docs/errors.md and gateway/openapi.json
 	@$(BIN)/buf generate proto
 	@$(BIN)/buf build proto --output generated/descriptors.binpb
@@ -158,5 +162,5 @@ fmt: $(VENV)/.dev ## Format Python and protos
 	@$(BIN)/buf format --write proto
 
 clean: ## Remove everything that other targets created, except the databases in .analytics*
-	rm -rf $(VENV) $(LOWEST) .tools .deps dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(LOWEST) .tools .deps .site dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
