@@ -18,7 +18,8 @@ IN_PARALLEL = --numprocesses $(TEST_PROCESSES) --dist loadfile --no-loadscope-re
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help up demo test test-fast test-slow test-lowest findings check ci static bench bench-ingest bench-soak bench-hostile bench-reports bench-jobs bench-validate bench-segments bench-gateway chaos chaos-jobs release gen tools lock fmt clean
+# Every target with a plain name is a command, not a file.
+.PHONY: $(shell grep -oE '^[a-z-]+:' $(firstword $(MAKEFILE_LIST)) | tr -d :)
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -145,6 +146,9 @@ chaos-jobs: $(VENV)/.dev ## Run three schedulers for a minute at a tick a second
 
 release: $(VENV)/.dev ## Release a version: make release VERSION=1.2.0 (docs/releasing.md)
 	@$(BIN)/python -m tools.release "$(VERSION)"
+docs: $(VENV)/.dev ## Build the documentation as a site into .site; fails on a broken link or anchor
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+	@echo "==> the site is in .site; .venv/bin/mkdocs serve shows it while you edit"
 
 gen: $(VENV)/.dev .deps/googleapis ## Generate the code under generated/, docs/events.md, docs/errors.md and gateway/openapi.json
 	@$(BIN)/buf generate proto
@@ -171,5 +175,5 @@ fmt: $(VENV)/.dev ## Format Python and protos
 	@$(BIN)/buf format --write proto
 
 clean: ## Remove everything that other targets created, except the databases in .analytics*
-	rm -rf $(VENV) $(LOWEST) .tools .deps dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(LOWEST) .tools .deps .site dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""The documents: their links, their site, and every command in them."""
