@@ -163,14 +163,15 @@ void main() {
     check(stage.service.sizes.length < 30, '${stage.service.sizes}');
   });
 
-  test('a 413 halves batches, and they stay that small', () async {
+  test('a 413 halves batches, which grow again slowly', () async {
     final stage = Stage();
     stage.service.refuse = (events) =>
         events.length > 30 ? const TransportResponse(413, '') : null;
     stage.trackViews(200);
     await settle();
-    expect(stage.service.sizes, [100, 50, 25, 25, 25, 25, 25, 25, 25, 25]);
+    expect(stage.service.sizes.take(8), [100, 50, 25, 28, 31, 15, 16, 18]);
     expect(stage.service.stored.length, 200);
+    expect(stage.rejected.length, 0);
   });
 
   test('a single event that is too large is rejected', () async {

@@ -117,26 +117,31 @@ class Sender {
       }
     }
     queue.remove(batch);
-    delays.reset();
-    _limit = min(_limit * 2, _ceiling);
+    _grow();
     return Duration.zero;
+  }
+
+  /// Lets batches grow again: soon after an invalid event, and slowly after a
+  /// batch that was too large.
+  void _grow() {
+    delays.reset();
+    _ceiling = min(_ceiling + max(1, _ceiling ~/ 8), maxBatchEvents);
+    _limit = min(_limit * 2, _ceiling);
   }
 
   /// Halves a batch that the service refuses as a whole, until the event at
   /// fault is alone.
   Duration _divide(List<QueuedEvent> batch, TransportResponse response) {
-    delays.reset();
     if (batch.length == 1) {
       final answer = _parseObject(response.body);
       _reject(
           batch.single, _reasonOf(response), _objects(answer['violations']));
       queue.remove(batch);
-      _limit = min(_limit * 2, _ceiling);
+      _grow();
       return Duration.zero;
     }
     _limit = batch.length ~/ 2;
     if (response.status == 413) {
-      // What is in front of the service takes no batches of this size.
       _ceiling = _limit;
     }
     return Duration.zero;
