@@ -1,0 +1,12 @@
+import 'package:testing/testing.dart';
+
+import 'queue_test.dart' as queue;
+import 'sending_test.dart' as sending;
+import 'session_test.dart' as session;
+
+Future<void> main() async {
+  queue.main();
+  sending.main();
+  session.main();
+  await runTests();
+}
