@@ -1,12 +1,12 @@
 """Makes a release out of the commit that is checked out: version, changelog, artefacts, commit and tag, or nothing.
 
-The version stands in pyproject.toml alone; gateway/openapi.json repeats it, and is generated. Nothing leaves this machine.
+The version stands in pyproject.toml alone; gateway/openapi.json repeats it, and is generated.
+Nothing leaves this machine.
 
 make release VERSION=1.2.0
 """
 
 import argparse
-import datetime
 import hashlib
 import re
 import shlex
@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 from packaging.version import InvalidVersion, Version
@@ -41,7 +42,7 @@ def read_version(root: Path) -> str:
     return str(found[0])
 
 
-def date_changelog(text: str, version: str, day: datetime.date) -> str:
+def date_changelog(text: str, version: str, day: date) -> str:
     """Move what stands under "Unreleased" under the version and its day, and leave an empty "Unreleased" above.
 
     Raises:
@@ -73,7 +74,7 @@ def require_ready(root: Path, version: str) -> None:
         raise ReleaseError(f"commit these changes first, or drop them:\n{changed}")
 
 
-def release(root: Path, version: str, *, checks: str, day: datetime.date) -> list[Path]:
+def release(root: Path, version: str, *, checks: str, day: date) -> list[Path]:
     """Check, edit, build, commit and tag.
 
     Returns:
@@ -141,9 +142,7 @@ def main() -> int:
     arguments.add_argument("--checks", default="make ci", help="what must succeed before; `make ci` unless told")
     options = arguments.parse_args()
     try:
-        artefacts = release(
-            Path.cwd(), options.version, checks=options.checks, day=datetime.datetime.now(datetime.UTC).date()
-        )
+        artefacts = release(Path.cwd(), options.version, checks=options.checks, day=datetime.now(UTC).date())
     except ReleaseError as exc:
         print(f"no release: {exc}", file=sys.stderr)
         return 1

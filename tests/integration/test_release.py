@@ -1,10 +1,12 @@
 """The release procedure of docs/releasing.md, rehearsed in a clone that is thrown away."""
 
-import datetime
 import hashlib
+import os
+import re
 import subprocess
 import sys
 import zipfile
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -12,29 +14,31 @@ import pytest
 from tools.release import ReleaseError, date_changelog, read_version
 
 ROOT = Path(__file__).parents[2]
-DAY = datetime.date(2026, 5, 1)
+DAY = date(2026, 5, 1)
 
 
 def git(folder: Path, *arguments: str) -> str:
-    """Run git as an author of the test's own."""
-    author = ("-c", "user.name=Releaser", "-c", "user.email=releaser@example.com")
-    return subprocess.run(["git", *author, *arguments], cwd=folder, capture_output=True, text=True, check=True).stdout
+    """Run git and return what it prints."""
+    return subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, check=True).stdout
 
 
 @pytest.fixture
 def clone(tmp_path: Path) -> Path:
-    """A clone of the last commit."""
+    """A clone of the last commit, with a change to release, and without tags."""
     folder = tmp_path / "clone"
-    git(tmp_path, "clone", "--quiet", "--no-local", "--depth=1", ROOT.as_uri(), str(folder))
+    git(tmp_path, "clone", "--quiet", "--depth=1", "--no-tags", ROOT.as_uri(), str(folder))
     git(folder, "config", "user.name", "Releaser")
     git(folder, "config", "user.email", "releaser@example.com")
+    changelog = folder / "CHANGELOG.md"
+    changelog.write_text(changelog.read_text().replace("## Unreleased\n", "## Unreleased\n\n- A change.\n"))
+    git(folder, "commit", "--quiet", "--all", "--message", "Change something")
     return folder
 
 
 def release(folder: Path, version: str, checks: str = "true") -> "subprocess.CompletedProcess[str]":
     """Run the procedure with checks of the test's own."""
     command = [sys.executable, "-m", "tools.release", version, "--checks", checks]
-    environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": f"{folder}:{folder / 'generated'}"}
+    environment = {**os.environ, "PYTHONPATH": f"{folder}:{folder / 'generated'}"}
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
 
 
@@ -46,8 +50,8 @@ def test_a_release_is_a_commit_a_tag_and_its_files(clone: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert read_version(clone) == version
     assert f'"version": "{version}"' in (clone / "gateway" / "openapi.json").read_text()
-    today = datetime.datetime.now(datetime.UTC).date()
-    assert f"## Unreleased\n\n## {version} - {today}\n" in (clone / "CHANGELOG.md").read_text()
+    heading = rf"## Unreleased\n\n## {re.escape(version)} - \d{{4}}-\d\d-\d\d\n\n- A change\.\n"
+    assert re.search(heading, (clone / "CHANGELOG.md").read_text())
     assert git(clone, "log", "-1", "--format=%s").strip() == f"Release {version}"
     assert git(clone, "describe", "--exact-match").strip() == f"v{version}"
     assert git(clone, "status", "--porcelain") == ""
@@ -55,8 +59,8 @@ def test_a_release_is_a_commit_a_tag_and_its_files(clone: Path) -> None:
     protos = f"sociallive-analytics-protos-{version}.zip"
     packages = {f"sociallive_analytics-{version}{ending}" for ending in (".tar.gz", "-py3-none-any.whl")}
     assert files.keys() == {protos, "SHA256SUMS", *packages}
-    sums = dict(reversed(line.split()) for line in files["SHA256SUMS"].read_text().splitlines())
-    assert sums == {name: hashlib.sha256(files[name].read_bytes()).hexdigest() for name in {protos, *packages}}
+    sums = {f"{hashlib.sha256(files[name].read_bytes()).hexdigest()}  {name}" for name in (protos, *packages)}
+    assert set(files["SHA256SUMS"].read_text().splitlines()) == sums
     assert "sociallive/analytics/v1/event.proto" in zipfile.ZipFile(files[protos]).namelist()
     again = release(clone, version)
     assert (again.returncode, again.stderr) == (1, f"no release: v{version} is released already\n")
