@@ -1,19 +1,19 @@
 """The job that folds what was written into the rollups."""
 
-from jobs.order import Order, Outcome
+from jobs.request import JobRequest, Outcome
 from storage.job_health import read_unfolded
 from storage.partitions import analyze_grown
 from storage.rollups import Timeframe, fold
 
 
-async def run(order: Order) -> Outcome:
+async def run(request: JobRequest) -> Outcome:
     """Bring the rollups of every hour that changed up to date; idempotent.
 
     Raises:
         LeaseTakenError, StorageUnavailableError: the next run does it.
     """
-    if order.dry_run:
-        unfolded = await read_unfolded(order.database)
+    if request.dry_run:
+        unfolded = await read_unfolded(request.database)
         newest = unfolded.newest_hour
         return Outcome(
             rows=unfolded.events,
@@ -21,8 +21,8 @@ async def run(order: Order) -> Outcome:
             end=None if newest is None else Timeframe.HOUR.end_of(newest),
             details={"events": unfolded.events, "hours": unfolded.hours},
         )
-    folded = await fold(order.database)
-    analyzed = await analyze_grown(order.database)
+    folded = await fold(request.database)
+    analyzed = await analyze_grown(request.database)
     return Outcome(
         rows=folded.events,
         start=folded.start,

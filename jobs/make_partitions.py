@@ -2,19 +2,19 @@
 
 from datetime import UTC
 
-from jobs.order import Order, Outcome
+from jobs.request import JobRequest, Outcome
 from storage.partitions import Partitions, analyze_grown
 
 
-async def run(order: Order) -> Outcome:
+async def run(request: JobRequest) -> Outcome:
     """Make sure that today and the days ahead have partitions; idempotent.
 
     Raises:
         StorageUnavailableError: the database is away; the next run does it.
     """
-    partitions = Partitions(order.database, now=lambda: order.now)
+    partitions = Partitions(request.database, now=lambda: request.now)
     await partitions.refresh()
-    if order.dry_run:
-        return Outcome(details={"missing": len(partitions.missing_ahead(order.now.astimezone(UTC).date()))})
-    made = await partitions.ensure_ahead(order.now.astimezone(UTC).date())
-    return Outcome(details={"made": made, "partitions_analyzed": await analyze_grown(order.database)})
+    if request.dry_run:
+        return Outcome(details={"missing": len(partitions.missing_ahead(request.now.astimezone(UTC).date()))})
+    made = await partitions.ensure_ahead(request.now.astimezone(UTC).date())
+    return Outcome(details={"made": made, "partitions_analyzed": await analyze_grown(request.database)})

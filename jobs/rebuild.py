@@ -3,12 +3,12 @@
 from dataclasses import replace
 
 from jobs import verify
-from jobs.order import Order, Outcome
+from jobs.request import JobRequest, Outcome
 from jobs.stored_range import stored_range
 from storage.rollups import rebuild
 
 
-async def run(order: Order) -> Outcome:
+async def run(request: JobRequest) -> Outcome:
     """Recompute the rollups of a range, or of all raw events; what is frozen stays.
 
     A dry run tells which rollups would change, as a verification does.
@@ -16,7 +16,7 @@ async def run(order: Order) -> Outcome:
     Raises:
         LeaseTakenError, StorageUnavailableError: days before the failure are done; run it again.
     """
-    if order.dry_run:
-        return replace(await verify.run(order), is_good=True)
-    done = await rebuild(order.database, *await stored_range(order))
+    if request.dry_run:
+        return replace(await verify.run(request), is_good=True)
+    done = await rebuild(request.database, *await stored_range(request))
     return Outcome(start=done.start, end=done.end, details={"hours": done.hours})

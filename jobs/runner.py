@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 import structlog
 
-from jobs.order import Order, Outcome
+from jobs.request import JobRequest, Outcome
 from jobs.schedule import Job
 from runtime.errors import AnalyticsError
 from runtime.settings import Settings
@@ -83,20 +83,20 @@ class Runner:
                 return False
             now = self._now()
             await write_tick(self._database, job.name, Tick(now, self._name))
-            await self._run_audited(job, self._order(now))
+            await self._run_audited(job, self._request(now))
         return True
 
-    async def run_now(self, job: Job, order: Order | None = None) -> Outcome | None:
+    async def run_now(self, job: Job, request: JobRequest | None = None) -> Outcome | None:
         """Run a job whether or not it is due, unless another process runs it: then None.
 
         Raises:
             AnalyticsError: the database is away, or the job has failed.
         """
         async with lease(self._database, f"job:{job.name}") as taken:
-            return await self._run_audited(job, order or self._order(self._now())) if taken else None
+            return await self._run_audited(job, request or self._request(self._now())) if taken else None
 
-    def _order(self, now: datetime) -> Order:
-        return Order(database=self._database, settings=self._settings, now=now)
+    def _request(self, now: datetime) -> JobRequest:
+        return JobRequest(database=self._database, settings=self._settings, now=now)
 
     async def _keep(self, job: Job) -> None:
         at_start = job.at_start
@@ -132,7 +132,7 @@ class Runner:
             return LONGEST_WAIT_S
         return min(max((due - self._now()).total_seconds(), SHORTEST_WAIT_S), LONGEST_WAIT_S)
 
-    async def _run_audited(self, job: Job, order: Order) -> Outcome:
+    async def _run_audited(self, job: Job, request: JobRequest) -> Outcome:
         started_at, started_s = self._now(), time.perf_counter()
         entry = AuditEntry(
             started_at=started_at,
@@ -140,12 +140,12 @@ class Runner:
             actor=self._name,
             action=job.name,
             outcome="failed",
-            range_start=order.start,
-            range_end=order.end,
-            details={"pid": os.getpid(), "arguments": order.arguments},
+            range_start=request.start,
+            range_end=request.end,
+            details={"pid": os.getpid(), "arguments": request.arguments},
         )
         try:
-            outcome = await job.run(order)
+            outcome = await job.run(request)
         except asyncio.CancelledError:
             with suppress(AnalyticsError):
                 await self._write(entry, started_s, outcome="stopped")
@@ -154,7 +154,7 @@ class Runner:
             reason = exc.reason if isinstance(exc, AnalyticsError) else type(exc).__name__
             await self._write(entry, started_s, details={**entry.details, "reason": reason})
             raise
-        done = "dry run" if order.dry_run else "done"
+        done = "dry run" if request.dry_run else "done"
         await self._write(
             entry,
             started_s,

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from jobs import aggregate, make_partitions, rebuild, retention, verify
-from jobs.order import Order, Outcome
+from jobs.request import JobRequest, Outcome
 from runtime.cron import OFF, Cron
 from runtime.settings import Settings
 
@@ -23,7 +23,7 @@ class Job:
     """
 
     name: str
-    run: Callable[[Order], Awaitable[Outcome]]
+    run: Callable[[JobRequest], Awaitable[Outcome]]
     purpose: str
     cron: Callable[[Settings], str] | None = None
     at_start: bool = False

@@ -2,18 +2,18 @@
 
 from datetime import datetime
 
-from jobs.order import Order
+from jobs.request import JobRequest
 from storage.partitions import read_partitions
 from storage.rollups.periods import DAY, midnight_of
 
 
-async def stored_range(order: Order) -> tuple[datetime, datetime]:
-    """Tell the order's range; where it has no start or end, that of all raw events.
+async def stored_range(request: JobRequest) -> tuple[datetime, datetime]:
+    """Tell the request's range; where it has no start or end, that of all raw events.
 
     Raises:
         StorageUnavailableError: the database is away.
     """
-    days = [partition.day for partition in await read_partitions(order.database)]
-    start = order.start or (midnight_of(days[0]) if days else order.now)
-    end = order.end or (midnight_of(days[-1]) + DAY if days else order.now)
+    days = [partition.day for partition in await read_partitions(request.database)]
+    start = request.start or (midnight_of(days[0]) if days else request.now)
+    end = request.end or (midnight_of(days[-1]) + DAY if days else request.now)
     return start, max(start, end)

@@ -1,6 +1,6 @@
 """The job that recomputes rollups and tells where they differ."""
 
-from jobs.order import Order, Outcome
+from jobs.request import JobRequest, Outcome
 from jobs.stored_range import stored_range
 from storage.rollups import verify
 
@@ -8,13 +8,13 @@ MOST_TOLD = 20
 """Differences that a report names; the first ones tell where to look."""
 
 
-async def run(order: Order) -> Outcome:
+async def run(request: JobRequest) -> Outcome:
     """Compare the rollups of a range, or of all raw events, with what they are made of; changes nothing anyway.
 
     Raises:
         LeaseTakenError, StorageUnavailableError: nothing was compared.
     """
-    found = await verify(order.database, *await stored_range(order))
+    found = await verify(request.database, *await stored_range(request))
     differences = [
         f"{one.timeframe.value} {one.time:%Y-%m-%d %H:%M} {one.event_type}: {one.stored}, not {one.expected}"
         for one in found.differences[:MOST_TOLD]

@@ -9,7 +9,7 @@ from typing import TypeVar
 import click
 import orjson
 
-from jobs.order import Order, Outcome
+from jobs.request import JobRequest, Outcome
 from jobs.runner import Runner, name_runner
 from jobs.schedule import JOBS, Job
 from runtime.logging import configure_logging
@@ -127,7 +127,7 @@ def run_job(
         raise click.UsageError("--from must be before --to")
 
     async def run(database: Database) -> Outcome | None:
-        order = Order(
+        request = JobRequest(
             database=database,
             settings=settings,
             now=now or datetime.now(UTC),
@@ -140,7 +140,7 @@ def run_job(
                 if value
             },
         )
-        return await Runner(database, settings, name=name_person()).run_now(job, order)
+        return await Runner(database, settings, name=name_person()).run_now(job, request)
 
     outcome = asyncio.run(_with_database(settings, run))
     if outcome is None:

@@ -34,7 +34,7 @@ class DocumentError(AnalyticsError):
         self.violation = Violation(path, rule, problem)
 
 
-class TooManyEventsError(DocumentError):
+class TooManyInDocumentError(DocumentError):
     """A body has more events than one request may have."""
 
     reason: ClassVar[str] = "TOO_MANY_EVENTS"
@@ -89,7 +89,7 @@ def read_events(body: bytes, *, most: int) -> EventsDocument:
         most: events that it may hold.
 
     Raises:
-        TooManyEventsError: it holds more.
+        TooManyInDocumentError: it holds more.
         DocumentError: it is not an object with a list of events, or has unknown members.
     """
     try:
@@ -179,5 +179,5 @@ def _no_flag() -> DocumentError:
     return DocumentError(BACKFILL, violations.TYPE, "must be true or false")
 
 
-def _too_many(most: int) -> TooManyEventsError:
-    return TooManyEventsError(EVENTS, violations.MAX_ITEMS, f"holds more than {most:,} events; split the request")
+def _too_many(most: int) -> TooManyInDocumentError:
+    return TooManyInDocumentError(EVENTS, violations.MAX_ITEMS, f"holds more than {most:,} events; split the request")

@@ -54,7 +54,7 @@ NOT_TRIED = frozenset({PAYLOAD_NOT_KEPT, NO_SUCH_REJECTION})
 
 
 @dataclass(frozen=True, slots=True)
-class _Order:
+class _ReplayPlan:
     """How to replay: the changes, whether any age is accepted, and whether it is a dry run."""
 
     changes: Sequence[Change]
@@ -107,14 +107,14 @@ class Replayer:
             StorageUnavailableError: the database is away.
             ReplayedMeanwhileError: others replay or purge the same events, again and again.
         """
-        order = _Order(_read_patches(request.patches), request.backfill, request.dry_run, timeout_s)
+        plan = _ReplayPlan(_read_patches(request.patches), request.backfill, request.dry_run, timeout_s)
         audit = ReplayAudit(request, caller, self._now)
         ids, next_page_token = await self._choose(request, timeout_s)
         results: list[ReplayResult] = []
         try:
             for start in range(0, len(ids), PORTION):
                 is_last = start + PORTION >= len(ids) and not request.dry_run
-                portion = await self._replay_portion(ids[start : start + PORTION], order, audit if is_last else None)
+                portion = await self._replay_portion(ids[start : start + PORTION], plan, audit if is_last else None)
                 audit.add(portion)
                 results += portion
         except BaseException:
@@ -137,7 +137,7 @@ class Replayer:
             failed=answer.failed,
             dry_run=request.dry_run,
             backfill=request.backfill,
-            changes=len(order.changes),
+            changes=len(plan.changes),
             filters=filter_names(request.filter) if request.HasField("filter") else ["rejection_ids"],
         )
         return answer
@@ -159,25 +159,27 @@ class Replayer:
         token = write_place(self._tokens, request, only, found[limit - 1]) if len(found) > limit else ""
         return [each.rejection_id for each in found[:limit]], token
 
-    async def _replay_portion(self, ids: Sequence[str], order: _Order, audit: ReplayAudit | None) -> list[ReplayResult]:
+    async def _replay_portion(
+        self, ids: Sequence[str], plan: _ReplayPlan, audit: ReplayAudit | None
+    ) -> list[ReplayResult]:
         """Replay some rejected events in one transaction; results are in the order of `ids`.
 
         If there is an event to store, the audit entry is added with it, else with the records of failures.
         """
         for meeting in range(MAX_MEETINGS):
-            records = await self._rejections.by_ids(ids, timeout_s=order.timeout_s)
+            records = await self._rejections.by_ids(ids, timeout_s=plan.timeout_s)
             now = self._now()
             settled: dict[str, ReplayResult] = {}
             rows: dict[str, Row] = {}
             for rejection_id in ids:
-                prepared = self._prepare(rejection_id, records.get(rejection_id), order, now)
+                prepared = self._prepare(rejection_id, records.get(rejection_id), plan, now)
                 if isinstance(prepared, ReplayResult):
                     settled[rejection_id] = prepared
                 else:
                     rows[rejection_id] = prepared
             try:
                 make_entry = partial(audit.make_entry, tuple(settled.values())) if audit else None
-                outcomes = await self._write(rows, order, now, make_entry)
+                outcomes = await self._write(rows, plan, now, make_entry)
             except ReplayedMeanwhileError:
                 if meeting == MAX_MEETINGS - 1:
                     raise
@@ -185,13 +187,13 @@ class Replayer:
             for (rejection_id, row), outcome in zip(rows.items(), outcomes, strict=True):
                 settled[rejection_id] = _written(rejection_id, row, outcome)
             results = [settled[rejection_id] for rejection_id in ids]
-            if not order.dry_run:
+            if not plan.dry_run:
                 await self._note_failures(results, now, audit.make_entry(results) if audit and not rows else None)
             return results
         raise AssertionError("the last meeting returns or raises")
 
     def _prepare(
-        self, rejection_id: str, record: RejectionRecord | None, order: _Order, now: datetime
+        self, rejection_id: str, record: RejectionRecord | None, plan: _ReplayPlan, now: datetime
     ) -> Row | ReplayResult:
         """Make the row of a rejected event, or return its final result."""
         if record is None:
@@ -204,13 +206,13 @@ class Replayer:
             return _failed(rejection_id, PAYLOAD_NOT_KEPT)
         if isinstance(value, Broken):
             return _refused(rejection_id, Rejected("", INVALID_EVENT, (value.violation,)))
-        misfits = apply_changes(value, order.changes)
+        misfits = apply_changes(value, plan.changes)
         if misfits:
             return _refused(rejection_id, Rejected("", PATCH_DOES_NOT_FIT, tuple(misfits)))
         if not (value.get("eventId") or value.get("event_id")):
             value.pop("event_id", None)
             value["eventId"] = rejection_id  # so that every repeat of this replay has the same id
-        prepared = self._normalize(value, record.received_at, now, backfill=order.backfill)
+        prepared = self._normalize(value, record.received_at, now, backfill=plan.backfill)
         return _refused(rejection_id, prepared) if isinstance(prepared, Rejected) else prepared
 
     def _normalize(
@@ -234,14 +236,14 @@ class Replayer:
     async def _write(
         self,
         rows: dict[str, Row],
-        order: _Order,
+        plan: _ReplayPlan,
         now: datetime,
         make_entry: Callable[[Sequence[WriteOutcome]], AuditEntry] | None,
     ) -> Sequence[WriteOutcome]:
         if not rows:
             return []
-        if order.dry_run:
-            return await self._rejections.foresee(list(rows.values()), timeout_s=order.timeout_s)
+        if plan.dry_run:
+            return await self._rejections.foresee(list(rows.values()), timeout_s=plan.timeout_s)
         batch = Batch(rows=list(rows.values()), rejections=(), claimed_at=now, replays=list(rows), audit=make_entry)
         async with self._writing:
             try:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import asyncpg
 import pytest
 
-from jobs.order import Order, Outcome
+from jobs.request import JobRequest, Outcome
 from jobs.runner import Runner
 from jobs.schedule import JOBS, Job
 from runtime.cron import Cron
@@ -43,12 +43,12 @@ class Counting:
         self.error: Exception | None = None
         self.job = Job(name="count", run=self.run, purpose="count", cron=lambda _: cron)
 
-    async def run(self, order: Order) -> Outcome:
+    async def run(self, request: JobRequest) -> Outcome:
         """Note the run."""
         await asyncio.sleep(0)
         if self.error is not None:
             raise self.error
-        self.runs.append(order.now)
+        self.runs.append(request.now)
         return Outcome(rows=1, details={"runs": len(self.runs)})
 
 
@@ -127,7 +127,7 @@ async def test_a_run_that_is_cut_off_is_audited_too(database: Database) -> None:
     """As when the server stops, or somebody presses Ctrl-C."""
     began = asyncio.Event()
 
-    async def run(_: Order) -> Outcome:
+    async def run(_: JobRequest) -> Outcome:
         began.set()
         await asyncio.Event().wait()
         return Outcome()
@@ -178,7 +178,7 @@ async def test_every_job_of_the_schedule_runs_and_leaves_a_row(database: Databas
     runner = Runner(database, Settings(), name="somebody@here")
     for _ in range(2):
         for job in JOBS:
-            outcome = await runner.run_now(job, Order(database=database, settings=Settings(), now=NOON))
+            outcome = await runner.run_now(job, JobRequest(database=database, settings=Settings(), now=NOON))
             assert outcome is not None
             assert outcome.is_good
     entries = await read_audit(database, limit=100)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.order import Order, Outcome
+from jobs.request import JobRequest, Outcome
 from jobs.runner import Runner
 from jobs.schedule import Job
 from runtime.settings import Settings
@@ -37,7 +37,7 @@ async def test_jobs_tell_their_last_success_result_and_duration(database: Databa
     """A failure leaves the last success as it was; dry runs and differences are none."""
     outcomes = iter([Outcome(), None, Outcome(is_good=False), Outcome()])
 
-    async def run(_: Order) -> Outcome:
+    async def run(_: JobRequest) -> Outcome:
         await asyncio.sleep(0)
         outcome = next(outcomes)
         if outcome is None:
@@ -58,7 +58,7 @@ async def test_jobs_tell_their_last_success_result_and_duration(database: Databa
     assert (round(found[SUCCESS]), found[IS_GOOD]) == (NOON.timestamp(), 0)
     await runner.run_now(job)
     assert (await read(database, tmp_path))[IS_GOOD] == 0
-    await runner.run_now(job, Order(database=database, settings=Settings(), now=NOON, dry_run=True))
+    await runner.run_now(job, JobRequest(database=database, settings=Settings(), now=NOON, dry_run=True))
     found = await read(database, tmp_path)
     assert (round(found[SUCCESS]), found[IS_GOOD]) == (NOON.timestamp(), 0)
 

@@ -4,7 +4,7 @@ from datetime import date, datetime, timedelta
 
 import pytest
 
-from jobs.order import Order, Outcome
+from jobs.request import JobRequest, Outcome
 from jobs.runner import Runner
 from jobs.schedule import JOBS
 from runtime.settings import Settings
@@ -50,7 +50,7 @@ async def run_job(database: Database, name: str) -> Outcome:
     """Run a job of the schedule as its tick does."""
     (job,) = (job for job in JOBS if job.name == name)
     outcome = await Runner(database, Settings(), name="test").run_now(
-        job, Order(database=database, settings=Settings(), now=NOON)
+        job, JobRequest(database=database, settings=Settings(), now=NOON)
     )
     assert outcome is not None
     return outcome

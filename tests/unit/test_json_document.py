@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from events.json import fault as json_fault
 from events.json import scanner as json_scanner
-from events.json.document import Broken, DocumentError, TooManyEventsError, read_event, read_events
+from events.json.document import Broken, DocumentError, TooManyInDocumentError, read_event, read_events
 from events.json.scanner import MAX_PARSES
 from tests.unit.json_faults import FAULTS, GOOD, body_of
 
@@ -106,7 +106,7 @@ def test_what_is_no_list_of_events_is_refused_as_a_whole(body: bytes, field: str
 def test_the_number_of_events_is_bounded(event: bytes) -> None:
     """However they are written."""
     assert len(read_events(body_of(*[event] * MOST), most=MOST).values) == MOST
-    with pytest.raises(TooManyEventsError, match="holds more than 100 events"):
+    with pytest.raises(TooManyInDocumentError, match="holds more than 100 events"):
         read_events(body_of(*[event] * (MOST + 1)), most=MOST)
 
 

@@ -9,7 +9,7 @@ from storage.database import Database
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
+class JobRequest:
     """One run of a job.
 
     Attributes:
