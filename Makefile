@@ -78,6 +78,16 @@ test-lowest: $(LOWEST)/.installed ## Test the service with the oldest dependenci
 	@$(LOWEST)/bin/python -m tools.lowest_bounds
 	@PYTHONPATH=.:generated $(LOWEST)/bin/python -m tools.smoke
 
+test-matrix: $(VENV)/.dev .deps/googleapis ## Test on each supported Python and Postgres; ONLY="python3.12 postgres16" chooses
+	@$(BIN)/python -m tools.matrix $(ONLY)
+
+coverage: $(VENV)/.dev .deps/googleapis ## Report which lines the tests reach, in the processes that they start too; TESTS=tests/unit chooses
+	@mkdir -p .coverage
+	@$(BIN)/coverage erase
+	@-PATH="$(CURDIR)/$(TOOLS):$$PATH" $(BIN)/coverage run -m pytest $(IN_PARALLEL) --quiet -m "not slow" $(TESTS)
+	@$(BIN)/coverage combine --quiet
+	@$(BIN)/coverage report
+
 findings: $(VENV)/.dev ## List the known bugs without a test that proves their fix
 	@$(BIN)/python -m tools.findings
 
@@ -160,7 +170,7 @@ gen: $(VENV)/.dev .deps/googleapis ## Generate the code under generated/, docs/e
 	@$(BIN)/python -m tools.dart_types generated/descriptors.binpb > clients/dart/analytics_service/lib/src/generated/payloads.dart
 	@echo "==> generated/, docs/events.md, docs/errors.md and gateway/openapi.json are up to date"
 
-tools: $(VENV)/.dev ## Install the programs that tests use: Go programs into .tools; a browser, curl and h2load with apt-get
+tools: $(VENV)/.dev ## Install the programs that tests use: Go programs into .tools; a browser, curl, h2load and Prometheus with apt-get
 	@tools/install_programs
 
 lock: | $(VENV)/bin/python ## Resolve the dependencies and rewrite the lock files
@@ -176,5 +186,5 @@ fmt: $(VENV)/.dev ## Format Python and protos
 	@$(BIN)/buf format --write proto
 
 clean: ## Remove everything that other targets created, except the databases in .analytics*
-	rm -rf $(VENV) $(LOWEST) .tools .deps .site dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(LOWEST) .tools .deps .coverage .site dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -17,6 +17,7 @@ from hypothesis import settings
 
 from storage.embedded import EmbeddedPostgres
 from storage.migrate import migrate
+from tests.other_postgres import other_postgres
 
 TEMPLATE = "analytics_template"
 settings.register_profile("repeatable", derandomize=True)
@@ -39,12 +40,16 @@ def pytest_configure() -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
-    """Mark the tests of `make test-fast`: the unit tests but those that start processes or try many inputs."""
+    """Mark the tests that use the database, and those of `make test-fast`.
+
+    Those are the unit tests but those that need the database, start processes or try many inputs.
+    """
     for item in items:
         function = getattr(item, "function", None)
-        if (
+        if "postgres_server" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.database)
+        elif (
             item.path.is_relative_to(FAST_FOLDER)
-            and "postgres_server" not in getattr(item, "fixturenames", ())
             and not getattr(function, "is_hypothesis_test", False)
             and not any(item.get_closest_marker(name) for name in NOT_FAST)
         ):
@@ -98,8 +103,16 @@ def database_url_in(server_url: str, database: str) -> str:
 
 @pytest.fixture(scope="session")
 def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URL of a Postgres that lasts for the whole run; its database `analytics` is empty."""
-    with EmbeddedPostgres(tmp_path_factory.mktemp("postgres")) as postgres:
+    """The URL of a Postgres that lasts for the whole run; its database `analytics` is empty.
+
+    It is the embedded one, or that of the programs in the folder ANALYTICS_TEST_POSTGRES.
+    """
+    folder = tmp_path_factory.mktemp("postgres")
+    if programs := os.environ.get("ANALYTICS_TEST_POSTGRES"):
+        with other_postgres(Path(programs), folder) as url:
+            yield url
+        return
+    with EmbeddedPostgres(folder) as postgres:
         yield postgres.url
 
 
