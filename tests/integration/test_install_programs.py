@@ -39,7 +39,7 @@ class Machine:
 
     def run(self) -> str:
         """Run the script and return what it prints; it must succeed."""
-        script = ["/bin/sh", self.folder / "tools" / "install_programs"]
+        script = ["/bin/sh", str(self.folder / "tools" / "install_programs")]
         environment = {"PATH": str(self.programs)}
         return subprocess.run(script, env=environment, stdout=subprocess.PIPE, text=True, check=True).stdout
 
