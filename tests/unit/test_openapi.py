@@ -40,7 +40,7 @@ def body_of(path: str) -> dict[str, Any]:
 
 def test_the_document_is_what_its_program_writes() -> None:
     """Also where buf is not at hand; `make gen` writes it anew."""
-    from tools.openapi import write_description  # noqa: PLC0415 - the other tests are about the document alone
+    from tools.openapi.document import write_description  # noqa: PLC0415 - the other tests are about the document alone
     from tools.proto_comments import read_comments  # noqa: PLC0415 - likewise
 
     comments = read_comments((ROOT / "generated" / "descriptors.binpb").read_bytes())

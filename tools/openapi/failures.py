@@ -6,7 +6,7 @@ from typing import Any
 from google.protobuf.descriptor import MethodDescriptor
 
 from server.rpc.error_reasons import REASONS
-from tools.openapi_answers import Json, reference
+from tools.openapi.answers import Json, reference
 
 OF_EVERY_CALL = (
     "BAD_REQUEST",

@@ -1,10 +1,5 @@
-"""Writes gateway/openapi.json: every path of the gateway, from the .proto files and the event catalogue.
+"""Puts the document together: every path of the gateway, from the .proto files and the event catalogue."""
 
-Usage: python -m tools.openapi DESCRIPTORS > gateway/openapi.json, where DESCRIPTORS is what `buf build` wrote.
-"""
-
-import json
-import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,13 +12,13 @@ from gateway.rest import SERVICES
 from gateway.routes import HEALTH_PATHS
 from server.rpc.error_reasons import name_of
 from sociallive.analytics.v1.errors_pb2 import ErrorReason
-from tools.openapi_answers import Json, add_answer, reference
-from tools.openapi_events import add_events
-from tools.openapi_failures import OF_HEALTH, error_schema, failures, reason_schema, reasons_of
-from tools.openapi_parameters import parameters_of, path_parameters
-from tools.proto_comments import Comments, read_comments
+from tools.openapi.answers import Json, add_answer, reference
+from tools.openapi.events import add_events
+from tools.openapi.failures import OF_HEALTH, error_schema, failures, reason_schema, reasons_of
+from tools.openapi.parameters import parameters_of, path_parameters
+from tools.proto_comments import Comments
 
-PROJECT = Path(__file__).parents[1] / "pyproject.toml"
+PROJECT = Path(__file__).parents[2] / "pyproject.toml"
 DIALECT = "3.1.1"
 DESCRIPTION = (
     "64-bit integers are strings of digits in answers, since JSON numbers lose digits; requests may use either. Times "
@@ -141,13 +136,3 @@ def _health(number: int) -> Json:
 
 def _as_json(schema: Json) -> Json:
     return {"application/json": {"schema": schema}}
-
-
-def main() -> None:
-    """Print the document."""
-    comments = read_comments(Path(sys.argv[1]).read_bytes())
-    print(json.dumps(write_description(comments), indent=1, ensure_ascii=False))
-
-
-if __name__ == "__main__":
-    main()

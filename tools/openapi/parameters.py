@@ -10,7 +10,7 @@ from events.json.schema import TIMESTAMP
 from server.reports.funnel import MOST_STEPS, WINDOW
 from server.reports.periods import MOST_PERIODS
 from server.reports.scope import TIMEFRAME
-from tools.openapi_answers import MAX_INT32, Json, enum_schema
+from tools.openapi.answers import MAX_INT32, Json, enum_schema
 from tools.proto_comments import Comments
 
 _VARIABLE = re.compile(r"\{(\w+)\}")

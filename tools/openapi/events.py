@@ -5,7 +5,7 @@ from typing import Any
 from events.event_type import Catalogue, EventType
 from events.json.schema import write_json_schema
 from server.ingest.intake import MAX_EVENTS_PER_MESSAGE
-from tools.openapi_answers import Json, reference
+from tools.openapi.answers import Json, reference
 
 
 def add_events(catalogue: Catalogue, schemas: dict[str, Json]) -> None:
