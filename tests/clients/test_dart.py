@@ -105,9 +105,9 @@ def run_dart(*arguments: str | Path, packages: Path = CLIENT / "package_config.j
     return run.stdout
 
 
-def list_events(service: Service, **scope: str) -> list[Any]:
-    """List every stored event of a scope."""
-    request = ListEventsRequest(timeframe="24h", page_size=500, **scope)
+def list_events(service: Service, user_id: str = "") -> list[Any]:
+    """List every stored event, or those of a user."""
+    request = ListEventsRequest(timeframe="24h", page_size=500, user_id=user_id)
     events: list[Any] = []
     while True:
         page = service.stub.ListEvents(request, timeout=20)
