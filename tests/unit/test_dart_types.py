@@ -9,6 +9,8 @@ from tests.unit.event_samples import CATALOGUE
 from tools.dart_types import write_types
 from tools.proto_comments import read_comments
 
+pytestmark = pytest.mark.processes
+
 ROOT = Path(__file__).resolve().parents[2]
 COMMITTED = ROOT / "clients/dart/analytics_service/lib/src/generated/payloads.dart"
 FOLLOW = """
