@@ -70,7 +70,7 @@ def add_event_type(
 def read_pool(protos: Path) -> DescriptorPool:
     """Compile the .proto files into a pool of their own."""
     image = protos.parent / "image.binpb"
-    _protoc(protos, "--include_imports", f"--descriptor_set_out={image}")
+    _protoc(protos, "--include_imports", "--include_source_info", f"--descriptor_set_out={image}")
     pool = DescriptorPool()
     for file in FileDescriptorSet.FromString(image.read_bytes()).file:
         pool.Add(file)

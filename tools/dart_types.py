@@ -26,8 +26,42 @@ TYPES = {
 }
 """The Dart type of each kind of value."""
 RESERVED = frozenset(
-    "assert break case catch class const continue default do else enum extends false final finally for if in is new "
-    "null rethrow return super switch this throw true try var void when while with".split()
+    {
+        "assert",
+        "break",
+        "case",
+        "catch",
+        "class",
+        "const",
+        "continue",
+        "default",
+        "do",
+        "else",
+        "enum",
+        "extends",
+        "false",
+        "final",
+        "finally",
+        "for",
+        "if",
+        "in",
+        "is",
+        "new",
+        "null",
+        "rethrow",
+        "return",
+        "super",
+        "switch",
+        "this",
+        "throw",
+        "true",
+        "try",
+        "var",
+        "void",
+        "when",
+        "while",
+        "with",
+    }
 )
 """Words that cannot name a field in Dart; such a field gets an underscore behind its name."""
 OWN_MEMBERS = frozenset({"eventType", "schemaVersion", "toJson", "hashCode", "runtimeType"})

@@ -38,11 +38,17 @@ void main(List<String> arguments) async {
         _write({'op': 'flushed', 'pending': pending});
         break;
       case 'close':
-        await analytics.close();
-        await stdout.flush();
-        exit(0);
+        return _end(analytics);
     }
   }
+  // Nobody is left to tell it more.
+  await _end(analytics);
+}
+
+Future<void> _end(Analytics analytics) async {
+  await analytics.close();
+  await stdout.flush();
+  exit(0);
 }
 
 /// Tracks an event; waits while the queue is full, so that none is dropped.
@@ -61,7 +67,7 @@ Future<void> _track(Analytics analytics, Map<String, Object?> operation) async {
       : {'op': 'accepted', 'eventId': id});
 }
 
-/// Writes a line before anything else happens: a kill must not take it back.
+/// Writes a line of JSON.
 void _write(Map<String, Object?> message) =>
     stdout.writeln(jsonEncode(message));
 

@@ -102,7 +102,8 @@ class Analytics {
   /// Called with each event that the service rejects for good.
   final void Function(RejectedEvent)? onRejected;
 
-  /// Called with each event that the client gives up.
+  /// Called with each event that the client gives up. Do not track events in it:
+  /// if the queue is full, they would be dropped in turn.
   final void Function(DroppedEvent)? onDropped;
 
   /// Called with each failure of the network, the service or the disk. The
@@ -130,7 +131,7 @@ class Analytics {
   Timer? _timer;
   Future<void>? _run;
   Future<void>? _close;
-  final Completer<void> _closing = Completer();
+  Completer<void>? _sleeping;
 
   static String _batchPath(Uri endpoint) {
     final path = endpoint.path;
@@ -307,7 +308,7 @@ class Analytics {
   Future<void> _flushAndClose(Duration timeout) async {
     await flush(timeout: timeout);
     _closed = true;
-    _closing.complete();
+    _wake();
     _timer?.cancel();
     _transport.close();
     // A transport may take its time to notice that it was closed.
@@ -368,11 +369,17 @@ class Analytics {
         _queue.length > 0 && !_closed ? Timer(flushInterval, _sendAll) : null;
   }
 
-  Future<void> _sleep(Duration delay) {
-    final woken = Completer<void>();
-    final timer = Timer(delay, woken.complete);
-    return Future.any([woken.future, _closing.future])
-        .whenComplete(timer.cancel);
+  /// Waits until [delay] has passed or the client is closed.
+  Future<void> _sleep(Duration delay) async {
+    final woken = _sleeping = Completer<void>();
+    final timer = Timer(delay, _wake);
+    await woken.future;
+    timer.cancel();
+  }
+
+  void _wake() {
+    _sleeping?.complete();
+    _sleeping = null;
   }
 
   String? _drop(String id, String eventType, DropReason reason) {

@@ -80,8 +80,8 @@ class HttpTransport implements Transport {
 /// one process holds at a time.
 ///
 /// A line is written to the operating system before [appendLog] returns, so it
-/// survives the death of the process. [sync] and [replaceLog] wait for the
-/// disk, so what is written before them survives a loss of power.
+/// survives the death of the process. [sync] waits for the disk, so what is
+/// written before it survives a loss of power.
 class FileStore implements Store {
   /// Opens the store, and makes the folder if there is none.
   FileStore(this.folder) {
@@ -155,6 +155,14 @@ class FileStore implements Store {
 
   @override
   void replaceLog(List<String> lines) {
+    if (lines.isEmpty) {
+      // Atomic, and needs no disk: a log that comes back after a loss of power
+      // is sent once more.
+      _log.truncateSync(0);
+      _log.setPositionSync(0);
+      _logBytes = 0;
+      return;
+    }
     final text = lines.map((line) => '$line\n').join();
     final fresh = File('$folder/queue.new')
       ..writeAsStringSync(text, flush: true);

@@ -21,8 +21,7 @@ class Sender {
     required this.now,
     required this.onRejected,
     required this.onProblem,
-  })   : _ceiling = maxBatchEvents,
-        _limit = maxBatchEvents;
+  }) : _ceiling = maxBatchEvents;
 
   /// The size of a request, in characters. The service takes 4 MB by default.
   static const int maxBatchCharacters = 500000;
@@ -59,8 +58,15 @@ class Sender {
   /// Called with each failure that leads to a retry.
   final void Function(Object) onProblem;
 
+  /// The largest batch that is not too large, as far as is known.
   int _ceiling;
-  int _limit;
+
+  /// The number of the oldest events among which one is at fault, as the
+  /// refusal of a whole batch has shown; zero if none is known.
+  int _suspects = 0;
+
+  int get _limit =>
+      _suspects == 0 ? _ceiling : min(_ceiling, max(1, _suspects ~/ 2));
 
   /// Sends one batch.
   ///
@@ -117,32 +123,26 @@ class Sender {
       }
     }
     queue.remove(batch);
-    _grow();
-    return Duration.zero;
-  }
-
-  /// Lets batches grow again: soon after an invalid event, and slowly after a
-  /// batch that was too large.
-  void _grow() {
     delays.reset();
+    _suspects = max(0, _suspects - batch.length);
     _ceiling = min(_ceiling + max(1, _ceiling ~/ 8), maxBatchEvents);
-    _limit = min(_limit * 2, _ceiling);
+    return Duration.zero;
   }
 
   /// Halves a batch that the service refuses as a whole, until the event at
   /// fault is alone.
   Duration _divide(List<QueuedEvent> batch, TransportResponse response) {
+    delays.reset();
     if (batch.length == 1) {
       final answer = _parseObject(response.body);
       _reject(
           batch.single, _reasonOf(response), _objects(answer['violations']));
       queue.remove(batch);
-      _grow();
-      return Duration.zero;
-    }
-    _limit = batch.length ~/ 2;
-    if (response.status == 413) {
-      _ceiling = _limit;
+      _suspects = 0;
+    } else if (response.status == 413) {
+      _ceiling = batch.length ~/ 2;
+    } else {
+      _suspects = batch.length;
     }
     return Duration.zero;
   }
