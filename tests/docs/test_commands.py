@@ -136,7 +136,7 @@ def _parse(block: Block) -> None:
         case "python":
             compile(block.content, f"{block.page}:{block.line}", "exec")
         case language:
-            assert language in {"", "js", "ts", "dart", "proto", "sql", "text", "html", *SHELL}, block
+            assert language in {"", "py", "js", "ts", "dart", "proto", "sql", "text", "html", *SHELL}, block
 
 
 def _environment(service: Service, folder: Path) -> dict[str, str]:
