@@ -11,7 +11,7 @@ async def stored_range(order: Order) -> tuple[datetime, datetime]:
     """Tell the order's range; where it has no start or end, that of all raw events.
 
     Raises:
-        StorageUnavailableError: the database is away.
+        StorageUnavailableError: the database is unavailable.
     """
     days = [partition.day for partition in await read_partitions(order.database)]
     start = order.start or (midnight_of(days[0]) if days else order.now)

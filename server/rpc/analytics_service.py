@@ -97,19 +97,19 @@ class AnalyticsService:
         return await self._desk.answer(self._list_events, request, remaining_s=context.time_remaining())
 
     async def GetFunnel(self, request: GetFunnelRequest, context: Context) -> GetFunnelResponse:  # noqa: N802 - likewise
-        """Answer how many actors go through a sequence of steps."""
+        """Return how many actors go through a sequence of steps."""
         return await self._desk.answer(funnel.answer, request, remaining_s=context.time_remaining(), heavy=True)
 
     async def GetCohort(self, request: GetCohortRequest, context: Context) -> GetCohortResponse:  # noqa: N802 - likewise
-        """Answer what actors do in the periods after they first came."""
+        """Return what actors do in the periods after they first came."""
         return await self._desk.answer(cohort.answer, request, remaining_s=context.time_remaining(), heavy=True)
 
     async def GetRetention(self, request: GetRetentionRequest, context: Context) -> GetRetentionResponse:  # noqa: N802 - likewise
-        """Answer how many actors come back."""
+        """Return how many actors come back."""
         return await self._desk.answer(retention.answer, request, remaining_s=context.time_remaining(), heavy=True)
 
     async def ListFunnelActors(self, request: ListFunnelActorsRequest, context: Context) -> ListFunnelActorsResponse:  # noqa: N802 - likewise
-        """Answer which actors took a step of a funnel."""
+        """Return which actors took a step of a funnel."""
         return await self._desk.answer(self._list_actors, request, remaining_s=context.time_remaining(), heavy=True)
 
 
