@@ -86,7 +86,7 @@ async def measure_quarantine_mb(data_dir: Path) -> float:
 
 
 async def misbehave(running: RunningService, streams: int, connections: int) -> dict[str, Any]:
-    """Hold idle streams open while connections come and go, and tell how the service does in the middle of it."""
+    """Hold idle streams open while connections come and go, and measure the service meanwhile."""
     async with IdleStreams(running.address, streams) as idle:
         dropped = await drop_connections(running.address, connections)
         async with grpc.aio.insecure_channel(running.address) as channel:

@@ -62,7 +62,7 @@ async def repeat(work: Callable[[], Awaitable[object]], *, pause_s: float) -> No
 
 
 async def timed(work: Awaitable[object]) -> float:
-    """Tell how many seconds something takes."""
+    """Return how many seconds something takes."""
     started_at = time.perf_counter()
     await work
     return time.perf_counter() - started_at

@@ -60,7 +60,7 @@ async def measure_dashboard(database: Database, now: datetime, precision: Precis
     moments = iter(range(DASHBOARDS))
     desk = ReportDesk(Reader(database), now=lambda: now + ASKED_EVERY * next(moments), concurrent=1)
     taken: list[float] = []
-    while len(taken) < DASHBOARDS and (sum(taken) < 1000 * DASHBOARD_BUDGET_S or len(taken) < 3):  # noqa: PLR2004 - as told
+    while len(taken) < DASHBOARDS and (sum(taken) < 1000 * DASHBOARD_BUDGET_S or len(taken) < 3):  # noqa: PLR2004 - as documented
         question = GetDashboardRequest(timeframe="7d", precision=precision)
         taken.append(1000 * await timed(desk.answer(dashboard.answer, question, remaining_s=None)))
     return taken[0], sorted(taken[1:])

@@ -35,7 +35,7 @@ def describe_machine() -> str:
 
 
 def describe_load() -> str:
-    """Tell how many processes wanted a core of late: what to make of the figures."""
+    """Return how many processes wanted a core of late: what to make of the figures."""
     return ", ".join(
         f"{load:.1f} {span}" for load, span in zip(os.getloadavg(), ("in 1 min", "in 5", "in 15"), strict=True)
     )

@@ -50,7 +50,7 @@ from tests.oracle.stores import ask_duckdb, open_duckdb
 SIZES = {"1m": 1_000_000, "5m": 5_000_000}
 ROUNDS = 3
 TIMEOUT_S = 600.0
-"""Far longer than any report may take: a benchmark tells how long it took."""
+"""Far longer than any report may take: a benchmark measures how long it took."""
 SAMPLE_S = 0.05
 """How often memory is looked at."""
 ANSWERS = 9
@@ -237,7 +237,7 @@ async def stored_bytes(url: str) -> int:
 
 
 async def time_both(reader: Reader, duck: duckdb.DuckDBPyConnection, queries: Sequence[Query]) -> tuple[float, float]:
-    """Ask in turns; return the median seconds of Postgres and of DuckDB, whose answers have as many rows."""
+    """Ask in turns; return the median seconds of Postgres and of DuckDB, whose responses have as many rows."""
     seconds: list[tuple[float, float]] = []
     for _ in range(ROUNDS):
         started_at = time.perf_counter()

@@ -157,10 +157,10 @@ def _explain(error: grpc.RpcError) -> Explanation:
 def _lines(code: grpc.StatusCode, message: str, explanation: Explanation, address: str) -> Iterator[str]:
     if code is grpc.StatusCode.UNAVAILABLE and not explanation.reason:
         yield f"cannot reach the service at {address}: {message.rpartition(': ')[2]}"
-        yield f"  Is it running? `{program_command()} up` starts it; Use --address for a service elsewhere."
+        yield f"  Is it running? `{program_command()} up` starts it. Use --address for a service elsewhere."
         return
     if code is grpc.StatusCode.DEADLINE_EXCEEDED and not explanation.reason:
-        yield f"the service at {address} did not answer in time"
+        yield f"the service at {address} did not respond in time"
         return
     label = f"{code.name}, {explanation.reason}" if explanation.reason else code.name
     yield f"{message or 'the call failed'} ({label})"

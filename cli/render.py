@@ -1,4 +1,4 @@
-"""How answers look: headings and numbers for people, one document of JSON for programs."""
+"""How answers look: headings and numbers for people, one JSON document for programs."""
 
 import csv
 import io
@@ -44,7 +44,7 @@ NOTHING = "-"
 
 
 def print_json(answer: Message) -> None:
-    """Print an answer as protobuf JSON, one document on stdout; numbers and texts stand there even when empty."""
+    """Print a response as protobuf JSON, one document on stdout; numbers and strings stand there even when empty."""
     click.echo(json_format.MessageToJson(answer, always_print_fields_with_no_presence=True, ensure_ascii=False))
 
 
@@ -90,7 +90,7 @@ def period_texts(starts: Sequence[Timestamp], zone: ZoneInfo) -> list[str]:
 
 
 def amount_text(amount: str) -> str:
-    """Write a decimal text with its thousands apart and at least two decimals, exact: "2,500,315.63"."""
+    """Write a decimal string with its thousands apart and at least two decimals, exact: "2,500,315.63"."""
     exact = Decimal(amount)
     exponent = exact.as_tuple().exponent
     decimals = max(2, -exponent) if isinstance(exponent, int) else 2

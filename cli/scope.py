@@ -1,4 +1,4 @@
-"""What every report command shares: the options that tell the range, and the call."""
+"""What every report command shares: the options of its range, and the call."""
 
 import functools
 from collections.abc import Callable
@@ -18,7 +18,7 @@ REPORT_TIMEOUT_S = 60.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScopeOptions:
-    """The range as the command line tells it; the fields have the names of every report request's own."""
+    """The range as given on the command line; the fields have the names of those of every report request."""
 
     timeframe: str = ""
     start_time: Timestamp | None = None
@@ -37,7 +37,7 @@ class ScopeOptions:
 
 def scope_options(function: Callable[..., None]) -> Callable[..., None]:
     """Give a report command the options of its range, and --json; it receives `scope: ScopeOptions` and `as_json`."""
-    as_json = click.option("--json", "as_json", is_flag=True, help="Print the answer as one document of JSON.")
+    as_json = click.option("--json", "as_json", is_flag=True, help="Print the response as one JSON document.")
     return range_options(as_json(function))
 
 
@@ -100,7 +100,7 @@ def one_format(*, as_json: bool, as_csv: bool) -> None:
 
 
 def read_scope(timeframe: str, start: str, end: str, time_zone: str) -> ScopeOptions:
-    """Read the options of the range; empty texts count as not given.
+    """Read the options of the range; empty strings count as not given.
 
     Raises:
         click.UsageError: they contradict each other, or one cannot be understood.

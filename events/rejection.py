@@ -148,7 +148,7 @@ def _text_of(value: Mapping[str, Any], *names: str) -> str:
 
 
 def _name(text: str) -> str | None:
-    return text[:MAX_NAME_CHARACTERS].replace("\0", "\ufffd") or None  # no text of Postgres' holds NUL
+    return text[:MAX_NAME_CHARACTERS].replace("\0", "\ufffd") or None  # no string of Postgres' holds NUL
 
 
 def _violations_json(violations: Sequence[Violation]) -> str:

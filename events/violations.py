@@ -63,7 +63,7 @@ def bounded(violations: list[Violation]) -> list[Violation]:
 
 
 def quoted(text: str) -> str:
-    """Quote the beginning of a text, safe to print and to store: control characters are escaped."""
+    """Quote the beginning of a string, safe to print and to store: control characters are escaped."""
     return repr(text) if len(text) <= MAX_QUOTED_CHARACTERS else f"{text[:MAX_QUOTED_CHARACTERS]!r}..."
 
 

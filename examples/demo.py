@@ -1,7 +1,7 @@
 """Shows the service on real input: starts it, imports every purchase of a music store, prints the reports.
 
 Run it with `make demo`. It keeps its data in .analytics-demo, so a second run finds every event already there. The last
-line is one document of JSON; the exit code is 0 when the totals are those of the data set.
+line is one JSON document; the exit code is 0 when the totals are those of the data set.
 """
 
 import json

@@ -84,7 +84,7 @@ def start_envoy(
 
 
 async def ask_admin(socket: Path, method: str, path: str) -> bytes:
-    """Send a request to Envoy's admin socket and return the answer's body; empty where it does not answer 200."""
+    """Send a request to Envoy's admin socket and return the response's body; empty where it does not answer 200."""
     request = f"{method} {path} HTTP/1.1\r\nhost: admin\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
     try:
         async with asyncio.timeout(ADMIN_TIMEOUT_S):

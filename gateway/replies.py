@@ -35,13 +35,13 @@ REPLIES: dict[int, tuple[str, str, str]] = {
     500: (
         "INTERNAL",
         "GATEWAY_FAILED",
-        "the gateway could not process the answer: sending the same event ids again is safe",
+        "the gateway could not process the response: sending the same event ids again is safe",
     ),
     503: ("UNAVAILABLE", "SERVER_AWAY", "no server is available: send the same event ids again a little later"),
     504: (
         "DEADLINE_EXCEEDED",
         "TOO_SLOW",
-        "the answer took too long: ask for less; sending the same event ids again is safe",
+        "the response took too long: request less; sending the same event ids again is safe",
     ),
 }
 """By HTTP status: code, reason, message."""
@@ -70,7 +70,7 @@ def local_replies(origins: Sequence[str]) -> list[dict[str, Any]]:
 
 
 def _readable_by_pages(mapper: dict[str, Any], origins: Sequence[str]) -> dict[str, Any]:
-    """Narrow a mapper to requests of pages that may call, and let them read the answer."""
+    """Narrow a mapper to requests of pages that may call, and let them read the response."""
     listed = "|".join(".*" if origin == "*" else re.escape(origin) for origin in origins)
     origin = {"header_filter": {"header": {"name": "origin", "string_match": {"safe_regex": {"regex": listed}}}}}
     return {

@@ -34,7 +34,7 @@ class Binding:
 
     @property
     def pattern(self) -> str | None:
-        """The regular expression of a path with variables; None where the path is one text."""
+        """The regular expression of a path with variables; None where the path is one string."""
         parts = _VARIABLE.split(self.path)
         return "[^/]+".join(re.escape(part) for part in parts) if len(parts) > 1 else None
 

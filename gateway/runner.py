@@ -89,7 +89,7 @@ class Gateway:
         if process is None or process.poll() is not None:
             return
         admin = self._place(self._epoch).admin_socket
-        # First every answer asks its caller to connect anew, then nobody can; what is under way still finishes.
+        # First every response asks its caller to connect anew, then nobody can; what is under way still finishes.
         await ask_admin(admin, "POST", "/drain_listeners?graceful&skip_exit")
         if not await self._deserted(self._settings.drain_s / 2):
             await ask_admin(admin, "POST", "/drain_listeners")

@@ -10,7 +10,7 @@ async def run(request: JobRequest) -> Outcome:
     """Make sure that today and the days ahead have partitions; idempotent.
 
     Raises:
-        StorageUnavailableError: the database is away; the next run does it.
+        StorageUnavailableError: the database is unavailable; the next run does it.
     """
     partitions = Partitions(request.database, now=lambda: request.now)
     await partitions.refresh()

@@ -11,7 +11,7 @@ from storage.rollups import rebuild
 async def run(request: JobRequest) -> Outcome:
     """Recompute the rollups of a range, or of all raw events; what is frozen stays.
 
-    A dry run tells which rollups would change, as a verification does.
+    A dry run lists the rollups that would change, as a verification does.
 
     Raises:
         LeaseTakenError, StorageUnavailableError: days before the failure are done; run it again.

@@ -16,7 +16,7 @@ class JobRequest:
         database: a migrated one.
         settings: everything that can be set.
         now: the aware time that the run takes for the present.
-        dry_run: tell what would be done, and do nothing.
+        dry_run: report what would be done, and do nothing.
         start, end: the half-open range to work on, for jobs that take one; None for all there is.
         arguments: what a person has asked for, for the audit log; times and truth values.
     """

@@ -45,7 +45,7 @@ class Runner:
         database: a migrated one.
         settings: everything that can be set.
         name: who runs the jobs, for the audit log.
-        now: tells the current UTC time.
+        now: returns the current UTC time.
     """
 
     def __init__(
@@ -70,10 +70,10 @@ class Runner:
                 task.cancel()
 
     async def run_if_due(self, job: Job) -> bool:
-        """Run a job if it is due and no other process runs it, and tell whether it ran.
+        """Run a job if it is due and no other process runs it, and return whether it ran.
 
         Raises:
-            AnalyticsError: the database is away, or the job has failed.
+            AnalyticsError: the database is unavailable, or the job has failed.
         """
         if not await self._is_due(job):
             return False
@@ -90,7 +90,7 @@ class Runner:
         """Run a job whether or not it is due, unless another process runs it: then None.
 
         Raises:
-            AnalyticsError: the database is away, or the job has failed.
+            AnalyticsError: the database is unavailable, or the job has failed.
         """
         async with lease(self._database, f"job:{job.name}") as taken:
             return await self._run_audited(job, request or self._request(self._now())) if taken else None
@@ -119,7 +119,7 @@ class Runner:
         return due is not None and due <= self._now()
 
     async def _due_at(self, job: Job) -> datetime | None:
-        """Tell when the job is due next, now at the earliest where it never ran; None for never."""
+        """Return when the job is due next, now at the earliest where it never ran; None for never."""
         cron, now = job.read_cron(self._settings), self._now()
         tick = (await read_ticks(self._database)).get(job.name)
         if tick is not None and tick.started_at <= now + CLOCK_TOLERANCE:

@@ -11,7 +11,7 @@ from runtime.settings import Settings
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """A job: `run` is idempotent, goes on where a killed run has ended, and only tells what it would do in a dry run.
+    """A job: `run` is idempotent, continues where a killed run ended, and only reports what it would do in a dry run.
 
     Attributes:
         name: of the job.

@@ -11,7 +11,7 @@ async def stored_range(request: JobRequest) -> tuple[datetime, datetime]:
     """Tell the request's range; where it has no start or end, that of all raw events.
 
     Raises:
-        StorageUnavailableError: the database is away.
+        StorageUnavailableError: the database is unavailable.
     """
     days = [partition.day for partition in await read_partitions(request.database)]
     start = request.start or (midnight_of(days[0]) if days else request.now)

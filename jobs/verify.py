@@ -1,11 +1,11 @@
-"""The job that recomputes rollups and tells where they differ."""
+"""The job that recomputes rollups and reports where they differ."""
 
 from jobs.request import JobRequest, Outcome
 from jobs.stored_range import stored_range
 from storage.rollups import verify
 
 MOST_TOLD = 20
-"""Differences that a report names; the first ones tell where to look."""
+"""Differences that a report names; the first ones show where to look."""
 
 
 async def run(request: JobRequest) -> Outcome:

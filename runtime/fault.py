@@ -1,6 +1,6 @@
 """Describes exceptions for logs: by type and place, never by their text.
 
-The texts of database drivers and parsers quote the invalid values.
+The strings of database drivers and parsers quote the invalid values.
 """
 
 import errno

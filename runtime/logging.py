@@ -28,7 +28,7 @@ log = structlog.get_logger(__name__)
 def configure_logging(*, level: str, form: str, process: str) -> None:
     """Set up logging for this process; call it once, before the first line.
 
-    Log records of libraries and uncaught exceptions are written the same way, without their texts.
+    Log records of libraries and uncaught exceptions are written the same way, without their strings.
 
     Args:
         level: "debug", "info", "warning" or "error"; less severe lines cost next to nothing.
@@ -73,7 +73,7 @@ def _render_exception(
 
 
 class _ForeignLines(logging.Handler):
-    """Forwards log records of libraries: logger, place and exception, without the texts, which may quote values."""
+    """Forwards log records of libraries: logger, place and exception, without the strings, which may quote values."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write one line."""

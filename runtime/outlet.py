@@ -35,7 +35,7 @@ class Outlet:
         self._wait_ms = WAIT_MS
 
     def write(self, text: str) -> bool:
-        """Write a text, and say whether all of it was written."""
+        """Write a string, and say whether all of it was written."""
         data = memoryview(text.encode(errors="backslashreplace"))
         try:
             while data:
@@ -49,7 +49,7 @@ class Outlet:
         return True
 
     def flush(self) -> None:
-        """Do nothing: every text is written at once."""
+        """Do nothing: every string is written at once."""
 
 
 def _is_file(descriptor: int) -> bool:

@@ -116,7 +116,7 @@ class Settings:
     schema_sunset_days: int = _set_by("ANALYTICS_SCHEMA_SUNSET_DAYS", whole_number(0, 36_500), 90)
     """How long events of a deprecated schema version are accepted; 0: without limit."""
     spool_max_bytes: int = _set_by("ANALYTICS_SPOOL_MAX_BYTES", whole_number(0, MAX_STORE_BYTES), 1024 * 1024 * 1024)
-    """The room for events in data_dir while Postgres is away; 0 refuses them instead."""
+    """The room for events in data_dir while Postgres is unavailable; 0 refuses them instead."""
     quarantine_max_bytes: int = _set_by(
         "ANALYTICS_QUARANTINE_MAX_BYTES", whole_number(0, MAX_STORE_BYTES), 256 * 1024 * 1024
     )
@@ -141,7 +141,7 @@ class Settings:
 
     @property
     def spool_folder(self) -> Path:
-        """Where events wait while Postgres is away."""
+        """Where events wait while Postgres is unavailable."""
         return self.data_dir / "spool"
 
     @classmethod

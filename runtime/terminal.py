@@ -42,7 +42,7 @@ def print_table(
         console: where to.
         title: what the table shows; no line where it is empty.
         columns: the headings.
-        rows: one text a column.
+        rows: one string a column.
         numbers: the columns to align on the right.
         elastic: the columns that a narrow terminal may cut for the sake of the last one.
     """
@@ -92,7 +92,7 @@ def print_line(console: Console, line: str, style: str = "") -> None:
 
 
 def printable(text: str) -> str:
-    """Replace control characters: a stored text must not move the cursor or break the line."""
+    """Replace control characters: a stored string must not move the cursor or break the line."""
     return (
         text
         if text.isprintable()

@@ -57,7 +57,7 @@ def choice(*allowed: str) -> Callable[[str], str]:
 
 
 def secret(least: int) -> Callable[[str], str]:
-    """Read a text of `least` characters or more; no message quotes it."""
+    """Read a string of `least` characters or more; no message quotes it."""
 
     def parse(text: str) -> str:
         if len(text) < least:

@@ -33,14 +33,14 @@ class StorageCollector(Collector):
         self._loop = loop
 
     def collect(self) -> Iterator[Metric]:
-        """Read all figures; while the database is away, report only that."""
+        """Read all figures; while the database is unavailable, report only that."""
         reading = asyncio.run_coroutine_threadsafe(self._read(), self._loop)
         try:
             metrics = reading.result(COLLECT_TIMEOUT_S)
         except (AnalyticsError, TimeoutError):
             reading.cancel()
             metrics = []
-        yield GaugeMetricFamily("analytics_storage_up", "Whether the database answers.", float(bool(metrics)))
+        yield GaugeMetricFamily("analytics_storage_up", "Whether the database responds.", float(bool(metrics)))
         yield from metrics
 
     async def _read(self) -> list[Metric]:
@@ -64,7 +64,7 @@ async def _read_ingest(database: Database, spool_folder: Path) -> list[Metric]:
         events,
         GaugeMetricFamily(
             "analytics_ingest_spooled_events",
-            "Events spooled on this machine until the database takes them.",
+            "Events spooled on this machine until the database accepts them.",
             sum(hour.spooled for hour in hours),
         ),
         GaugeMetricFamily(
@@ -138,7 +138,7 @@ def serve_metrics(database: Database, spool_folder: Path, restarts: Restarts, *,
 
     Args:
         database: where the ledger is; of the running loop.
-        spool_folder: where events wait while the database is away.
+        spool_folder: where events wait while the database is unavailable.
         restarts: how often each child process was started again.
         host: the address to listen on.
         port: the port; 0 turns metrics off.

@@ -54,8 +54,8 @@ class PageToken:
     Attributes:
         start: the range's start, aware.
         end: its end, exclusive.
-        cursor: the place of the page's last item in the order of the list: times, whole numbers and texts, for example
-            its timestamp, sequence and id.
+        cursor: the place of the page's last item in the order of the list: times, integers and strings, for example its
+            timestamp, sequence and id.
     """
 
     start: datetime
@@ -180,6 +180,6 @@ def _from_json(value: Any, kind: type) -> Any:
 
 def _not_ours() -> InvalidPageTokenError:
     return InvalidPageTokenError(
-        "must be an unchanged next_page_token of an earlier answer; a service with another key refuses it, too. "
+        "must be an unchanged next_page_token of an earlier response; a service with another key refuses it, too. "
         "Start again without a token"
     )

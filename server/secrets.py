@@ -91,7 +91,7 @@ async def agree_on_secret(settings: Settings, database: Database, where: str) ->
 
     Raises:
         SecretMismatchError: it is another one, or none is set although another service has one. Nothing is generated.
-        StorageUnavailableError: the database is away.
+        StorageUnavailableError: the database is unavailable.
     """
     secret = await check_secret(settings, database, where)
     if secret is None:

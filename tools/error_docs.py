@@ -17,28 +17,28 @@ PREFACE = f"""# Errors
 
 <!-- Written by `make gen` from errors.proto: change that. -->
 
-A call that fails ends with a status code and a `google.rpc.Status`, whose details say more:
+A failed call returns a status code and a `google.rpc.Status` with these details:
 
-| detail | what it holds |
+| detail | content |
 | --- | --- |
 | `google.rpc.ErrorInfo` | `reason`, a name of the tables below, and the domain `{DOMAIN}` |
-| `google.rpc.BadRequest` | each field at fault, with the rule that it breaks and what is allowed |
-| `google.rpc.RetryInfo` | how long to wait before sending the same again; only where that can succeed |
+| `google.rpc.BadRequest` | each invalid field, with the rule that it breaks and the allowed values |
+| `google.rpc.RetryInfo` | how long to wait before you send the same request again; present only if that can succeed |
 
 Over REST the body is `{{"code", "reason", "message", "violations"}}`, and `retry-after` stands for RetryInfo.
 
 ## What to send again
-1. With a RetryInfo (over REST: `retry-after`): send the same request again, not before its delay has passed. Double the
-   wait with each attempt.
+1. With a RetryInfo (over REST: `retry-after`): send the same request again after its delay. Double the wait
+   with each attempt.
 2. With an ErrorInfo and no RetryInfo (over REST: a `reason` and no `retry-after`): do not send the same request again.
    It fails again, or an operator has to act first.
-3. Without an ErrorInfo the status comes from gRPC itself, and the last table says what to do. Over REST the same holds
-   where the connection breaks before an answer.
+3. Without an ErrorInfo the status comes from gRPC itself, and the last table says what to do. Over REST, the
+   same applies if the connection breaks before a response.
 
-Sending events again is safe wherever they have an `event_id`: each is stored once. Reports change nothing.
+Sending events again is safe if they have an `event_id`: each is stored once. Reports change nothing.
 """
 IN_ANSWERS_TEXT = """
-## Reasons in answers
+## Reasons in responses
 A Rejection has a reason of the first table above, and a ReplayResult may also have one of these:
 
 | reason | what it means, and what to do |
@@ -49,11 +49,11 @@ BROKEN_TEXT = {
     "CANCELLED": "The connection broke, for example because the server was killed; or the caller cancelled.",
     "DEADLINE_EXCEEDED": "The caller's own deadline passed.",
     "INTERNAL": "The connection broke in the middle of a message.",
-    "UNKNOWN": "The connection broke, or a proxy answered in the server's place.",
+    "UNKNOWN": "The connection broke, or a proxy responded in the server's place.",
 }
 REFUSED_TEXT = {
     "RESOURCE_EXHAUSTED": f"The message is larger than {READ_SIZE_FACTOR} times ANALYTICS_MAX_MESSAGE_BYTES; or the "
-    "answer is larger than the client takes. Split the request, or raise the client's limit.",
+    "response is larger than the client accepts. Split the request, or raise the client's limit.",
     "UNIMPLEMENTED": "The server has no such method.",
 }
 AFTERWORD = """

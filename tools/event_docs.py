@@ -26,11 +26,11 @@ FORMATS = {
 }
 """Each format in words, and an example of it."""
 OTHER_KINDS = {
-    "google.protobuf.Timestamp": "a time of ISO 8601 with its zone",
+    "google.protobuf.Timestamp": "an ISO 8601 time with its offset",
     "google.protobuf.Struct": "an object, as below for each type",
     "sociallive.analytics.v1.Device": "an object, see below",
 }
-"""What the envelope holds beside texts and numbers, by the full name of its message."""
+"""What the envelope holds beside strings and numbers, by the full name of its message."""
 SUNSET_DAYS = Settings().schema_sunset_days
 USUAL_NUMBER = 45
 """Stands in examples where the bounds allow it."""
@@ -40,7 +40,8 @@ PREFACE = """# Events
 
 <!-- Written by `make gen` from the .proto files: change those. -->
 
-An event is JSON (or its protobuf twin) with an envelope that all events share, and the payload of its type:
+An event is JSON (or the equivalent protobuf message) with an envelope that all events share, and the payload of its
+type:
 
 ```json
 {"eventType": "view", "userId": "user-1", "data": {"contentType": "post", "contentId": "post-123"}}
@@ -48,17 +49,17 @@ An event is JSON (or its protobuf twin) with an envelope that all events share, 
 
 The typed form `{"userId": "user-1", "view": {"contentType": "post", "contentId": "post-123"}}` means the same; give one
 of the two. A field marked `*` is required. "Since" names the first version that has the field: an event of an older
-version must leave it out. Every limit is inclusive, and texts are measured in characters (Unicode code points). A key
-that is not listed is refused, by name.
+version must leave it out. Every limit is inclusive, and strings are measured in characters (Unicode code points). An
+unknown field is refused, and the error names it.
 
 `analytics schemas show view --json` prints the JSON Schema of a type, and `analytics schemas validate events.ndjson`
-says what is wrong with events before they are sent.
+lists the problems of events before they are sent.
 
-Events of a deprecated version are taken with a warning until its sunset, and refused from that day on: {SUNSET_DAYS}
+Events of a deprecated version are accepted with a warning until its sunset, and refused from that day on: {SUNSET_DAYS}
 days after the deprecation, unless the service sets `ANALYTICS_SCHEMA_SUNSET_DAYS`.
 
-A free object holds any JSON: texts, numbers, true and false, null, lists and objects. Its limits hold for every text,
-key, list and object in it.
+A free object holds any JSON: strings, numbers, true and false, null, lists and objects. Its limits apply to every
+string, key, list and object in it.
 """
 
 

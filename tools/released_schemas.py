@@ -17,7 +17,7 @@ from events.event_type import Catalogue, Field
 
 RELEASED = Path(__file__).parents[1] / "proto" / "released.json"
 NO_MEANING = frozenset({"name", "json_name", "kind", "since", "known_values", "integer_range"})
-"""What is told otherwise, or tells people and judges no event."""
+"""Rules that are recorded elsewhere, or that inform people and validate nothing."""
 GROWING = ("event", "device")
 """What has no version of its own and may get new fields: events without them mean what they meant."""
 DEFAULTS = {field.name: field.default for field in dataclasses.fields(Field)}

@@ -17,7 +17,7 @@ CONNECT_TIMEOUT_S = 10
 
 
 def stream_events(address: str, pool: MessagePool, events: int) -> float:
-    """Stream events in, STREAMS at a time; return how many were committed a second, from first byte to last answer.
+    """Stream events in, STREAMS at a time; return how many were committed a second, from first byte to last response.
 
     Args:
         address: of the service.
@@ -36,7 +36,7 @@ def stream_events(address: str, pool: MessagePool, events: int) -> float:
 def stream_parts(
     address: str, next_part: Callable[[], Iterable[bytes] | None]
 ) -> tuple[list[TrackBatchResponse], float]:
-    """Send parts, each through a stream of its own, STREAMS at a time; return their answers and the seconds it took.
+    """Send parts, each through a stream of its own, STREAMS at a time; return their responses and the seconds it took.
 
     Args:
         address: of the service.

@@ -2,7 +2,7 @@
 
 It costs 30 to 40 microseconds of processor time a call, a sixth of grpc's own Python client, so on a machine that it
 shares with what it measures it disturbs that little. It speaks as much of HTTP/2 (RFC 9113) as a gRPC server needs, and
-unlike general load tools it sends a different message with each call and hands out every answer with its gRPC status.
+unlike general load tools it sends a different message with each call and hands out every response with its gRPC status.
 """
 
 import re
@@ -46,7 +46,7 @@ _STATUS = re.compile(rb"grpc-status.(\d+)", re.DOTALL)
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The answer to one call."""
+    """The response to one call."""
 
     number: int
     """Which call of the connection, from 0."""
@@ -84,7 +84,7 @@ class UnaryConnection:
         self._stream = 1
         self._window = INITIAL_WINDOW_BYTES
         self._under_way = 0
-        self._most_under_way = LEAST_STREAMS  # until the server tells
+        self._most_under_way = LEAST_STREAMS  # until the server states its limit
         self._backlog: deque[bytes] = deque()
         self._unread = bytearray()
         self._messages: dict[int, bytes] = {}
@@ -123,10 +123,10 @@ class UnaryConnection:
             self._socket.sendall(b"".join(frames))
 
     def receive(self, timeout_s: float) -> list[Answer]:
-        """Wait for answers and return those that came together; none where the time is over.
+        """Wait for responses and return those that came together; none where the time is over.
 
         Raises:
-            ConnectionError: the server ended the connection or a call without an answer.
+            ConnectionError: the server ended the connection or a call without a response.
         """
         ends_at = time.monotonic() + timeout_s
         answers: list[Answer] = []
@@ -135,7 +135,7 @@ class UnaryConnection:
         return answers
 
     def _read(self) -> list[Answer]:
-        """Take in what has come, and return the answers in it."""
+        """Take in what has come, and return the responses in it."""
         data = self._socket.recv(READ_BYTES)
         if not data:
             raise ConnectionError("the server closed the connection")

@@ -22,7 +22,7 @@ CLOSE_TIMEOUT_S = 5.0
 class IdleStreams:
     """Streams of TrackBatch that have sent one event each and are held open while the body runs.
 
-    Afterwards they end, and `answered` tells how many were answered with their event stored.
+    Afterwards they end, and `answered` is the number of responses that report a stored event.
     """
 
     def __init__(self, address: str, streams: int) -> None:

@@ -23,7 +23,7 @@ def saturate_rest(port: int, path: str, bodies: Sequence[bytes], connections: in
     """Post each body, always one a connection; each is to be answered 200.
 
     Raises:
-        SystemExit: one was not, or no answer came.
+        SystemExit: one was not, or no response came.
     """
     head = (
         f"POST {path} HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\ncontent-type: application/json\r\ncontent-length: ".encode()
@@ -67,7 +67,7 @@ def saturate_rest(port: int, path: str, bodies: Sequence[bytes], connections: in
 
 
 def _complete(answer: bytes) -> bool:
-    """Tell whether a whole answer is here."""
+    """Return whether a whole answer is here."""
     head, separator, body = answer.partition(b"\r\n\r\n")
     if not separator:
         return False

@@ -33,7 +33,7 @@ def second_clients() -> dict[str, SecondClient | None]:
 def run_h2load(address: str, calls: int) -> float:
     """Call Track with nghttp2's h2load, over one connection.
 
-    It does not read gRPC's status, but a failed call's answer is empty: the bytes of all answers tell that none failed.
+    It does not read gRPC's status, but the response of a failed call is empty: the total bytes show that none failed.
     """
     message = _message()
     with tempfile.NamedTemporaryFile() as body:

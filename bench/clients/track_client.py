@@ -31,7 +31,7 @@ def saturate_json(address: str, bodies: Sequence[bytes], callers: int = CALLERS)
 
 
 def _saturate(connection: UnaryConnection, messages: Sequence[bytes], callers: int) -> tuple[Sequence[Answer], float]:
-    """Return all answers, and how many came a second."""
+    """Return all responses, and how many came a second."""
     answers: list[Answer] = []
     sent = callers
     started_at = time.perf_counter()
@@ -50,7 +50,7 @@ def offer(address: str, messages: Sequence[bytes], calls_per_s: float) -> list[f
     """Make a call with each message on a fixed schedule, whether or not earlier ones are answered.
 
     Returns:
-        Each call's milliseconds from the moment it was due until its answer was here, ascending: a call that is sent
+        Each call's milliseconds from the moment it was due until its response was here, ascending: a call that is sent
         late, because the client or the server was held up, counts from when it should have been sent.
     """
     answers: list[Answer] = []

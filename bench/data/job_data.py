@@ -72,7 +72,7 @@ async def make_events(
         count: how many.
         start: first moment.
         end: first moment after.
-        among: how many events there are then altogether, which tells how many users and contents there are; `count`
+        among: how many events there are then altogether, from which the numbers of users and contents follow; `count`
             where missing.
     """
     days = [day_of(start) + timedelta(days=number) for number in range((day_of(end) - day_of(start)).days + 1)]

@@ -50,7 +50,7 @@ class ImportCounts:
     started_at_s: float = field(default_factory=time.monotonic)
 
     def add(self, chunk: Chunk, answer: TrackBatchResponse) -> None:
-        """Count a chunk and its answer in."""
+        """Count a chunk and its response in."""
         self.received += answer.received + len(chunk.failures)
         self.stored += answer.stored
         self.duplicates += answer.duplicates
@@ -70,7 +70,7 @@ class Answerer(Protocol):
     """Sends chunks to the service, or checks them locally in a dry run."""
 
     def send_all(self, chunks: Iterator[Chunk]) -> Generator[tuple[Chunk, TrackBatchResponse], None, None]:
-        """Yield each chunk with its answer, in order."""
+        """Yield each chunk with its response, in order."""
 
 
 @click.command(
@@ -175,7 +175,7 @@ def import_files(
         answerer: takes the chunks.
         chunk_events: events a stream carries.
         progress: shows how far it is.
-        counts: is kept up to date, so that it tells how far an import came that ends with an error.
+        counts: is kept up to date, so that it shows how far an import got before an error.
         rejects: takes the rejected records.
 
     Raises:

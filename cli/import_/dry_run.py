@@ -21,7 +21,7 @@ class ChunkChecker:
         self._normalizer = Normalizer(ip_hash_key=NO_KEY, retention_raw_days=settings.retention_raw_days)
 
     def send_all(self, chunks: Iterator[Chunk]) -> Generator[tuple[Chunk, TrackBatchResponse], None, None]:
-        """Yield each chunk with the answer that the service would give."""
+        """Yield each chunk with the response that the service would give."""
         for chunk in chunks:
             yield chunk, self._answer(chunk)
 

@@ -16,7 +16,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 """The time in the id of an event without a timestamp, so that a repeat gets the same id."""
 MOST_DEPTH = 60
 """How deep an event may nest by json_format's count, 30 objects: a message of 34 can no longer be parsed on the other
-side, and would take all events of its message with it. Rules allow far less; the server tells which."""
+side, and would take all events of its message with it. Rules allow far less; the server reports which."""
 MOST_REASON = 300
 """Characters of a reason that are shown: enough for any of protobuf's own, not for a whole event."""
 SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")

@@ -169,7 +169,7 @@ class _Compiler:
         return copy
 
     def _key_step(self, key: str, name: str, value: Any) -> Step:
-        """Compile one key of an object whose keys are free; a template's value is a text there."""
+        """Compile one key of an object whose keys are free; a template's value is a string there."""
         if isinstance(value, int | float):
 
             def put(struct: Any, _cells: Cells) -> None:

@@ -110,7 +110,7 @@ class Template:
 
 
 class TimeParser:
-    """Reads times, each distinct text once.
+    """Reads times, each distinct string once.
 
     A time without offset is one of the mapping's time zone, a date is its midnight there.
     """
@@ -141,7 +141,7 @@ class TimeParser:
 
 
 def step_of(field: Field, read: Read) -> Step:
-    """Make the step that sets a plain field, or adds to a list of texts, from a row.
+    """Make the step that sets a plain field, or adds to a list of strings, from a row.
 
     Args:
         field: the field; not an object.
@@ -204,7 +204,7 @@ def _truth_value(text: str) -> bool:
 
 
 def refusal(name: str, text: str, exc: ValueError) -> RecordError:
-    """Describe a text that a field cannot store."""
+    """Describe a string that a field cannot store."""
     why = f"it holds {NOT_UTF8}" if isinstance(exc, UnicodeError) else exc
     return RecordError(f"{text[:MOST_SHOWN]!r} cannot be used: {why}", name)
 
@@ -215,4 +215,4 @@ CONVERTERS: Mapping[Kind, Callable[[str], Any]] = {
     Kind.INTEGER: _whole_number,
     Kind.FLAG: _truth_value,
 }
-"""What turns a text into a value of a field's kind; each raises ValueError where it cannot."""
+"""What turns a string into a value of a field's kind; each raises ValueError where it cannot."""

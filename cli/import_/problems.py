@@ -17,7 +17,7 @@ MOST_GROUPS = 1_000
 MOST_SHOWN = 20
 """Groups that are shown: enough to see what is wrong."""
 MOST_RECORD_PROBLEMS = 20
-"""Problems of one record that are told: the service tells about as many."""
+"""Problems of one record that are listed; the service lists about as many."""
 
 
 class Problem(NamedTuple):

@@ -12,7 +12,7 @@ from cli.import_.sources import NOTE
 from cli.main import EXIT_USAGE
 
 CHUNK_EVENTS = 1_000
-"""The service tells what is wrong with each event of a stream of so many, in all but strange cases."""
+"""The service lists the problems of each event of a stream of this size, in all but unusual cases."""
 
 
 class RejectsFile:

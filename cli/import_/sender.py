@@ -21,7 +21,7 @@ CONNECT_TIMEOUT_S = 5.0
 REASON_TIMEOUT_S = 1.0
 """A channel that has just failed to connect says at once why."""
 CHUNK_TIMEOUT_S = 120.0
-"""A chunk takes well under a second; after this the answer is lost, and asking again is safe."""
+"""A chunk takes well under a second; after this the response is lost, and asking again is safe."""
 MOST_ATTEMPTS = 16
 """With the waits below about a minute: longer than a restart of the service or a failover of its database."""
 FIRST_WAIT_S = 0.25
@@ -48,7 +48,7 @@ class ChunkSender:
         self._told_attempt = 0
 
     def connect(self) -> None:
-        """Wait until the service is reached, so that a wrong address is told at once and not after all attempts.
+        """Wait until the service is reached, so that a wrong address is reported before all attempts are used.
 
         Raises:
             CallError: it is not reached within CONNECT_TIMEOUT_S.
@@ -56,7 +56,7 @@ class ChunkSender:
         try:
             grpc.channel_ready_future(self._channel).result(timeout=CONNECT_TIMEOUT_S)
         except grpc.FutureTimeoutError:
-            # Only a call tells why; one that is answered after all is as good as a connection.
+            # Only a call shows the cause; one that succeeds after all is as good as a connection.
             stub: Any = health_pb2_grpc.HealthStub(self._channel)
             try:
                 stub.Check(health_pb2.HealthCheckRequest(), timeout=REASON_TIMEOUT_S)
@@ -64,7 +64,7 @@ class ChunkSender:
                 raise CallError(exc, self._address) from exc
 
     def send_all(self, chunks: Iterator[Chunk]) -> Generator[tuple[Chunk, TrackBatchResponse], None, None]:
-        """Send chunks, IN_FLIGHT at a time, and yield each with its answer, in order.
+        """Send chunks, IN_FLIGHT at a time, and yield each with its response, in order.
 
         Closing the iterator early cancels what is under way and closes the channel.
 
@@ -139,7 +139,7 @@ class ChunkSender:
 
 
 def is_retried(error: CallError) -> bool:
-    """Tell whether sending the same chunk again may help: where the service says so, or did not answer at all."""
+    """Return whether sending the same chunk again may help: where the service says so, or did not answer at all."""
     if error.explanation.reason:
         return error.explanation.retry_after_s is not None
     return error.code in BROKEN_CONNECTIONS

@@ -24,7 +24,7 @@ BUFFER_BYTES = 64 * 1024
 MAX_LINE_BYTES = 1024 * 1024
 """No event is nearly as long; a longer line is a file of another kind, and must not fill the memory."""
 FORMAT_SUFFIXES = frozenset({".gz", ".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson"})
-"""Endings of a file's name that tell its format and not what it holds."""
+"""Extensions of a file that name its compression and not its content."""
 NOTE = b"#!rejected "
 """Begins a line of a file of rejects that says why the record below it was rejected, and which number it had."""
 NOTED_ROW = re.compile(NOTE + rb"line \d{1,18}, row (\d{1,18})")
@@ -174,7 +174,7 @@ def first_line(file: ImportFile) -> bytes:
 
 
 def begins_document(first: bytes) -> bool:
-    """Tell whether a file's first line begins a document of JSON, rather than being an event of its own."""
+    """Return whether a file's first line begins a JSON document, rather than being an event of its own."""
     return first.strip() == b"{" or first.lstrip().startswith(b"[")
 
 

@@ -45,7 +45,7 @@ def check_health(address: str, service: str = "") -> str:
     "--service",
     default="",
     metavar="NAME",
-    help="`ingest` (events are taken), `storage` (the database answers), or a full service name.  [default: all]",
+    help="`ingest` (events are accepted), `storage` (the database responds), or a full service name.  [default: all]",
 )
 @address_option
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON.")

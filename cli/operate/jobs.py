@@ -48,7 +48,7 @@ class Moment(click.ParamType[datetime]):
 
 
 @click.group("jobs", invoke_without_command=True, epilog=examples("analytics jobs list", "analytics jobs run verify"))
-@click.option("--ready-fd", type=int, hidden=True, help="File descriptor to tell the supervisor that it runs.")
+@click.option("--ready-fd", type=int, hidden=True, help="File descriptor that signals the supervisor that it runs.")
 @click.pass_context
 def command(context: click.Context, ready_fd: int | None) -> None:
     """Run the scheduled jobs, list them, or run one now.

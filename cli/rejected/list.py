@@ -62,7 +62,7 @@ def command(*, only: RejectedEventFilter, replayed: str, limit: int, address: st
 
 
 def list_rejected(address: str, question: ListRejectedEventsRequest, limit: int) -> ListRejectedEventsResponse:
-    """Ask for up to `limit` rejected events, page by page, and put them into one answer.
+    """Ask for up to `limit` rejected events, page by page, and put them into one response.
 
     Raises:
         CallError: the service cannot be reached, or refuses the question.

@@ -63,7 +63,7 @@ def command(
 
 
 def purge(address: str, request: PurgeRejectedEventsRequest) -> PurgeRejectedEventsResponse:
-    """Purge in as many calls as it takes, and add their answers up.
+    """Purge in as many calls as it takes, and add their responses up.
 
     Raises:
         CallError: the service cannot be reached, or refuses; what was deleted until then is.

@@ -31,7 +31,7 @@ MOST_FAILED_SHOWN = 20
 
 
 class Assignment(click.ParamType[FieldPatch]):
-    """FIELD=VALUE: the value is JSON where it can be read as such, and else a text."""
+    """FIELD=VALUE: the value is JSON where it can be read as such, and else a string."""
 
     name = "FIELD=VALUE"
 
@@ -75,7 +75,9 @@ class Move(click.ParamType[FieldPatch]):
 @click.argument("rejection_ids", nargs=-1, metavar="[REJECTION_ID]...")
 @filter_options
 @click.option("--move", "moves", type=Move(), multiple=True, help="Give a field's value to another field first.")
-@click.option("--set", "sets", type=Assignment(), multiple=True, help="Set a field first. VALUE is JSON, or else text.")
+@click.option(
+    "--set", "sets", type=Assignment(), multiple=True, help="Set a field first. VALUE is JSON, or else a string."
+)
 @click.option("--unset", "unsets", multiple=True, metavar="FIELD", help="Remove a field first.")
 @click.option("--backfill", is_flag=True, help="Accept events of any age, as an import does.")
 @click.option("--dry-run", is_flag=True, help="Print the outcomes and store nothing.")
@@ -129,7 +131,7 @@ def command(
 
 
 def replay(address: str, request: ReplayRejectedEventsRequest, limit: int) -> ReplayRejectedEventsResponse:
-    """Replay up to `limit` rejected events in as many calls as it takes, and put the answers into one.
+    """Replay up to `limit` rejected events in as many calls as it takes, and put the responses into one.
 
     Raises:
         CallError: the service cannot be reached, or refuses; what was replayed until then is marked as such.

@@ -29,7 +29,7 @@ JSON = "application/json"
 
 @click.command("show", epilog=examples("analytics rejected show 01890a5d-ac96-774b-bcce-b302099a8057"))
 @click.argument("rejection_id")
-@click.option("--json", "as_json", is_flag=True, help="Print the answer as one document of JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print the response as one JSON document.")
 @address_option
 def command(*, rejection_id: str, address: str, as_json: bool) -> None:
     """Print one rejected event with its payload.

@@ -173,6 +173,6 @@ def _thousands(axis: Any) -> None:
 
 
 def _plain(text: str) -> str:
-    """Keep a stored text from being read as a formula, and from filling the picture."""
+    """Keep a stored string from being read as a formula, and from filling the picture."""
     shown = text if len(text) <= MOST_LABEL else f"{text[: MOST_LABEL - 1]}…"
     return shown.replace("$", r"\$")

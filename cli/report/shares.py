@@ -12,7 +12,7 @@ INCOMPLETE = "*"
 
 @dataclass(frozen=True, slots=True)
 class ShareRow:
-    """One line: the texts that stand in front, then shares of 0 to 1 with whether they are final; shorter lines end."""
+    """One line: labels, then shares of 0 to 1 with whether they are final; lines may be shorter than others."""
 
     labels: Sequence[str]
     cells: Sequence[tuple[float, bool]]
@@ -25,7 +25,7 @@ def print_shares(
 
     Args:
         console: where to.
-        labels: the headings of the texts in front; all but the first are numbers.
+        labels: the headings of the strings in front; all but the first are numbers.
         columns: the headings of the cells.
         rows: the lines.
         what: the columns are of, in words, for the line that says how many are left out.

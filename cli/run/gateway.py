@@ -22,7 +22,7 @@ from server.processes.addresses import callable_address
     ),
 )
 @click.option("--print", "print_only", is_flag=True, help="Print the configuration of Envoy and exit.")
-@click.option("--ready-fd", type=int, hidden=True, help="File descriptor to tell the supervisor that it serves.")
+@click.option("--ready-fd", type=int, hidden=True, help="File descriptor that signals the supervisor that it serves.")
 def command(ready_fd: int | None, *, print_only: bool) -> None:
     """Run the API gateway only.
 

@@ -20,7 +20,7 @@ WAIT_S = 30.0
 def command(*, as_json: bool) -> None:
     """Bring the schema of the database up to date.
 
-    Repeating it is harmless, also beside a running service. It waits up to 30 seconds for a database that is away.
+    It is safe to repeat, also while a service is running. It waits up to 30 seconds for a database that is unavailable.
     Without DATABASE_URL the database is the embedded Postgres in ANALYTICS_DATA_DIR, which is created if missing.
     """
     settings = Settings.from_environment()

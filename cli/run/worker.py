@@ -19,7 +19,7 @@ COLLECT_AFTER_OBJECTS = 50_000
 @click.command(name="worker", hidden=True)
 @click.option("--name", default="worker", help="Its name in the logs.")
 @click.option("--socket", "own_socket", type=Path, help="Unix socket to listen on beside the shared port.")
-@click.option("--ready-fd", type=int, help="File descriptor to tell the supervisor that it serves.")
+@click.option("--ready-fd", type=int, help="File descriptor that signals the supervisor that it serves.")
 def command(name: str, own_socket: Path | None, ready_fd: int | None) -> None:
     """Run one server process on a migrated database."""
     settings = Settings.from_environment()

@@ -14,7 +14,7 @@ COLUMNS = ("Type", "Version", "Released", "Deprecated", "Sunset", "")
 
 @click.command("list", epilog=examples("analytics schemas list"))
 @address_option
-@click.option("--json", "as_json", is_flag=True, help="Print the answer as one document of JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print the response as one JSON document.")
 def command(address: str, *, as_json: bool) -> None:
     """List every event type and its versions.
 

@@ -81,7 +81,7 @@ def read_event(body: bytes) -> JsonValue:
 def read_events(body: bytes, *, most: int) -> EventsDocument:
     """Read a body that holds events.
 
-    If the list of events is cut off, its remainder becomes the last event, a `Broken` one, and any text after it is
+    If the list of events is cut off, its remainder becomes the last event, a `Broken` one, and any string after it is
     ignored.
 
     Args:

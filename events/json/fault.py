@@ -40,7 +40,7 @@ class _FaultError(Exception):
 
 
 def find_fault(text: bytes) -> Violation:
-    """Find the first syntax error of a text, in one pass without recursion.
+    """Find the first syntax error of a string, in one pass without recursion.
 
     Args:
         text: an event that `orjson.loads` refuses.
@@ -54,7 +54,7 @@ def find_fault(text: bytes) -> Violation:
 
 
 class _Finder:
-    """Parses a text by the JSON grammar until the first error."""
+    """Parses a string by the JSON grammar until the first error."""
 
     def __init__(self, text: bytes) -> None:
         self._text = text

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import orjson
 
 Span = tuple[int, int]
-"""The start and end of a part of a text."""
+"""The start and end of a part of a string."""
 
 _space = re.compile(rb"[ \t\n\r]*+").match
 _string = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL).match
@@ -118,7 +118,7 @@ def split_list(text: bytes, start: int, most: int) -> Items:
     """Find the items of the list whose bracket stands before `start`, `most` of them at the most.
 
     An item ends at the next comma outside of its brackets and quotes, whatever it holds. Where brackets do not match,
-    or a text does not end, the rest belongs to that item: its end cannot be known, and what lies inside of one event
+    or a string does not end, the rest belongs to that item: its end cannot be known, and what lies inside of one event
     must never be taken for another one.
     """
     spans: list[Span] = []
@@ -175,7 +175,7 @@ def _skip(text: bytes, place: int) -> int:
 
 
 def _end_of(match: Callable[[bytes, int], re.Match[bytes] | None], text: bytes, place: int) -> int:
-    """Answer where the match of a pattern ends that also matches the empty text."""
+    """Return where the match of a pattern ends that also matches the empty string."""
     found = match(text, place)
     return found.end() if found else place
 
@@ -186,7 +186,7 @@ def _peek(text: bytes, place: int) -> bytes:
 
 
 def _expect(text: bytes, place: int, byte: bytes) -> int:
-    """Answer where the text goes on behind this byte, which must come next."""
+    """Return where the text goes on behind this byte, which must come next."""
     place = _skip(text, place)
     if text[place : place + 1] != byte:
         raise ScanError(f"{byte.decode()} is missing at byte {place + 1}")

@@ -2,8 +2,8 @@
 
 The promise, which a property test keeps: what a schema accepts (formats asserted), validation accepts, but for what
 depends on the clock; and what validation accepts in canonical form, the schema accepts. Canonical form has camelCase
-names, leaves out null, empty texts and what is ignored on input, and writes a number as a number, unless it is beyond
-2**53. Validation is more generous: it also takes snake_case names, null, numbers in texts, whole numbers as far as 64
+names, leaves out null, empty strings and what is ignored on input, and writes a number as a number, unless it is beyond
+2**53. Validation is more generous: it also takes snake_case names, null, numbers in strings, whole numbers as far as 64
 bits go, and anything at all as `receivedAt` and `timestampSource`.
 """
 
@@ -40,7 +40,7 @@ def write_json_schema(catalogue: Catalogue, event_type: EventType, version: str)
     """Write the schema of the events of one version of a type, in both forms: `data`, and the typed payload.
 
     Args:
-        catalogue: tells the envelope and the device.
+        catalogue: has the envelope and the device.
         event_type: one of the catalogue's.
         version: one of the type's.
     """
@@ -109,7 +109,7 @@ def _text_schema(field: Field) -> dict[str, Any]:
 
 
 def _text_limits(field: Field) -> dict[str, Any]:
-    """Write the rules of any text of a field, in a list or an object too; both sides count code points."""
+    """Write the rules of any string of a field, in a list or an object too; both sides count code points."""
     return _limit("maxLength", field.max_length) | {"pattern": WITHOUT_NUL}
 
 

@@ -82,7 +82,7 @@ class _Refusals:
         self._paths, self._version, self._owner = paths, version, owner
 
     def by_name(self) -> dict[str, Any]:
-        """Answer the functions by their names in the source."""
+        """Return the functions by their names in the source."""
         functions = (
             self.refuse_text,
             self.refuse_number,

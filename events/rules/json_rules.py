@@ -27,7 +27,7 @@ IGNORED = {"received_at": "receivedAt", "timestamp_source": "timestampSource"}
 """The fields that the service sets on reads and ignores on input, by both names."""
 MESSAGES = {"timestamp": "timestamp", "sent_at": "sentAt", "device": "device", "data": "data"}
 """The other fields of an event, except its payload, by both names."""
-_TIME_WANTED = 'write RFC 3339 text, for example "2024-01-01T12:00:00Z"'
+_TIME_WANTED = 'write an RFC 3339 string, for example "2024-01-01T12:00:00Z"'
 
 
 def compile_json_rules(book: RuleBook) -> Callable[[dict[str, Any], str], Reading | list[Violation]]:
@@ -167,7 +167,7 @@ class _Opener:
         return name, self._book.find_plan(name, version, found)
 
     def convert(self, values: tuple[Any, ...], found: list[Violation]) -> tuple[Any, ...]:
-        """Make values of `ENVELOPE` those of their fields' types; null, and what is told to be wrong, is no value."""
+        """Convert values of `ENVELOPE` to the types of their fields; null and invalid values become no value."""
         converted: list[Any] = []
         for name, value in zip(ENVELOPE, values, strict=True):
             if name != "sequence":
@@ -180,7 +180,7 @@ class _Opener:
         return tuple(converted)
 
     def convert_text(self, name: str, value: Any, found: list[Violation]) -> str:
-        """Likewise a text."""
+        """Likewise a string."""
         if isinstance(value, str):
             return value
         if value is not None:

@@ -4,7 +4,7 @@
 -- that outlasts its deadline, whose JSON is smaller than the message that it makes, or that ends in a fault.
 local FORM = '{"code":"%s","reason":"%s","message":"%s","violations":[]}'
 local AWAY = {"503", "UNAVAILABLE", "SERVER_AWAY", "the server stopped: send the same event ids again a little later"}
-local SLOW = {"504", "DEADLINE_EXCEEDED", "TOO_SLOW", "the answer took too long: ask for less, or send the same event ids again"}
+local SLOW = {"504", "DEADLINE_EXCEEDED", "TOO_SLOW", "the response took too long: request less, or send the same event ids again"}
 local LARGE = {"413", "OUT_OF_RANGE", "BODY_TOO_LARGE", "the body is too large: send fewer events at once"}
 local FAILED = {"500", "INTERNAL", "SERVER_FAILED", "the server failed: sending the same event ids again is safe"}
 local BY_CODE = {["1"] = AWAY, ["14"] = AWAY, ["4"] = SLOW, ["8"] = LARGE}

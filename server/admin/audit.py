@@ -29,7 +29,7 @@ class AdminCall:
         caller: who, as `caller_of` names them.
         arguments: what was asked for, as JSON holds it; no values of events.
         started_at: an aware time.
-        now: tells the current UTC time.
+        now: returns the current UTC time.
     """
 
     action: str
@@ -59,7 +59,7 @@ class ReplayAudit:
     Args of the constructor:
         request: of the replay. Of patches only the names of fields are kept: its values are those of events.
         caller: who.
-        now: tells the current UTC time.
+        now: returns the current UTC time.
     """
 
     def __init__(self, request: ReplayRejectedEventsRequest, caller: str, now: Callable[[], datetime]) -> None:

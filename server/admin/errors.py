@@ -11,5 +11,5 @@ class NoSuchRejectionError(AnalyticsError):
     reason: ClassVar[str] = "NO_SUCH_REJECTION"
 
     def __init__(self) -> None:
-        """Tell what may have happened to it."""
+        """Return what may have happened to it."""
         super().__init__("there is no rejected event with this id; it may have been purged")

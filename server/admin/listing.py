@@ -23,11 +23,11 @@ async def list_rejected(
 
     Raises:
         QuestionError: the filter, the page size or the page token is invalid.
-        StorageUnavailableError: the database is away.
+        StorageUnavailableError: the database is unavailable.
     """
     page_size = read_page_size(request.page_size)
     only, after = read_place(tokens, request, read_filter(request.filter, now))
-    # One more than asked for tells whether another page follows.
+    # One more than requested shows whether another page follows.
     records = await rejections.newest(only, after=after, limit=page_size + 1, timeout_s=timeout_s)
     answer = ListRejectedEventsResponse(
         rejected_events=[write_rejected_event(record) for record in records[:page_size]]
@@ -53,7 +53,7 @@ async def get_rejected(
     Raises:
         QuestionError: the id is not a UUID.
         NoSuchRejectionError: there is none with this id.
-        StorageUnavailableError: the database is away.
+        StorageUnavailableError: the database is unavailable.
     """
     rejection_id = read_rejection_id("rejection_id", request.rejection_id)
     record = (await rejections.by_ids([rejection_id], timeout_s=timeout_s)).get(rejection_id)

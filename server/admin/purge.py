@@ -36,13 +36,13 @@ async def purge_rejected(
     Args:
         rejections: the rejected events.
         request: as it was sent.
-        now: tells the current UTC time.
+        now: returns the current UTC time.
         caller: who, for the audit log. A dry run leaves no entry there.
         timeout_s: how long to go on.
 
     Raises:
         QuestionError: the filter is invalid, or is empty without `all`.
-        StorageUnavailableError: the database is away; what was deleted before stays deleted.
+        StorageUnavailableError: the database is unavailable; what was deleted before stays deleted.
     """
     names = filter_names(request.filter)
     if request.all == bool(names):

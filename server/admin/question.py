@@ -28,7 +28,7 @@ def read_filter(given: RejectedEventFilter, now: datetime) -> RejectionFilter:
     """Read a filter; without a range it reaches from the beginning until now.
 
     Raises:
-        QuestionError: the range is invalid, or a text cannot be stored.
+        QuestionError: the range is invalid, or a string cannot be stored.
     """
     asked = RejectedEventFilter()
     asked.CopyFrom(given)
@@ -39,7 +39,7 @@ def read_filter(given: RejectedEventFilter, now: datetime) -> RejectionFilter:
         raise QuestionError("filter.replay_state", f"is {asked.replay_state}, which is not one of its values")
     for field in ("reason", "event_type", "event_id", "source"):
         if "\0" in getattr(asked, field):
-            raise QuestionError(f"filter.{field}", "must not contain a NUL character: no stored text does")
+            raise QuestionError(f"filter.{field}", "must not contain a NUL character: no stored string does")
     return RejectionFilter(
         start=scope.start,
         end=scope.end,

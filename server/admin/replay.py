@@ -71,7 +71,7 @@ class Replayer:
         normalizer: the rules of today.
         store: writes their events and marks them, in one transaction.
         tokens: writes and reads page tokens.
-        now: tells the current UTC time.
+        now: returns the current UTC time.
     """
 
     def __init__(
@@ -104,7 +104,7 @@ class Replayer:
 
         Raises:
             QuestionError: the request is invalid.
-            StorageUnavailableError: the database is away.
+            StorageUnavailableError: the database is unavailable.
             ReplayedMeanwhileError: others replay or purge the same events, again and again.
         """
         plan = _ReplayPlan(_read_patches(request.patches), request.backfill, request.dry_run, timeout_s)

@@ -1,4 +1,4 @@
-"""Violations as callers get them in an answer."""
+"""Violations as callers get them in a response."""
 
 from collections.abc import Iterable
 

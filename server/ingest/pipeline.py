@@ -64,7 +64,7 @@ class Prepared:
         unnamed: which of `rows` came without an id.
         rejections: the others.
         size_bytes: of the message.
-        most_bytes: the room for each rejection in the answer.
+        most_bytes: the room for each rejection in the response.
     """
 
     form: Form
@@ -80,7 +80,7 @@ class Pipeline:
     """Takes events through validation and normalisation to the writer; answers come after the commit."""
 
     def __init__(self, normalizer: Normalizer, writer: Writer, *, now: Callable[[], datetime]) -> None:
-        """Make a pipeline; `now` tells the current UTC time."""
+        """Make a pipeline; `now` returns the current UTC time."""
         self._normalizer = normalizer
         self._writer = writer
         self._now = now
@@ -97,7 +97,7 @@ class Pipeline:
             EventRejectedError: the event breaks a rule, or Postgres refuses it; it is in quarantine.
             IdConflictError: its id belongs to another event; it is in quarantine.
             WriterFullError: too many events wait already.
-            StorageUnavailableError: the database is away, and the event could not be spooled.
+            StorageUnavailableError: the database is unavailable, and the event could not be spooled.
         """
         received_at = self._now()
         intake = open_event(request, self._normalizer, address)
@@ -137,7 +137,7 @@ class Pipeline:
             EventRejectedError: its body is no JSON; it is in quarantine as one event.
             TooManyEventsError: the message holds more than MAX_EVENTS_PER_MESSAGE.
             WriterFullError: too many events wait already.
-            StorageUnavailableError: the database is away, and the events could not be spooled.
+            StorageUnavailableError: the database is unavailable, and the events could not be spooled.
         """
         tally = Tally()
         intake = open_events(request, self._normalizer, address)
@@ -154,7 +154,7 @@ class Pipeline:
 
         Raises:
             TooManyEventsError: a message holds more than MAX_EVENTS_PER_MESSAGE; those before it are stored.
-            StorageUnavailableError: the database is away, and events could not be spooled.
+            StorageUnavailableError: the database is unavailable, and events could not be spooled.
         """
         tally = Tally()
         places = asyncio.Semaphore(MAX_WRITES_PER_STREAM)
@@ -171,7 +171,7 @@ class Pipeline:
                     prepared = await self._prepare(open_messages(request, self._normalizer), tally, "TrackBatch")
                     await places.acquire()
                     writes.create_task(write(prepared))
-        except* Exception as group:  # noqa: BLE001 - whatever it was, the caller is told the first fault
+        except* Exception as group:  # noqa: BLE001 - the caller gets the first error, whatever it is
             raise group.exceptions[0] from None
         tally.rejections.sort(key=lambda rejected: rejected.index)
         tally.assigned_ids.sort()

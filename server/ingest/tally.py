@@ -8,15 +8,15 @@ from events.normalize import Rejected
 from events.violations import TOO_MANY_VIOLATIONS, Violation
 
 MAX_REJECTION_BYTES = 3 * 1024 * 1024
-"""Of the rejections in an answer. Clients of gRPC take 4 MiB by default, and throw a larger answer away."""
+"""Of the rejections in a response. Clients of gRPC take 4 MiB by default, and throw a larger answer away."""
 MAX_ASSIGNED_IDS = 16_000
-"""The most ids in an answer: 48 bytes each with its place, so that they fit beside the rejections."""
+"""The most ids in a response: 48 bytes each with its place, so that they fit beside the rejections."""
 REJECTION_BYTES = 112
 """The most bytes of a rejection besides its violations: place, id, reason, lengths."""
 VIOLATION_BYTES = 8
-"""The bytes of a violation besides its texts."""
+"""The bytes of a violation besides its strings."""
 MORE_VIOLATIONS = Violation(
-    "", TOO_MANY_VIOLATIONS, "there are more violations than fit in the answer; fix these first"
+    "", TOO_MANY_VIOLATIONS, "there are more violations than fit into the response; correct these first"
 )
 MORE_BYTES = VIOLATION_BYTES + sum(len(text) for text in MORE_VIOLATIONS)
 

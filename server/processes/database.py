@@ -21,7 +21,7 @@ BORROWED_POLL_S = 1.0
 RESTART_WAIT_S = 5.0
 """Causes that keep Postgres from starting, such as a full disk, are seldom gone sooner."""
 LONGEST_RETRY_S = 1.25 * MAX_DELAY_S
-"""The longest pause between two attempts at a database that is away: jitter adds a quarter."""
+"""The longest pause between two attempts at a database that is unavailable: jitter adds a quarter."""
 
 
 @asynccontextmanager
@@ -31,7 +31,7 @@ async def provide_database(settings: Settings, stop: asyncio.Event, *, wait_s: f
     Args:
         settings: which database.
         stop: ends the waiting early.
-        wait_s: how long to wait for a database that is away; None for as long as it takes.
+        wait_s: how long to wait for a database that is unavailable; None for as long as it takes.
 
     Raises:
         StorageUnavailableError: it stayed away for `wait_s`.
@@ -59,7 +59,7 @@ async def run_database(
         yield settings.database_url, False
         return
     postgres = EmbeddedPostgres(settings.data_dir)
-    # One thread for its whole life: Postgres is told to stop when the thread that started it ends.
+    # One thread for its whole life: Postgres stops when the thread that started it ends.
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="postgres") as keeper:
         loop = asyncio.get_running_loop()
         try:

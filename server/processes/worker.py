@@ -100,7 +100,7 @@ async def run_worker(
     spool = Spool(settings.spool_folder, max_bytes=settings.spool_max_bytes) if settings.spool_max_bytes else None
     try:
         partitions = Partitions(database)
-        # Where Postgres is away just now, events go to the spool, and the writer finds out about partitions later.
+        # While Postgres is unavailable, events go to the spool, and the writer reads the partitions later.
         with suppress(StorageUnavailableError):
             await partitions.refresh()
         quarantine = Quarantine(max_bytes=settings.quarantine_max_bytes)

@@ -54,7 +54,7 @@ def bucket_end(start: datetime, bucket: Bucket, zone: ZoneInfo) -> datetime:
 
 
 def _past_start(local: datetime, bucket: Bucket) -> timedelta:
-    """Tell how long a local clock has shown the name of a minute or hour."""
+    """Return how long a local clock has shown the name of a minute or hour."""
     fraction = timedelta(seconds=local.second, microseconds=local.microsecond)
     return fraction if bucket is Bucket.MINUTE else fraction + timedelta(minutes=local.minute)
 

@@ -21,10 +21,10 @@ from storage.reader import Snapshot
 
 DEFAULT_TIMEFRAME = "30d"
 DEFINITION = (
-    "An actor joins by its first {step} ever, where that lies in [start_time, end_time), and is in the cohort of that "
+    "An actor joins by its first {step} ever, if that lies in [start_time, end_time), and is in the cohort of that "
     "calendar {length}. Periods are calendar {length}s of the time zone, counted from the cohort's own, up to "
-    "end_time. Counted is what members do from the moment they join: those with an event, their events, and the "
-    "amounts of their purchases by currency."
+    "end_time. The figures cover what members do from the moment they join: members with an event, their events, and "
+    "the amounts of their purchases by currency."
 )
 
 

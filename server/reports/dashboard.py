@@ -34,12 +34,12 @@ EXACT_UP_TO = 100_000
 """Events of both ranges that are read one by one unless estimates are asked for: some tenths of a second."""
 
 DEFINITION = (
-    "Events whose timestamp lies in [start_time, end_time). Users are distinct actors: the user id, or where that is "
-    "missing the session id, or else the event itself; new users are those without an earlier event. Sessions are "
+    "Events whose timestamp lies in [start_time, end_time). Users are distinct actors: the user id; without one, the "
+    "session id; without both, the event itself; new users are those without an earlier event. Sessions are "
     "those with an event in range: a session id is one session; an actor's events without one are a session until 30 "
     "minutes pass without any, for 24 hours at most. Revenue sums the amounts of purchase events by currency; each is "
     "an order. View durations come from views, viewers and watch durations from stream events. "
-    "Previous figures are of the range of the same length just before. The series is by {bucket}."
+    "Previous figures are those of the range of the same length just before. The series is by {bucket}."
 )
 
 

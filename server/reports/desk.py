@@ -1,4 +1,4 @@
-"""The desk: takes a question, finds the time and the rows for it, and returns the answer."""
+"""The desk: takes a question, finds the time and the rows for it, and returns the response."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -15,9 +15,9 @@ AnswerT = TypeVar("AnswerT")
 MAX_REPORT_S = 30.0
 """The longest a report may take, whatever the caller's deadline."""
 TURN_WAIT_S = 2.0
-"""How long a heavy report waits for its turn: the tiles of one page get theirs, a flood is told to come back."""
+"""How long a heavy report waits for its turn: enough for the reports of one page; a flood is refused."""
 ANSWER_MARGIN_S = 0.05
-"""Time kept for the answer's way back, so that the caller learns of a timeout instead of guessing it."""
+"""Time kept for the response's way back, so that the caller learns of a timeout instead of guessing it."""
 
 
 class ReportDesk:
@@ -31,7 +31,7 @@ class ReportDesk:
 
         Args:
             reader: what to read from.
-            now: tells the current UTC time.
+            now: returns the current UTC time.
             concurrent: how many heavy reports may run at once.
         """
         self._reader = reader
@@ -46,7 +46,7 @@ class ReportDesk:
         remaining_s: float | None,
         heavy: bool = False,
     ) -> AnswerT:
-        """Answer a question.
+        """Return a question.
 
         Args:
             report: a report module's `answer`.
@@ -57,8 +57,8 @@ class ReportDesk:
         Raises:
             QuestionError: the question makes no sense.
             ReportsBusyError: too many heavy reports are under way.
-            StorageTimeoutError: the time was over before the answer was there.
-            StorageUnavailableError: the database is away.
+            StorageTimeoutError: the time was over before the response was there.
+            StorageUnavailableError: the database is unavailable.
         """
         timeout_s = MAX_REPORT_S if remaining_s is None else min(MAX_REPORT_S, remaining_s - ANSWER_MARGIN_S)
         loop = asyncio.get_running_loop()

@@ -28,7 +28,7 @@ COLUMNS = tuple(field.name for field in fields(EventRecord))
 
 DEFINITION = (
     "Stored events whose timestamp lies in [start_time, end_time) and that match every given filter{filter}, newest "
-    "first; events of one microsecond by sequence and id, highest first."
+    "first; events of the same microsecond by sequence and id, highest first."
 )
 
 
@@ -54,7 +54,7 @@ async def answer(
     if token is not None:
         scope = replace(scope, start=token.start, end=token.end)
         after = EventCursor(*token.cursor)
-    # One more than asked for tells whether another page follows.
+    # One more than requested shows whether another page follows.
     records = await read_event_page(
         snapshot, start=scope.start, end=scope.end, only=only, after=after, limit=page_size + 1
     )
@@ -93,7 +93,7 @@ def _known_type(name: str) -> str:
 
 def _text(field: str, value: str) -> str:
     if "\0" in value:
-        raise QuestionError(field, "must not contain a NUL character: no stored text does")
+        raise QuestionError(field, "must not contain a NUL character: no stored string does")
     return value
 
 

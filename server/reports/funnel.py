@@ -119,7 +119,7 @@ async def list_actors(
         least=question.step if question.dropped else question.step + 1,
         most=question.step if question.dropped else len(funnel.steps),
         after=after,
-        limit=page_size + 1,  # one more than asked for tells whether another page follows
+        limit=page_size + 1,  # one more than requested shows whether another page follows
     )
     page = actors[:page_size]
     what = f"Actors that took step {question.step - first}{' and not the next' if question.dropped else ''}, by id. "
@@ -138,9 +138,9 @@ async def list_actors(
 def define(funnel: FunnelQuestion) -> str:
     """Say in words what a funnel counts."""
     chosen = "the first entry of an actor" if funnel.first_only else "the attempt of an actor that gets furthest"
-    counts = f"Counted is {chosen}"
+    counts = f"The report counts {chosen}"
     if funnel.order is not Order.ANY and not funnel.first_only:
-        counts += ", by its latest start"
+        counts += ", with the latest start"
     parts = [f"Actors that take the steps {_listed(funnel.steps)}, {ORDER_WORDS[funnel.order]}."]
     parts.append(
         f"{'Any step' if funnel.order is Order.ANY else 'The first step'} begins an attempt when it lies in "

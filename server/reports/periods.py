@@ -12,7 +12,7 @@ from sociallive.analytics.v1.report_scope_pb2 import Granularity
 from sociallive.analytics.v1.retention_pb2 import WeekStart
 
 MOST_COHORTS = 366
-"""Days of a year. With as many periods each, an answer takes 2 MB, half of what a gRPC client accepts."""
+"""Days of a year. With as many periods each, a response takes 2 MB, half of what a gRPC client accepts."""
 MOST_PERIODS = 366
 
 DAYS_PER_WEEK = 7

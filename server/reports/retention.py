@@ -43,7 +43,7 @@ ENTRIES = {
     RetentionEntry.RETENTION_ENTRY_RECURRING: Entry.RECURRING,
 }
 ENTRY_WORDS = {
-    Entry.FIRST_EVER: "An actor enters by its first {entry} ever, where that lies in [start_time, end_time)",
+    Entry.FIRST_EVER: "An actor enters by its first {entry} ever, if that lies in [start_time, end_time)",
     Entry.FIRST_IN_RANGE: "An actor enters by its first {entry} in [start_time, end_time)",
     Entry.RECURRING: "An actor enters in every {length} of [start_time, end_time) that has a {entry} of its own",
 }

@@ -19,7 +19,7 @@ MOST_OF_UNIT = {"h": 24 * 366, "d": 3660, "w": 522, "mo": 120}
 """Ten years of each unit, and one of hours: longer ones are asked with start_time."""
 LONGEST_REPORT = timedelta(days=3660)
 """Ten years, for all reports but the event list, which is paged. A longer range is a mistake: it would open every
-partition, and make a series of more days than an answer holds."""
+partition, and make a series of more days than a response holds."""
 TIMEFRAME = re.compile(r"([0-9]{1,18})(h|d|w|mo)")
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -31,9 +31,9 @@ class ScopedRequest(Protocol):
     time_zone: str
 
     @property
-    def start_time(self) -> Timestamp: ...  # noqa: D102 - the .proto file tells
+    def start_time(self) -> Timestamp: ...  # noqa: D102 - described in the .proto file
     @property
-    def end_time(self) -> Timestamp: ...  # noqa: D102 - the .proto file tells
+    def end_time(self) -> Timestamp: ...  # noqa: D102 - described in the .proto file
     def HasField(self, field_name: str, /) -> bool: ...  # noqa: N802, D102 - protobuf's own
 
 
@@ -51,7 +51,7 @@ class Scope:
         return self.start - (self.end - self.start)
 
     def describe(self, as_of: datetime | None, definition: str) -> ReportInfo:
-        """Write the scope and meaning that every answer repeats."""
+        """Write the scope and meaning that every response repeats."""
         info = ReportInfo(
             start_time=to_timestamp(self.start),
             end_time=to_timestamp(self.end),
@@ -71,11 +71,11 @@ def read_scope(
     Args:
         request: any report request.
         now: the current time, aware.
-        default_timeframe: what is meant where the request tells no range.
+        default_timeframe: the range of a request that has none.
         longest: the longest range that is answered; None for any.
 
     Raises:
-        QuestionError: the range is told twice, reversed, empty or out of bounds, or a text cannot be understood.
+        QuestionError: the range is given twice, reversed, empty or out of bounds, or a value cannot be parsed.
     """
     zone = _zone(request.time_zone)
     end = _time("end_time", request.end_time) if request.HasField("end_time") else now.astimezone(UTC)

@@ -30,7 +30,7 @@ from storage.predicates import Condition, EventPattern, FieldPath, Operator, Val
 CATALOGUE = load_catalogue()
 
 MOST_STEP_CHARACTERS = 2_000
-"""Ten conditions with values of the usual length; what is longer costs more to plan than it tells."""
+"""Ten conditions with values of the usual length; a longer step costs more to plan than it is worth."""
 MOST_CONDITIONS = 16
 MOST_LIST_VALUES = 64
 MOST_NUMBER_CHARACTERS = 64
@@ -68,7 +68,7 @@ class _Known:
 
 
 def step_texts(texts: Sequence[str], field: str) -> list[str]:
-    """List the texts of steps: a single one that is a JSON array of texts stands for its items.
+    """List the strings of steps: a single one that is a JSON array of strings stands for its items.
 
     Raises:
         QuestionError: the array is none, or holds something else.
@@ -90,7 +90,7 @@ def parse_step(text: str, field: str, *, any_event: bool = False) -> EventPatter
     Args:
         text: as the caller wrote it.
         field: where it stands in the request, as in "steps[0]", for the error.
-        any_event: whether no type (an empty text, or conditions alone) may stand for events of any type.
+        any_event: whether no type (an empty string, or conditions alone) may stand for events of any type.
 
     Raises:
         QuestionError: it cannot be understood, or names an unknown type or field.
@@ -98,7 +98,7 @@ def parse_step(text: str, field: str, *, any_event: bool = False) -> EventPatter
     if len(text) > MOST_STEP_CHARACTERS:
         raise QuestionError(field, f"has {len(text)} characters; at most {MOST_STEP_CHARACTERS} are allowed")
     if "\0" in text:
-        raise QuestionError(field, "must not contain a NUL character: no stored text does")
+        raise QuestionError(field, "must not contain a NUL character: no stored string does")
     name, colon, rest = text.partition(":")
     name = name.strip()
     if not name and not any_event:
@@ -230,7 +230,7 @@ class _Reader:
         match = _BARE_VALUE.match(self._text, self._at)
         bare = match[0].strip() if match else ""
         if not bare:
-            raise self._error(f'gives no value for {name}; the empty text is written ""')
+            raise self._error(f'gives no value for {name}; write an empty string as ""')
         self._at += len(match[0]) if match else 0
         return self._literal(path, operator, bare)
 

@@ -15,6 +15,7 @@ from server.reports.desk import ReportDesk
 from server.reports.errors import QuestionError
 from server.rpc.boundary import raise_unread
 from server.rpc.gateway_calls import address_of_caller
+from sociallive.analytics.v1.analytics_service_pb2 import DESCRIPTOR
 from sociallive.analytics.v1.cohort_pb2 import GetCohortRequest, GetCohortResponse
 from sociallive.analytics.v1.dashboard_pb2 import GetDashboardRequest, GetDashboardResponse
 from sociallive.analytics.v1.event_list_pb2 import ListEventsRequest, ListEventsResponse
@@ -43,6 +44,13 @@ from storage.writer import WriteOutcome
 ResponseT = TypeVar("ResponseT", TrackBatchResponse, TrackEventsResponse)
 Context = grpc.aio.ServicerContext[Any, Any]
 
+REPORTS = {
+    query.name: method.name
+    for query in ReportRequest.DESCRIPTOR.oneofs_by_name["query"].fields
+    for method in DESCRIPTOR.services_by_name["AnalyticsService"].methods
+    if method.input_type is query.message_type
+}
+"""The method of each member of ReportRequest: the one that takes its message."""
 STATUSES: dict[WriteOutcome, EventStatus] = {
     WriteOutcome.STORED: EventStatus.EVENT_STATUS_STORED,
     WriteOutcome.DUPLICATE: EventStatus.EVENT_STATUS_DUPLICATE,
@@ -74,22 +82,11 @@ class AnalyticsService:
 
     async def Report(self, request: ReportRequest, context: Context) -> ReportResponse:  # noqa: N802 - likewise
         """Answer any report."""
-        match request.WhichOneof("query"):
-            case "dashboard":
-                return ReportResponse(dashboard=await self.GetDashboard(request.dashboard, context))
-            case "events":
-                return ReportResponse(events=await self.ListEvents(request.events, context))
-            case "funnel":
-                return ReportResponse(funnel=await self.GetFunnel(request.funnel, context))
-            case "cohort":
-                return ReportResponse(cohort=await self.GetCohort(request.cohort, context))
-            case "retention":
-                return ReportResponse(retention=await self.GetRetention(request.retention, context))
-            case "funnel_actors":
-                return ReportResponse(funnel_actors=await self.ListFunnelActors(request.funnel_actors, context))
-            case _:
-                names = ", ".join(field.name for field in ReportRequest.DESCRIPTOR.oneofs_by_name["query"].fields)
-                raise QuestionError("query", f"must be one of {names}")
+        name = request.WhichOneof("query")
+        if name is None:
+            raise QuestionError("query", f"must be one of {', '.join(REPORTS)}")
+        method = getattr(self, REPORTS[name])
+        return ReportResponse(**{name: await method(getattr(request, name), context)})
 
     async def GetDashboard(self, request: GetDashboardRequest, context: Context) -> GetDashboardResponse:  # noqa: N802 - likewise
         """Answer totals and series of a time range."""
@@ -100,19 +97,19 @@ class AnalyticsService:
         return await self._desk.answer(self._list_events, request, remaining_s=context.time_remaining())
 
     async def GetFunnel(self, request: GetFunnelRequest, context: Context) -> GetFunnelResponse:  # noqa: N802 - likewise
-        """Answer how many actors go through a sequence of steps."""
+        """Return how many actors go through a sequence of steps."""
         return await self._desk.answer(funnel.answer, request, remaining_s=context.time_remaining(), heavy=True)
 
     async def GetCohort(self, request: GetCohortRequest, context: Context) -> GetCohortResponse:  # noqa: N802 - likewise
-        """Answer what actors do in the periods after they first came."""
+        """Return what actors do in the periods after they first came."""
         return await self._desk.answer(cohort.answer, request, remaining_s=context.time_remaining(), heavy=True)
 
     async def GetRetention(self, request: GetRetentionRequest, context: Context) -> GetRetentionResponse:  # noqa: N802 - likewise
-        """Answer how many actors come back."""
+        """Return how many actors come back."""
         return await self._desk.answer(retention.answer, request, remaining_s=context.time_remaining(), heavy=True)
 
     async def ListFunnelActors(self, request: ListFunnelActorsRequest, context: Context) -> ListFunnelActorsResponse:  # noqa: N802 - likewise
-        """Answer which actors took a step of a funnel."""
+        """Return which actors took a step of a funnel."""
         return await self._desk.answer(self._list_actors, request, remaining_s=context.time_remaining(), heavy=True)
 
 

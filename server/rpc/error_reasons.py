@@ -44,8 +44,8 @@ BROKEN_CONNECTIONS: frozenset[grpc.StatusCode] = frozenset(
         grpc.StatusCode.UNKNOWN,
     }
 )
-"""The codes that gRPC itself sets for a call without an answer: the server is away, was killed, or did not answer in
-time. Such a status has no ErrorInfo and the outcome is unknown; resending with the same event ids is safe."""
+"""The codes that gRPC itself sets for a call without a response: the server is unavailable, was killed, or did not
+respond in time. Such a status has no ErrorInfo and the outcome is unknown; resending the same event ids is safe."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,4 +87,4 @@ REASONS: Mapping[str, Reason] = MappingProxyType(_read_reasons())
 IN_ANSWERS: frozenset[str] = frozenset(
     name_of(value) for value in errors_pb2.ErrorReason.DESCRIPTOR.values if value.number != NONE
 ) - frozenset(REASONS)
-"""Reasons that only appear inside an answer."""
+"""Reasons that only appear inside a response."""

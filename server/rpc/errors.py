@@ -19,7 +19,7 @@ DOMAIN = "analytics.sociallive"
 STATUS_DETAILS = "grpc-status-details-bin"
 MAX_MESSAGE_BYTES = 384
 """A message is sent twice, once percent-encoded with up to three bytes for one. Together with the violations it must
-stay below 8 KiB: above that, gRPC clients drop the metadata of an answer, more often the larger it is, and report
+stay below 8 KiB: above that, gRPC clients drop the metadata of a response, more often the larger it is, and report
 RESOURCE_EXHAUSTED."""
 MAX_VIOLATIONS_BYTES = 3_840
 """A third more in base64. Enough for some 30 violations of ordinary fields; only absurdly long names and paths need
@@ -61,7 +61,7 @@ def _reason_of(exc: Exception) -> Reason:
 
 
 def told_of(violations: Sequence[Violation]) -> Sequence[Violation]:
-    """Select the violations that fit in an answer; if some are left out, a last one says so."""
+    """Select the violations that fit in a response; if some are left out, a last one says so."""
     return fitting(violations, MAX_VIOLATIONS_BYTES)[0]
 
 

@@ -189,7 +189,7 @@ def _paths(message: Descriptor, before: Path) -> list[Path]:
 
 
 def _has_parameters(message: Descriptor) -> bool:
-    """Tell whether the fields of a message are parameters: those of google.protobuf and google.api have other forms."""
+    """Return whether the fields of a message are parameters: those of google.protobuf and google.api are not."""
     return not message.file.package.startswith("google.") and not message.GetOptions().map_entry
 
 

@@ -35,7 +35,7 @@ class SchemaService:
         return ListSchemasResponse(schemas=[self._write_schema(release) for release in self._registry.releases()])
 
     async def GetSchema(self, request: GetSchemaRequest, context: Context) -> GetSchemaResponse:  # noqa: N802, ARG002 - likewise
-        """Answer the JSON Schema of one version of an event type."""
+        """Return the JSON Schema of one version of an event type."""
         release = self._registry.find(request.event_type, request.version)
         response = GetSchemaResponse(schema=self._write_schema(release))
         response.json_schema.update(self._registry.json_schema(release))

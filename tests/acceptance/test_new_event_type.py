@@ -1,7 +1,7 @@
 """A new event type and a new version are one .proto file, one line of the oneof, and no line of Python.
 
-The .proto files are changed in a temporary folder as docs/adding-an-event-type.md describes, their code is generated there,
-and the service runs as it is, with that code in front on its path.
+The .proto files are changed in a temporary folder as docs/adding-an-event-type.md describes. Their code is generated
+there, and the service runs with that code in front on its path.
 """
 
 from collections.abc import Iterator

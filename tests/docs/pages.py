@@ -4,6 +4,8 @@ A comment in the line above a block says what its test has to know:
 
     <!-- not run: the reason -->
     <!-- exits with 1: the reason -->
+
+Blocks of `sh` and of `python` run; `py` is a part of a file.
 """
 
 import re

@@ -17,6 +17,16 @@ PHRASES = re.compile(
     r"|\bmakes of\b",
     re.IGNORECASE,
 )
+WORDS = re.compile(
+    r"\b(?:tells|told)\b"
+    r"|\btexts\b"
+    r"|\b(?:a|any|each|empty|no|single) text\b"
+    r"|\b(?:an|its|each|every|earlier|whose) answer\b"
+    r"|\b(?:is|are|be|was) away\b"
+    r"|\b(?:mend|mends|mended)\b",
+    re.IGNORECASE,
+)
+"""Words that stand for others: say, report or show; string or message; response; unavailable; correct or fix."""
 BREAK = re.compile(r"\s*\n[ \t]*(?:#|--|//|\*)?[ \t]*")
 """The end of a line with the comment sign of the next, so that a phrase is found when it is wrapped."""
 
@@ -24,8 +34,8 @@ NOT_PROSE = ("generated/", "proto/released.json", "LICENSE", "tests/fuzz/corpus/
 """Generated code, a licence text, bytes of a fuzzer, and the list of phrases above."""
 
 
-def find_phrases(text: str) -> list[tuple[int, str]]:
-    """Find the phrases in a text.
+def find_phrases(text: str, phrases: re.Pattern[str] = PHRASES) -> list[tuple[int, str]]:
+    """Find phrases in a document.
 
     Returns:
         Line number, counted from 1, and phrase of each, in order.
@@ -41,7 +51,7 @@ def find_phrases(text: str) -> list[tuple[int, str]]:
         begin = gap.end()
     joined.append(text[begin:])
     lines += [line] * len(text[begin:])
-    return [(lines[match.start()], match.group()) for match in PHRASES.finditer("".join(joined))]
+    return [(lines[match.start()], match.group()) for match in phrases.finditer("".join(joined))]
 
 
 def tracked_texts() -> dict[str, str]:
@@ -68,6 +78,18 @@ def tracked_texts() -> dict[str, str]:
 def test_phrases_are_found_with_their_lines(text: str, found: list[tuple[int, str]]) -> None:
     """Across line breaks and comment signs, too."""
     assert find_phrases(text) == found
+
+
+@pytest.mark.processes
+def test_documents_and_the_contract_use_the_words_of_the_field() -> None:
+    """Code has these words in names, so its comments are left to reviewers."""
+    found = [
+        f"{name}:{line}: {word}"
+        for name, text in tracked_texts().items()
+        if name.endswith((".md", ".proto")) and not name.startswith("tests/")
+        for line, word in find_phrases(text, WORDS)
+    ]
+    assert not found, "\n" + "\n".join(found)
 
 
 @pytest.mark.processes

@@ -1,6 +1,6 @@
-"""Schemas of answers: the JSON into which the gateway transcodes messages, from their descriptors.
+"""Schemas of responses: the JSON into which the gateway transcodes messages, from their descriptors.
 
-It prints every field but messages, texts and numbers that are `optional` and not set. So a field is required in an
+It prints every field but messages, strings and numbers that are `optional` and not set. So a field is required in an
 answer unless the .proto file calls it `optional` or has it in a oneof.
 """
 
@@ -25,7 +25,7 @@ _KNOWN: Mapping[str, Json] = {
 }
 """Messages that JSON has a form of its own for."""
 _COUNT: Json = {"type": "string", "format": "int64", "pattern": "^[0-9]{1,19}$"}
-"""A 64-bit integer is a string of digits. All in answers count something."""
+"""A 64-bit integer is a string of digits. All in responses count something."""
 _INDEX: Json = {"type": "integer", "format": "int32", "minimum": 0, "maximum": MAX_INT32}
 _SCALARS: Mapping[int, Json] = {
     FieldDescriptor.CPPTYPE_BOOL: {"type": "boolean"},
@@ -67,7 +67,7 @@ def add_answer(message: Descriptor, comments: Comments, schemas: dict[str, Json]
 
 
 def is_always_there(field: FieldDescriptor) -> bool:
-    """Tell whether an answer has the field whatever its value."""
+    """Return whether a response has the field whatever its value."""
     return field.containing_oneof is None
 
 

@@ -113,7 +113,7 @@ def _of_type(operation: Json, name: str) -> Json:
 
 def _body(component: str) -> Json:
     content = _as_json(reference(component))
-    # What navigator.sendBeacon calls a text.
+    # What navigator.sendBeacon calls a string.
     content["text/plain"] = {
         "schema": {"type": "string", "contentMediaType": "application/json", "description": "The same JSON as text."}
     }
