@@ -134,6 +134,9 @@ bench-segments: $(VENV)/.dev ## Measure blocks and segments: processor time and 
 bench-gateway: $(VENV)/.dev ## Compare REST through the gateway with direct gRPC
 	@$(BIN)/python -m bench.gateway
 
+conformance: $(VENV)/.dev ## Run every client against the service behind faults: 10,000 events each, none lost or doubled
+	@$(BIN)/python -m clients.conformance
+
 chaos: $(VENV)/.dev ## Inject faults under load and verify that no acknowledged event is lost or duplicated
 	@$(BIN)/python -m tests.chaos
 
