@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from clients.conformance.faults import Fault
 from clients.conformance.adapter import run_install
+from clients.conformance.faults import Fault
 from clients.conformance.manifest import Manifest, ManifestError, find_manifests, read_manifest
 from clients.conformance.oracle import Accepted, judge
 from clients.conformance.run import SHORT, ClientRun, Extent, Outcome, summary
