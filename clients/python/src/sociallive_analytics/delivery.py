@@ -18,7 +18,8 @@ MOST_BATCH_EVENTS = 1_000
 MOST_BATCH_BYTES = 1024 * 1024
 """A quarter of what the service takes by default."""
 FIRST_WAIT_S = 0.25
-LONGEST_WAIT_S = 60.0
+LONGEST_WAIT_S = 10.0
+"""A queue of 10,000 events fills quickly in a service, so it should not miss for long that the service is back."""
 
 LOG = logging.getLogger("sociallive_analytics")
 Report = TypeVar("Report")
@@ -32,6 +33,8 @@ class Delivery:
 
     def __init__(self, options: Options) -> None:
         self._options = options
+        # A full queue does not wait for a batch that it cannot hold.
+        self._batch_events = min(options.batch_events, options.queue_events)
         self._waiting: deque[QueuedEvent] = deque()
         self._oldest_at = 0.0
         self._split: list[list[QueuedEvent]] = []
@@ -64,7 +67,7 @@ class Delivery:
         self._accepted += 1
         self._pending += 1
         self._pending_bytes += len(event.body)
-        return len(self._waiting) in {1, self._options.batch_events}
+        return len(self._waiting) in {1, self._batch_events}
 
     def refuse(self, event: QueuedEvent) -> None:
         """Drop an event for which there is no room."""
@@ -77,7 +80,7 @@ class Delivery:
             return 0.0
         if not self._waiting:
             return None
-        if is_flushing or len(self._waiting) >= self._options.batch_events:
+        if is_flushing or len(self._waiting) >= self._batch_events:
             return 0.0
         return max(0.0, self._oldest_at + self._options.batch_interval_s - time.monotonic())
 
