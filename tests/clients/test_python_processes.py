@@ -27,7 +27,7 @@ def run_program(folder: Path, text: str, address: str) -> subprocess.CompletedPr
     """Run a program in an interpreter of its own."""
     path = folder / "program.py"
     path.write_text(PRELUDE + text)
-    arguments = [sys.executable, path, address]
+    arguments = [sys.executable, str(path), address]
     return subprocess.run(arguments, capture_output=True, text=True, timeout=PROGRAM_TIMEOUT_S, check=False)
 
 
