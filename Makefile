@@ -134,6 +134,12 @@ bench-segments: $(VENV)/.dev ## Measure blocks and segments: processor time and 
 bench-gateway: $(VENV)/.dev ## Compare REST through the gateway with direct gRPC
 	@$(BIN)/python -m bench.gateway
 
+bench-client: $(VENV)/.dev ## Track 50,000 events a second for 10 s with the Python client, and see that all are stored
+	@$(BIN)/python -m bench.client
+
+clients: $(VENV)/.dev ## Build and check the packages of all clients
+	@for check in clients/*/check; do echo "==> $$check"; $$check || exit 1; done
+
 conformance: $(VENV)/.dev ## Run every client against the service behind faults: 10,000 events each, none lost or doubled
 	@$(BIN)/python -m clients.conformance
 

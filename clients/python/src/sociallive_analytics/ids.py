@@ -15,10 +15,12 @@ class IdSource:
 
     def __call__(self) -> str:
         """Make an id, for example "01890a5d-ac96-774b-bcce-b302099a8057"."""
-        tick = max(time.time_ns() * _TICKS_PER_MS // 1_000_000, self._last_tick + 1)
+        tick = time.time_ns() * _TICKS_PER_MS // 1_000_000
+        if tick <= self._last_tick:
+            tick = self._last_tick + 1
         self._last_tick = tick
-        milliseconds, fraction = divmod(tick, _TICKS_PER_MS)
-        # Python seeds this generator anew in a forked process; an id is no secret.
-        number = milliseconds << 80 | 7 << 76 | fraction << 64 | 2 << 62 | random.getrandbits(62)
-        text = f"{number:032x}"
+        # The low 12 bits of the tick are the fraction. Python seeds this generator anew in a forked process; an id is
+        # no secret.
+        number = (tick >> 12) << 80 | 7 << 76 | (tick & 0xFFF) << 64 | 2 << 62 | random.getrandbits(62)
+        text = number.to_bytes(16, "big").hex()
         return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
