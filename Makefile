@@ -93,6 +93,7 @@ check: ## Run all checks that a change must pass: format, lint, types, contracts
 
 ci: check ## Run the checks of CI: check, then the slower ones
 	@$(MAKE) --no-print-directory test-slow
+	@$(MAKE) --no-print-directory clients
 	@$(MAKE) --no-print-directory test-lowest
 
 static: $(VENV)/.dev .deps/googleapis

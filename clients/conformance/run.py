@@ -15,10 +15,9 @@ from clients.conformance.http_gateway import HttpGateway
 from clients.conformance.manifest import Manifest
 from clients.conformance.oracle import Accepted, Verdict, judge, list_stored
 
+GOOD = "content-"
 INVALID_EVERY = 97
 """Every so many events is one that the service rejects: its scroll depth is out of range."""
-POISON_EVERY = 199
-"""Every so many is one because of which the gateway refuses the whole request."""
 MOST_FLUSHES = 20
 
 
@@ -33,6 +32,8 @@ class Extent:
         offline_s: how long the gateway takes no connection, after half of the events.
         kills: how often a client that survives it is killed.
         flush_ms: the time that a flush may take.
+        poison_every: every so many events is one because of which the gateway refuses the whole request. To find it,
+            a client makes many requests, each of which may meet a fault.
     """
 
     events: int = 10_000
@@ -41,9 +42,10 @@ class Extent:
     offline_s: float = 60.0
     kills: int = 3
     flush_ms: int = 60_000
+    poison_every: int = 1_999
 
 
-SHORT = Extent(events=400, rate=200, stall_s=1.0, offline_s=2.0, kills=2, flush_ms=30_000)
+SHORT = Extent(events=400, rate=200, stall_s=1.0, offline_s=2.0, kills=2, flush_ms=30_000, poison_every=199)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,14 +127,23 @@ class ClientRun:
 
     async def _track_one(self, adapter: Adapter) -> None:
         number = next(self._numbers)
-        content_id, data = make_view(number)
+        content_id, data = self._make_view(number)
         answer = await adapter.track({"type": "view", "userId": self._user, "data": data})
         if answer["op"] == "refused":
             self._problems.append(f"refused event {number}: {answer.get('reason')}")
-        elif is_valid(number):
+        elif content_id.startswith(GOOD) and "scrollDepth" not in data:
             self._accepted.good[content_id] = answer["eventId"]
         else:
             self._accepted.bad.add(answer["eventId"])
+
+    def _make_view(self, number: int) -> tuple[str, dict[str, Any]]:
+        """Make the data of the event with this number; return its content id, which no other has, and the data."""
+        is_poison = _is_nth(number, self._extent.poison_every)
+        content_id = f"{POISON if is_poison else GOOD}{number}"
+        data: dict[str, Any] = {"contentType": "post", "contentId": content_id}
+        if _is_nth(number, INVALID_EVERY):
+            data["scrollDepth"] = 7
+        return content_id, data
 
     async def _finish(self, adapter: Adapter) -> None:
         for _ in range(MOST_FLUSHES):
@@ -156,19 +167,9 @@ async def go_offline(plan: FaultPlan, gateways: tuple[HttpGateway, GrpcGateway],
         await gateway.start()
 
 
-def make_view(number: int) -> tuple[str, dict[str, Any]]:
-    """Make the data of the event with this number; return its content id, which no other has, and the data."""
-    is_poison = number % POISON_EVERY == POISON_EVERY // 2
-    content_id = f"{POISON if is_poison else 'content-'}{number}"
-    data: dict[str, Any] = {"contentType": "post", "contentId": content_id}
-    if number % INVALID_EVERY == INVALID_EVERY // 2:
-        data["scrollDepth"] = 7
-    return content_id, data
-
-
-def is_valid(number: int) -> bool:
-    """Tell whether the event with this number is one to be stored."""
-    return number % POISON_EVERY != POISON_EVERY // 2 and number % INVALID_EVERY != INVALID_EVERY // 2
+def _is_nth(number: int, every: int) -> bool:
+    """Tell whether this is one of every so many, counted from the middle of the first."""
+    return number % every == every // 2
 
 
 def summary(outcomes: list[Outcome]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from tests.acceptance.running import Service, free_port
 from tests.gateway.running import need_envoy
 
 ROOT = Path(__file__).resolve().parents[2]
-BRIEF = Extent(events=240, rate=400, stall_s=0.3, offline_s=0.5, kills=2, flush_ms=30_000)
+BRIEF = Extent(events=240, rate=400, stall_s=0.3, offline_s=0.5, kills=2, flush_ms=30_000, poison_every=199)
 
 
 @pytest.fixture(scope="module")

@@ -53,7 +53,9 @@ def test_a_release_is_a_commit_a_tag_and_its_files(clone: Path) -> None:
     assert git(clone, "status", "--porcelain") == ""
     files = {path.name: path for path in (clone / "dist").iterdir()}
     protos = f"sociallive-analytics-protos-{version}.zip"
-    packages = {f"sociallive_analytics-{version}{ending}" for ending in (".tar.gz", "-py3-none-any.whl")}
+    client = f"sociallive_analytics_client-{read_version(clone / 'clients' / 'python')}"
+    stems = (f"sociallive_analytics-{version}", client)
+    packages = {f"{stem}{ending}" for stem in stems for ending in (".tar.gz", "-py3-none-any.whl")}
     assert files.keys() == {protos, "SHA256SUMS", *packages}
     sums = dict(reversed(line.split()) for line in files["SHA256SUMS"].read_text().splitlines())
     assert sums == {name: hashlib.sha256(files[name].read_bytes()).hexdigest() for name in {protos, *packages}}
