@@ -7,6 +7,7 @@ COPY Makefile requirements.lock ./
 RUN make .venv/.packages
 COPY pyproject.toml README.md LICENSE ./
 COPY cli cli
+COPY clients/python clients/python
 COPY events events
 COPY gateway gateway
 COPY generated generated

@@ -4,10 +4,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 TOOLS := .tools/bin
 LOWEST := .lowest
+GENCODE := .gencode
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --require-hashes
 # Much faster than pip. pip is the fallback behind a mirror that only pip is configured for.
 UV := $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes
-PROJECT := $(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation --editable .
+PROJECT := $(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation --editable clients/python --editable .
 # Most tests wait for processes that they start, so two at a time keep two cores busy; 0 runs all in one process.
 # The tests of a file run in one process, because they share fixtures, and files run in order, the long ones first.
 TEST_PROCESSES ?= 2
@@ -36,11 +37,11 @@ $(VENV)/.packages: requirements.lock | $(VENV)/bin/python
 	@$(PIP) -r requirements.lock
 	@touch $@
 
-$(VENV)/.runtime: $(VENV)/.packages pyproject.toml
+$(VENV)/.runtime: $(VENV)/.packages pyproject.toml clients/python/pyproject.toml
 	@$(PROJECT)
 	@touch $@
 
-$(VENV)/.dev: requirements-dev.lock pyproject.toml | $(VENV)/bin/python
+$(VENV)/.dev: requirements-dev.lock pyproject.toml clients/python/pyproject.toml | $(VENV)/bin/python
 	@echo "==> installing the packages for development"
 	@sed -n '/^uv==/,/[^\\]$$/p' requirements-dev.lock | $(PIP) -r /dev/stdin
 	@$(UV) -r requirements-dev.lock || $(PIP) -r requirements-dev.lock
@@ -67,7 +68,7 @@ test-slow: ## Run the slow tests, which `make test` leaves out
 	@$(PYTEST) $(IN_PARALLEL) -m slow
 
 # The oldest versions that pyproject.toml allows, in an environment of their own.
-$(LOWEST)/.installed: pyproject.toml | $(VENV)/.dev
+$(LOWEST)/.installed: pyproject.toml clients/python/pyproject.toml | $(VENV)/.dev
 	@echo "==> installing the oldest dependencies that pyproject.toml allows"
 	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(LOWEST)
 	@$(BIN)/uv pip install --quiet --python $(LOWEST)/bin/python --resolution lowest-direct --requirement pyproject.toml --all-extras
@@ -94,6 +95,7 @@ findings: $(VENV)/.dev ## List the known bugs without a test that proves their f
 check: ## Run all checks that a change must pass: format, lint, types, contracts, generated code, migrations, tests
 	@$(MAKE) --silent --no-print-directory --jobs=2 static tools
 	@echo "==> generated code and compatibility"
+	@$(MAKE) --silent --no-print-directory $(GENCODE)/.installed
 	@tools/check_generated
 	@$(BIN)/python -m tools.released_schemas
 	@tools/check_breaking
@@ -101,6 +103,7 @@ check: ## Run all checks that a change must pass: format, lint, types, contracts
 
 ci: check ## Run the checks of CI: check, then the slower ones
 	@$(MAKE) --no-print-directory test-slow
+	@$(MAKE) --no-print-directory clients
 	@$(MAKE) --no-print-directory test-lowest
 
 static: $(VENV)/.dev .deps/googleapis
@@ -142,6 +145,15 @@ bench-segments: $(VENV)/.dev ## Measure blocks and segments: processor time and 
 bench-gateway: $(VENV)/.dev ## Compare REST through the gateway with direct gRPC
 	@$(BIN)/python -m bench.gateway
 
+bench-client: $(VENV)/.dev ## Track 50,000 events a second for 10 s with the Python client, and see that all are stored
+	@$(BIN)/python -m bench.client
+
+clients: $(VENV)/.dev ## Build and check the packages of all clients
+	@for check in clients/*/check; do echo "==> $$check"; $$check || exit 1; done
+
+conformance: $(VENV)/.dev ## Run every client against the service behind faults: 10,000 events each, none lost or doubled
+	@$(BIN)/python -m clients.conformance
+
 chaos: $(VENV)/.dev ## Inject faults under load and verify that no acknowledged event is lost or duplicated
 	@$(BIN)/python -m tests.chaos
 
@@ -160,7 +172,15 @@ docs: $(VENV)/.dev ## Build the documentation as a site into .site; fails on a b
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 	@echo "==> the site is in .site; .venv/bin/mkdocs serve shows it while you edit"
 
-gen: $(VENV)/.dev .deps/googleapis ## Generate the code under generated/, docs/events.md, docs/errors.md and gateway/openapi.json
+# An environment of its own, because the generators for protobuf 6 cannot stand beside protobuf 7. What they generate
+# runs on both.
+$(GENCODE)/.installed: requirements-gencode.lock | $(VENV)/.dev
+	@echo "==> installing the code generators"
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(GENCODE)
+	@$(BIN)/uv pip install --quiet --python $(GENCODE)/bin/python --require-hashes -r requirements-gencode.lock
+	@touch $@
+
+gen: $(VENV)/.dev $(GENCODE)/.installed .deps/googleapis ## Generate the code under generated/, docs/events.md, docs/errors.md and gateway/openapi.json
 	@$(BIN)/buf generate proto
 	@$(BIN)/buf build proto --output generated/descriptors.binpb
 	@$(BIN)/python -m tools.event_docs generated/descriptors.binpb > docs/events.md
@@ -168,6 +188,7 @@ gen: $(VENV)/.dev .deps/googleapis ## Generate the code under generated/, docs/e
 	@$(BIN)/python -m tools.released_schemas --write
 	@$(BIN)/python -m tools.openapi generated/descriptors.binpb > gateway/openapi.json
 	@$(BIN)/python -m tools.dart_types generated/descriptors.binpb > clients/dart/analytics_service/lib/src/generated/payloads.dart
+	@$(BIN)/python -m tools.python_client generated/descriptors.binpb > clients/python/src/sociallive_analytics/catalogue.py
 	@echo "==> generated/, docs/events.md, docs/errors.md and gateway/openapi.json are up to date"
 
 tools: $(VENV)/.dev ## Install the programs that tests use: Go programs into .tools; a browser, curl, h2load and Prometheus with apt-get
@@ -176,9 +197,13 @@ tools: $(VENV)/.dev ## Install the programs that tests use: Go programs into .to
 lock: | $(VENV)/bin/python ## Resolve the dependencies and rewrite the lock files
 	@$(BIN)/python -m pip install --quiet uv
 	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
-		--custom-compile-command "make lock" --group build pyproject.toml --output-file requirements.lock
+		--custom-compile-command "make lock" --no-emit-package sociallive-analytics-client \
+		--group build pyproject.toml --output-file requirements.lock
 	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
-		--custom-compile-command "make lock" --group dev pyproject.toml --constraint requirements.lock --output-file requirements-dev.lock
+		--custom-compile-command "make lock" --no-emit-package sociallive-analytics-client \
+		--group dev pyproject.toml --constraint requirements.lock --output-file requirements-dev.lock
+	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
+		--custom-compile-command "make lock" --group gencode --output-file requirements-gencode.lock
 
 fmt: $(VENV)/.dev ## Format Python and protos
 	@$(BIN)/ruff format .
@@ -186,5 +211,5 @@ fmt: $(VENV)/.dev ## Format Python and protos
 	@$(BIN)/buf format --write proto
 
 clean: ## Remove everything that other targets created, except the databases in .analytics*
-	rm -rf $(VENV) $(LOWEST) .tools .deps .coverage .site dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(LOWEST) $(GENCODE) .tools .deps .coverage .site dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

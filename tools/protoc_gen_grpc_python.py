@@ -1,4 +1,7 @@
-"""A protoc plugin that gives buf the gRPC Python generator, which grpcio-tools only ships inside its own protoc."""
+"""A protoc plugin that gives buf the gRPC Python generator, which grpcio-tools only ships inside its own protoc.
+
+It also marks each package as typed, so that type checkers read the generated `.pyi` files.
+"""
 
 import subprocess
 import sys
@@ -15,8 +18,8 @@ def generate(request: plugin_pb2.CodeGeneratorRequest) -> plugin_pb2.CodeGenerat
         supported_features=plugin_pb2.CodeGeneratorResponse.FEATURE_PROTO3_OPTIONAL
     )
     services = [file.name for file in request.proto_file if file.service and file.name in request.file_to_generate]
-    with tempfile.TemporaryDirectory() as folder:
-        descriptors, out = Path(folder, "descriptors.binpb"), Path(folder, "out")
+    with tempfile.TemporaryDirectory() as scratch:
+        descriptors, out = Path(scratch, "descriptors.binpb"), Path(scratch, "out")
         out.mkdir()
         descriptors.write_bytes(FileDescriptorSet(file=request.proto_file).SerializeToString())
         subprocess.run(
@@ -32,6 +35,9 @@ def generate(request: plugin_pb2.CodeGeneratorRequest) -> plugin_pb2.CodeGenerat
         )
         for path in sorted(out.rglob("*.py")):
             response.file.add(name=path.relative_to(out).as_posix(), content=path.read_text())
+    for folder in sorted({str(Path(name).parent) for name in request.file_to_generate}):
+        if not folder.startswith("google/"):
+            response.file.add(name=f"{folder}/py.typed")
     return response
 
 

@@ -25,6 +25,7 @@ CHANGELOG = "CHANGELOG.md"
 OPENAPI = "gateway/openapi.json"
 DESCRIPTORS = "generated/descriptors.binpb"
 ARTEFACTS = "dist"
+PYTHON_CLIENT = "clients/python"
 UNRELEASED = "## Unreleased\n"
 VERSION_LINE = re.compile(r'^version = "([^"]+)"$', re.MULTILINE)
 SEMVER = re.compile(r"\d+\.\d+\.\d+")
@@ -101,11 +102,16 @@ def release(root: Path, version: str, *, checks: str, day: date) -> list[Path]:
 
 
 def build(root: Path, version: str) -> list[Path]:
-    """Build the sdist, the wheel, the contract as one archive, and their checksums, into an empty dist/."""
+    """Build into an empty dist/.
+
+    The sdist and the wheel of the service, those of the Python client that it needs (which has a version of its own),
+    the contract as one archive, and their checksums.
+    """
     folder = root / ARTEFACTS
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
-    _run(root, sys.executable, "-m", "hatchling", "build", "--directory", ARTEFACTS)
+    for project in (root, root / PYTHON_CLIENT):
+        _run(project, sys.executable, "-m", "hatchling", "build", "--directory", str(folder))
     with zipfile.ZipFile(folder / f"sociallive-analytics-protos-{version}.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         for proto in sorted((root / "proto").rglob("*.proto")):
             archive.write(proto, proto.relative_to(root / "proto"))

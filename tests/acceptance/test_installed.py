@@ -25,11 +25,14 @@ def test_the_wheel_of_the_sdist_installs_an_application_that_works(tmp_path: Pat
     (source,) = (tmp_path / "source").iterdir()
     subprocess.run([*BUILD, tmp_path, "--target", "wheel"], cwd=source, check=True)
     (wheel,) = tmp_path.glob("*.whl")
+    # The client, which the service needs, comes from the same folder.
+    subprocess.run([*BUILD, tmp_path, "--target", "wheel"], cwd=ROOT / "clients" / "python", check=True)
 
     programs = tmp_path / "bin"
     environment = {k: v for k, v in os.environ.items() if k not in {"PYTHONPATH", "VIRTUAL_ENV"}} | {
         "UV_TOOL_DIR": str(tmp_path / "tools"),
         "UV_TOOL_BIN_DIR": str(programs),
+        "UV_FIND_LINKS": str(tmp_path),
     }
     application = f"{NAME}[png] @ {wheel.as_uri()}"
     subprocess.run([UV, "tool", "install", "--python", sys.executable, application], env=environment, check=True)

@@ -57,7 +57,9 @@ def test_a_release_is_a_commit_a_tag_and_its_files(clone: Path) -> None:
     assert git(clone, "status", "--porcelain") == ""
     files = {path.name: path for path in (clone / "dist").iterdir()}
     protos = f"sociallive-analytics-protos-{version}.zip"
-    packages = {f"sociallive_analytics-{version}{ending}" for ending in (".tar.gz", "-py3-none-any.whl")}
+    client = f"sociallive_analytics_client-{read_version(clone / 'clients' / 'python')}"
+    stems = (f"sociallive_analytics-{version}", client)
+    packages = {f"{stem}{ending}" for stem in stems for ending in (".tar.gz", "-py3-none-any.whl")}
     assert files.keys() == {protos, "SHA256SUMS", *packages}
     sums = {f"{hashlib.sha256(files[name].read_bytes()).hexdigest()}  {name}" for name in (protos, *packages)}
     assert set(files["SHA256SUMS"].read_text().splitlines()) == sums

@@ -113,7 +113,7 @@ class RejectedEvent(_message.Message):
     replayed_at: _timestamp_pb2.Timestamp
     last_replay: ReplayResult
     last_replayed_at: _timestamp_pb2.Timestamp
-    def __init__(self, rejection_id: _Optional[str] = ..., received_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., reason: _Optional[str] = ..., source: _Optional[str] = ..., event_id: _Optional[str] = ..., event_type: _Optional[str] = ..., violations: _Optional[_Iterable[_Union[_track_pb2.FieldViolation, _Mapping]]] = ..., event_count: _Optional[int] = ..., payload_bytes: _Optional[int] = ..., payload_kept: _Optional[bool] = ..., replayed_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., last_replay: _Optional[_Union[ReplayResult, _Mapping]] = ..., last_replayed_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    def __init__(self, rejection_id: _Optional[str] = ..., received_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., reason: _Optional[str] = ..., source: _Optional[str] = ..., event_id: _Optional[str] = ..., event_type: _Optional[str] = ..., violations: _Optional[_Iterable[_Union[_track_pb2.FieldViolation, _Mapping]]] = ..., event_count: _Optional[int] = ..., payload_bytes: _Optional[int] = ..., payload_kept: bool = ..., replayed_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., last_replay: _Optional[_Union[ReplayResult, _Mapping]] = ..., last_replayed_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class GetRejectedEventRequest(_message.Message):
     __slots__ = ("rejection_id",)
@@ -149,7 +149,7 @@ class ReplayRejectedEventsRequest(_message.Message):
     backfill: bool
     page_size: int
     page_token: str
-    def __init__(self, rejection_ids: _Optional[_Iterable[str]] = ..., filter: _Optional[_Union[RejectedEventFilter, _Mapping]] = ..., patches: _Optional[_Iterable[_Union[FieldPatch, _Mapping]]] = ..., dry_run: _Optional[bool] = ..., backfill: _Optional[bool] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+    def __init__(self, rejection_ids: _Optional[_Iterable[str]] = ..., filter: _Optional[_Union[RejectedEventFilter, _Mapping]] = ..., patches: _Optional[_Iterable[_Union[FieldPatch, _Mapping]]] = ..., dry_run: bool = ..., backfill: bool = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
 
 class FieldPatch(_message.Message):
     __slots__ = ("field", "value", "remove", "move_to")
@@ -161,7 +161,7 @@ class FieldPatch(_message.Message):
     value: _struct_pb2.Value
     remove: bool
     move_to: str
-    def __init__(self, field: _Optional[str] = ..., value: _Optional[_Union[_struct_pb2.Value, _Mapping]] = ..., remove: _Optional[bool] = ..., move_to: _Optional[str] = ...) -> None: ...
+    def __init__(self, field: _Optional[str] = ..., value: _Optional[_Union[_struct_pb2.Value, _Mapping]] = ..., remove: bool = ..., move_to: _Optional[str] = ...) -> None: ...
 
 class ReplayRejectedEventsResponse(_message.Message):
     __slots__ = ("results", "stored", "duplicates", "failed", "next_page_token")
@@ -199,7 +199,7 @@ class PurgeRejectedEventsRequest(_message.Message):
     filter: RejectedEventFilter
     all: bool
     dry_run: bool
-    def __init__(self, filter: _Optional[_Union[RejectedEventFilter, _Mapping]] = ..., all: _Optional[bool] = ..., dry_run: _Optional[bool] = ...) -> None: ...
+    def __init__(self, filter: _Optional[_Union[RejectedEventFilter, _Mapping]] = ..., all: bool = ..., dry_run: bool = ...) -> None: ...
 
 class PurgeRejectedEventsResponse(_message.Message):
     __slots__ = ("rows", "events", "bytes", "unfinished")
@@ -211,4 +211,4 @@ class PurgeRejectedEventsResponse(_message.Message):
     events: int
     bytes: int
     unfinished: bool
-    def __init__(self, rows: _Optional[int] = ..., events: _Optional[int] = ..., bytes: _Optional[int] = ..., unfinished: _Optional[bool] = ...) -> None: ...
+    def __init__(self, rows: _Optional[int] = ..., events: _Optional[int] = ..., bytes: _Optional[int] = ..., unfinished: bool = ...) -> None: ...

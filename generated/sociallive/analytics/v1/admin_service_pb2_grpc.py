@@ -5,7 +5,7 @@ import warnings
 
 from sociallive.analytics.v1 import admin_service_pb2 as sociallive_dot_analytics_dot_v1_dot_admin__service__pb2
 
-GRPC_GENERATED_VERSION = '1.85.1'
+GRPC_GENERATED_VERSION = '1.80.1'
 GRPC_VERSION = grpc.__version__
 _version_not_supported = False
 
@@ -25,7 +25,7 @@ if _version_not_supported:
     )
 
 
-class AdminServiceStub:
+class AdminServiceStub(object):
     """Lists, replays and purges rejected events. For operators.
 
     The service returns whole payloads, deletes rejected events, and does not authenticate its callers. Call it by gRPC
@@ -60,7 +60,7 @@ class AdminServiceStub:
                 _registered_method=True)
 
 
-class AdminServiceServicer:
+class AdminServiceServicer(object):
     """Lists, replays and purges rejected events. For operators.
 
     The service returns whole payloads, deletes rejected events, and does not authenticate its callers. Call it by gRPC
@@ -127,7 +127,7 @@ def add_AdminServiceServicer_to_server(servicer, server):
 
 
  # This class is part of an EXPERIMENTAL API.
-class AdminService:
+class AdminService(object):
     """Lists, replays and purges rejected events. For operators.
 
     The service returns whole payloads, deletes rejected events, and does not authenticate its callers. Call it by gRPC

@@ -11,7 +11,7 @@ from sociallive.analytics.v1 import report_pb2 as sociallive_dot_analytics_dot_v
 from sociallive.analytics.v1 import retention_pb2 as sociallive_dot_analytics_dot_v1_dot_retention__pb2
 from sociallive.analytics.v1 import track_pb2 as sociallive_dot_analytics_dot_v1_dot_track__pb2
 
-GRPC_GENERATED_VERSION = '1.85.1'
+GRPC_GENERATED_VERSION = '1.80.1'
 GRPC_VERSION = grpc.__version__
 _version_not_supported = False
 
@@ -31,7 +31,7 @@ if _version_not_supported:
     )
 
 
-class AnalyticsServiceStub:
+class AnalyticsServiceStub(object):
     """Stores events and reports on them.
 
     Errors are google.rpc.Status with an ErrorInfo of the domain "analytics.sociallive"; ErrorReason lists its reasons.
@@ -98,7 +98,7 @@ class AnalyticsServiceStub:
                 _registered_method=True)
 
 
-class AnalyticsServiceServicer:
+class AnalyticsServiceServicer(object):
     """Stores events and reports on them.
 
     Errors are google.rpc.Status with an ErrorInfo of the domain "analytics.sociallive"; ErrorReason lists its reasons.
@@ -238,7 +238,7 @@ def add_AnalyticsServiceServicer_to_server(servicer, server):
 
 
  # This class is part of an EXPERIMENTAL API.
-class AnalyticsService:
+class AnalyticsService(object):
     """Stores events and reports on them.
 
     Errors are google.rpc.Status with an ErrorInfo of the domain "analytics.sociallive"; ErrorReason lists its reasons.

@@ -170,7 +170,7 @@ class SeriesPoint(_message.Message):
     event_type: str
     count: int
     complete: bool
-    def __init__(self, time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., event_type: _Optional[str] = ..., count: _Optional[int] = ..., complete: _Optional[bool] = ...) -> None: ...
+    def __init__(self, time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., event_type: _Optional[str] = ..., count: _Optional[int] = ..., complete: bool = ...) -> None: ...
 
 class ContentTotal(_message.Message):
     __slots__ = ("content_type", "content_id", "views")

@@ -108,7 +108,7 @@ class FunnelGroup(_message.Message):
     steps: _containers.RepeatedCompositeFieldContainer[FunnelStep]
     other: bool
     open_users: int
-    def __init__(self, value: _Optional[str] = ..., steps: _Optional[_Iterable[_Union[FunnelStep, _Mapping]]] = ..., other: _Optional[bool] = ..., open_users: _Optional[int] = ...) -> None: ...
+    def __init__(self, value: _Optional[str] = ..., steps: _Optional[_Iterable[_Union[FunnelStep, _Mapping]]] = ..., other: bool = ..., open_users: _Optional[int] = ...) -> None: ...
 
 class ListFunnelActorsRequest(_message.Message):
     __slots__ = ("funnel", "step", "dropped", "page_size", "page_token")
@@ -122,7 +122,7 @@ class ListFunnelActorsRequest(_message.Message):
     dropped: bool
     page_size: int
     page_token: str
-    def __init__(self, funnel: _Optional[_Union[GetFunnelRequest, _Mapping]] = ..., step: _Optional[int] = ..., dropped: _Optional[bool] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+    def __init__(self, funnel: _Optional[_Union[GetFunnelRequest, _Mapping]] = ..., step: _Optional[int] = ..., dropped: bool = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
 
 class ListFunnelActorsResponse(_message.Message):
     __slots__ = ("info", "actors", "next_page_token")

@@ -35,7 +35,7 @@ class Schema(_message.Message):
     deprecation_date: str
     sunset_date: str
     newest: bool
-    def __init__(self, event_type: _Optional[str] = ..., version: _Optional[str] = ..., release_date: _Optional[str] = ..., deprecation_date: _Optional[str] = ..., sunset_date: _Optional[str] = ..., newest: _Optional[bool] = ...) -> None: ...
+    def __init__(self, event_type: _Optional[str] = ..., version: _Optional[str] = ..., release_date: _Optional[str] = ..., deprecation_date: _Optional[str] = ..., sunset_date: _Optional[str] = ..., newest: bool = ...) -> None: ...
 
 class GetSchemaRequest(_message.Message):
     __slots__ = ("event_type", "version")

@@ -5,7 +5,7 @@ import warnings
 
 from sociallive.analytics.v1 import schema_service_pb2 as sociallive_dot_analytics_dot_v1_dot_schema__service__pb2
 
-GRPC_GENERATED_VERSION = '1.85.1'
+GRPC_GENERATED_VERSION = '1.80.1'
 GRPC_VERSION = grpc.__version__
 _version_not_supported = False
 
@@ -25,7 +25,7 @@ if _version_not_supported:
     )
 
 
-class SchemaServiceStub:
+class SchemaServiceStub(object):
     """Publishes the schemas of events, and validates events against them.
     """
 
@@ -52,7 +52,7 @@ class SchemaServiceStub:
                 _registered_method=True)
 
 
-class SchemaServiceServicer:
+class SchemaServiceServicer(object):
     """Publishes the schemas of events, and validates events against them.
     """
 
@@ -105,7 +105,7 @@ def add_SchemaServiceServicer_to_server(servicer, server):
 
 
  # This class is part of an EXPERIMENTAL API.
-class SchemaService:
+class SchemaService(object):
     """Publishes the schemas of events, and validates events against them.
     """
 

@@ -46,7 +46,7 @@ class TrackBatchRequest(_message.Message):
     BACKFILL_FIELD_NUMBER: _ClassVar[int]
     events: _containers.RepeatedCompositeFieldContainer[_event_pb2.Event]
     backfill: bool
-    def __init__(self, events: _Optional[_Iterable[_Union[_event_pb2.Event, _Mapping]]] = ..., backfill: _Optional[bool] = ...) -> None: ...
+    def __init__(self, events: _Optional[_Iterable[_Union[_event_pb2.Event, _Mapping]]] = ..., backfill: bool = ...) -> None: ...
 
 class TrackBatchResponse(_message.Message):
     __slots__ = ("received", "stored", "duplicates", "rejected", "spooled", "rejections", "warnings", "assigned_ids")
@@ -76,7 +76,7 @@ class TrackEventsRequest(_message.Message):
     events: _containers.RepeatedCompositeFieldContainer[_event_pb2.Event]
     backfill: bool
     body: _httpbody_pb2.HttpBody
-    def __init__(self, events: _Optional[_Iterable[_Union[_event_pb2.Event, _Mapping]]] = ..., backfill: _Optional[bool] = ..., body: _Optional[_Union[_httpbody_pb2.HttpBody, _Mapping]] = ...) -> None: ...
+    def __init__(self, events: _Optional[_Iterable[_Union[_event_pb2.Event, _Mapping]]] = ..., backfill: bool = ..., body: _Optional[_Union[_httpbody_pb2.HttpBody, _Mapping]] = ...) -> None: ...
 
 class TrackEventsResponse(_message.Message):
     __slots__ = ("received", "stored", "duplicates", "rejected", "spooled", "rejections", "warnings", "assigned_ids")

@@ -1,0 +1,1 @@
+"""The clients, each with its own tools, and the kit that checks all of them."""

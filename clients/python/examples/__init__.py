@@ -1,0 +1,1 @@
+"""Applications that track events; each runs as it is."""
