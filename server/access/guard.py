@@ -26,13 +26,13 @@ class Presented:
         authorization: the header; of several, all of them, joined by commas.
         query_key: the key in the query of a REST call; empty without one.
         origin: the web origin that a browser names; empty without one.
-        peer: tells the other end of the connection.
+        address: tells the address that the call comes from.
     """
 
     authorization: str = ""
     query_key: str = ""
     origin: str = ""
-    peer: Callable[[], str] = str
+    address: Callable[[], str] = str
 
 
 class Keys(Protocol):
@@ -50,8 +50,8 @@ class Keys(Protocol):
 class Tokens(Protocol):
     """Who verifies tokens; see `server.access.tokens.TokenVerifier`."""
 
-    def verify(self, token: str, peer: str) -> Caller:
-        """Verify a token of the caller at `peer`, and read what it may do."""
+    def verify(self, token: str, address: str) -> Caller:
+        """Verify a token of the caller at `address`, and read what it may do."""
 
 
 class Guard:
@@ -151,7 +151,7 @@ class Guard:
     def _of_token(self, token: str, presented: Presented) -> Caller:
         if self._tokens is None:
             raise BadCredentialError("this is not a key (sla_...), and the service accepts no tokens")
-        return self._tokens.verify(token, presented.peer())
+        return self._tokens.verify(token, presented.address())
 
 
 OPEN = Guard(None, required=False)

@@ -16,7 +16,7 @@ from runtime.settings import Settings
 from runtime.socket_folder import socket_folder
 from runtime.supervised import stop_on_signals
 from runtime.supervision import Child, Restarts, python_module
-from server.access.defaults import check_keys
+from server.access.policy import check_keys
 from server.metrics import serve_metrics
 from server.processes.addresses import callable_address
 from server.processes.children import run_children

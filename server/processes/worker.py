@@ -16,9 +16,11 @@ from grpc_reflection.v1alpha import reflection
 from events.normalize import Normalizer
 from events.rules.validation import Validator
 from runtime.settings import Settings
-from server.access.defaults import looks_at_credentials, needs_credentials
 from server.access.guard import OPEN, Guard
+from server.access.jwks import KeySet
 from server.access.keyring import Keyring
+from server.access.policy import looks_at_credentials, needs_credentials
+from server.access.tokens import TokenVerifier
 from server.admin.keys import KeyDesk
 from server.admin.replay import Replayer
 from server.ingest.pipeline import Pipeline, reject_stored
@@ -111,7 +113,8 @@ async def run_worker(
     # A connection of their own: keys are read in time, however many reports run.
     keys_database = await Database.open(database_url, readers=1)
     keyring = Keyring(keys_database, settings.data_dir)
-    guard = _make_guard(settings, keyring)
+    key_set = KeySet(settings.jwt_jwks) if settings.jwt_jwks else None
+    guard = _make_guard(settings, keyring, key_set)
     try:
         partitions = Partitions(database)
         # Where Postgres is away just now, events go to the spool, and the writer finds out about partitions later.
@@ -137,10 +140,13 @@ async def run_worker(
             await spool.refresh()
         await health.look(database)
         await keyring.load()
+        if key_set is not None:
+            await key_set.load()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(writer.run())
             watching = tasks.create_task(health.monitor(database, stop))
             reading = tasks.create_task(keyring.run(guard.end_streams))
+            fetching = tasks.create_task(key_set.run()) if key_set is not None else None
             await server.start()
             log.info("worker_serving", address=f"{settings.host}:{settings.grpc_port}")
             report_ready()
@@ -149,6 +155,8 @@ async def run_worker(
             await replays.close()
             watching.cancel()
             reading.cancel()
+            if fetching is not None:
+                fetching.cancel()
         await keyring.flush()
     finally:
         await database.close()
@@ -158,11 +166,19 @@ async def run_worker(
     log.info("worker_stopped")
 
 
-def _make_guard(settings: Settings, keyring: Keyring) -> Guard:
+def _make_guard(settings: Settings, keyring: Keyring, key_set: KeySet | None) -> Guard:
     if not looks_at_credentials(settings):
         log.warning("auth_off", because="ANALYTICS_AUTH=off: everybody who reaches this server may do everything")
         return OPEN
-    return Guard(keyring, required=needs_credentials(settings))
+    tokens = None
+    if key_set is not None:
+        tokens = TokenVerifier(
+            key_set,
+            issuer=settings.jwt_issuer or "",
+            audience=settings.jwt_audience or "",
+            scope_claim=settings.jwt_scope_claim,
+        )
+    return Guard(keyring, tokens, required=needs_credentials(settings))
 
 
 def _make_services(

@@ -50,7 +50,19 @@ def read_credentials(context: Context, *, from_query: bool) -> Presented:
         context: of the call, whose headers were read.
         from_query: whether a key may stand in the query of a REST call; it is taken out of there.
     """
-    return Presented(header(AUTHORIZATION), _take_query_key() if from_query else "", header(ORIGIN), context.peer)
+    return Presented(
+        header(AUTHORIZATION), _take_query_key() if from_query else "", header(ORIGIN), lambda: _place_of(context)
+    )
+
+
+def _place_of(context: Context) -> str:
+    """Name the address of a caller, without its port: that of the connection; over the gateway's socket, what it says.
+
+    Only the gateway of this machine reaches the socket; others who send its header are not believed.
+    """
+    peer = context.peer()
+    said = address_of_caller()
+    return said if peer.startswith("unix") and said else peer.rpartition(":")[0]
 
 
 def _take_query_key() -> str:
