@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from server.access.caller import LiveKey
 from server.access.errors import BadCredentialError
 from server.access.guard import Guard, Presented
-from server.access.key_text import SERVICE, make_key
+from server.access.key_text import SERVICE, KeyText, make_key
 from server.access.keyring import Keyring
 from server.access.scopes import INGEST, MethodAccess
 from storage.database import Database
@@ -40,7 +41,7 @@ async def test_a_million_random_keys_leave_memory_flat(database_url: str, tmp_pa
     await database.close()
 
 
-async def _never(*_: object) -> None:
+async def _never(_presented: KeyText) -> LiveKey | None:
     raise AssertionError("looked up")
 
 
