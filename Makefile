@@ -132,6 +132,9 @@ bench-segments: $(VENV)/.dev ## Measure blocks and segments: processor time and 
 bench-gateway: $(VENV)/.dev ## Compare REST through the gateway with direct gRPC
 	@$(BIN)/python -m bench.gateway
 
+bench-access: $(VENV)/.dev ## Measure what keys, tokens and quotas cost
+	@$(BIN)/python -m bench.access
+
 chaos: $(VENV)/.dev ## Inject faults under load and verify that no acknowledged event is lost or duplicated
 	@$(BIN)/python -m tests.chaos
 

@@ -27,7 +27,7 @@ async def test_a_million_random_keys_leave_memory_flat(database_url: str, tmp_pa
     keyring = Keyring(database, tmp_path)
     await keyring.load()
     guard = Guard(keyring, required=True)
-    keyring.find = _never  # type: ignore[method-assign]  # a wrong checksum must not come so far
+    keyring.find = _never  # type: ignore[method-assign, assignment]  # a wrong checksum must not come so far
     await _refuse(guard, 10_000)
     before_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     tracemalloc.start()
