@@ -154,6 +154,9 @@ clients: $(VENV)/.dev ## Build and check the packages of all clients
 conformance: $(VENV)/.dev ## Run every client against the service behind faults: 10,000 events each, none lost or doubled
 	@$(BIN)/python -m clients.conformance
 
+bench-access: $(VENV)/.dev ## Measure what keys, tokens and quotas cost
+	@$(BIN)/python -m bench.access
+
 chaos: $(VENV)/.dev ## Inject faults under load and verify that no acknowledged event is lost or duplicated
 	@$(BIN)/python -m tests.chaos
 

@@ -1,9 +1,11 @@
 """The client side of gRPC: the service's address, channels and stubs, and errors for a terminal."""
 
-from collections.abc import Callable, Iterator
+import os
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, TypeVar, cast
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar, cast
 
 import click
 import grpc
@@ -17,6 +19,7 @@ from server.processes.addresses import callable_address
 from server.processes.program import program_command
 from sociallive.analytics.v1.admin_service_pb2_grpc import AdminServiceStub
 from sociallive.analytics.v1.analytics_service_pb2_grpc import AnalyticsServiceStub
+from sociallive.analytics.v1.key_service_pb2_grpc import KeyServiceStub
 from sociallive.analytics.v1.schema_service_pb2_grpc import SchemaServiceStub
 
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
@@ -29,6 +32,8 @@ CHANNEL_OPTIONS = (
     ("grpc.initial_reconnect_backoff_ms", 200),
     ("grpc.max_reconnect_backoff_ms", 1000),
 )
+KEY = "analytics.key"
+"""Where a command's context keeps its key."""
 USAGE_CODES = frozenset(
     {
         grpc.StatusCode.INVALID_ARGUMENT,
@@ -70,7 +75,20 @@ class CallError(CommandError):
 
 
 def address_option(command: Command) -> Command:
-    """Give a command the option --address; the command receives `address: str`, as HOST:PORT."""
+    """Give a command the options --address and --key; the command receives `address: str`, as HOST:PORT.
+
+    `open_channel` sends the key with every call.
+    """
+    command = click.option(
+        "--key",
+        metavar="KEY",
+        envvar="ANALYTICS_KEY",
+        show_envvar=True,
+        expose_value=False,
+        is_eager=True,
+        callback=_keep_key,
+        help="Key or token to send.  [default: from the file ANALYTICS_KEY_FILE]",
+    )(command)
     return click.option(
         "--address",
         metavar="HOST:PORT",
@@ -108,9 +126,67 @@ def check_address(text: str) -> str:
 
 @contextmanager
 def open_channel(address: str) -> Iterator[grpc.Channel]:
-    """Open a plaintext channel to `address`, closed at the end; it connects with the first call."""
+    """Open a plaintext channel to `address`, closed at the end; it connects with the first call.
+
+    Calls carry the key of the command that is run, if it was given one.
+    """
     with grpc.insecure_channel(address, options=CHANNEL_OPTIONS) as channel:
-        yield channel
+        key = given_key()
+        yield grpc.intercept_channel(channel, _KeySender(key)) if key else channel
+
+
+def given_key() -> str:
+    """Return the key that the command under way was given; empty if none was."""
+    context = click.get_current_context(silent=True)
+    return str(context.meta.get(KEY, "")) if context is not None else ""
+
+
+def _keep_key(context: click.Context, _parameter: click.Parameter, given: str | None) -> None:
+    """Keep the key for `open_channel`: the given one, or that of the file that the environment names."""
+    place = os.environ.get("ANALYTICS_KEY_FILE", "").strip()
+    if not given and place:
+        try:
+            given = Path(place).read_text()
+        except (OSError, UnicodeDecodeError) as exc:
+            raise click.UsageError(f"ANALYTICS_KEY_FILE cannot be read: {type(exc).__name__}") from None
+    text = (given or "").strip()
+    if not (text.isascii() and text.isprintable()):
+        raise click.UsageError("the key has characters that no key has: copy it again")
+    context.meta[KEY] = text
+
+
+class _CallDetails(NamedTuple):
+    """What grpc reads of a call; its own class for this is not public."""
+
+    method: str
+    timeout: float | None
+    metadata: Sequence[tuple[str, str | bytes]]
+    credentials: grpc.CallCredentials | None
+    wait_for_ready: bool | None
+    compression: grpc.Compression | None
+
+
+class _KeySender(grpc.UnaryUnaryClientInterceptor, grpc.StreamUnaryClientInterceptor):
+    """Sends a key with each call."""
+
+    def __init__(self, key: str) -> None:
+        self._header = ("authorization", f"Bearer {key}")
+
+    def intercept_unary_unary(self, continuation: Any, client_call_details: Any, request: Any) -> Any:
+        return continuation(self._with_key(client_call_details), request)
+
+    def intercept_stream_unary(self, continuation: Any, client_call_details: Any, request_iterator: Any) -> Any:
+        return continuation(self._with_key(client_call_details), request_iterator)
+
+    def _with_key(self, details: Any) -> _CallDetails:
+        return _CallDetails(
+            details.method,
+            details.timeout,
+            (*(details.metadata or ()), self._header),
+            details.credentials,
+            details.wait_for_ready,
+            details.compression,
+        )
 
 
 def analytics_stub(channel: grpc.Channel) -> Any:
@@ -121,6 +197,11 @@ def analytics_stub(channel: grpc.Channel) -> Any:
 def schema_stub(channel: grpc.Channel) -> Any:
     """Make the stub of SchemaService; likewise."""
     return SchemaServiceStub(channel)  # type: ignore[no-untyped-call]
+
+
+def key_stub(channel: grpc.Channel) -> Any:
+    """Make the stub of KeyService; likewise."""
+    return KeyServiceStub(channel)  # type: ignore[no-untyped-call]
 
 
 def admin_stub(channel: grpc.Channel) -> Any:
@@ -164,6 +245,8 @@ def _lines(code: grpc.StatusCode, message: str, explanation: Explanation, addres
         return
     label = f"{code.name}, {explanation.reason}" if explanation.reason else code.name
     yield f"{message or 'the call failed'} ({label})"
+    if code is grpc.StatusCode.UNAUTHENTICATED:
+        yield "  Give a key with --key, ANALYTICS_KEY or ANALYTICS_KEY_FILE; `analytics keys create --first` makes one."
     for violation in explanation.violations:
         if violation != message:
             yield f"  {violation}"

@@ -67,6 +67,7 @@ class MainGroup(LazyGroup):
             "jobs": "cli.operate.jobs",
             "partitions": "cli.operate.partitions",
             "audit": "cli.operate.audit",
+            "keys": "cli.keys.group",
             "secret": "cli.operate.secret",
             "version": "cli.operate.version",
         },

@@ -12,6 +12,7 @@ from runtime.errors import AnalyticsError
 from runtime.variables import (
     choice,
     cron_line,
+    jwks_place,
     listed,
     origin,
     postgres_url,
@@ -28,7 +29,7 @@ MAX_STORE_BYTES = 1 << 50
 
 PREFIX = "ANALYTICS_"
 FOR_TESTS = "ANALYTICS_TEST_"
-OF_COMMANDS = frozenset({"ANALYTICS_ADDRESS"})
+OF_COMMANDS = frozenset({"ANALYTICS_ADDRESS", "ANALYTICS_KEY", "ANALYTICS_KEY_FILE"})
 """What single commands read, as their --help says."""
 LEAST_LIKENESS = 0.7
 """A difflib ratio: one or two wrong letters in a name still match."""
@@ -130,6 +131,16 @@ class Settings:
     ip_hash_key: str | None = _set_by("ANALYTICS_IP_HASH_KEY", secret(16), None, is_secret=True)
     """The secret from which the key of address hashes and others are derived; generated in data_dir if missing.
     Several servers on one database need the same."""
+    auth: str = _set_by("ANALYTICS_AUTH", choice("auto", "required", "off"), "auto")
+    """Whether calls need a key or a token: auto (beyond loopback), required or off."""
+    jwt_issuer: str | None = _set_by("ANALYTICS_JWT_ISSUER", str, None)
+    """The issuer (`iss`) of the tokens that are accepted; without it none are."""
+    jwt_audience: str | None = _set_by("ANALYTICS_JWT_AUDIENCE", str, None)
+    """The audience (`aud`) that tokens must name."""
+    jwt_jwks: str | None = _set_by("ANALYTICS_JWT_JWKS", jwks_place, None)
+    """Where the public keys of tokens are: an https:// URL or the path of a file, read again regularly."""
+    jwt_scope_claim: str = _set_by("ANALYTICS_JWT_SCOPE_CLAIM", str, "scope")
+    """The claim of a token that lists its scopes, as a list or as words."""
     drain_s: float = _set_by("ANALYTICS_DRAIN_SECONDS", seconds(0, 600), 5.0)
     """How long a stopping server waits for its calls to finish."""
     hang_s: float = _set_by("ANALYTICS_HANG_SECONDS", seconds(2, 3600), 20.0)
@@ -170,6 +181,10 @@ class Settings:
         ):
             problem = settings._settle_retention(finer, coarser, is_given=coarser in values)
             problems += [problem] if problem else []
+        tokens = {name: getattr(settings, name) for name in ("jwt_issuer", "jwt_audience", "jwt_jwks")}
+        if any(tokens.values()) and not all(tokens.values()):
+            missing = ", ".join(variable_of(name) for name, value in tokens.items() if not value)
+            problems.append(f"{missing} must be set too, since tokens need issuer, audience and keys")
         if problems:
             raise SettingsError("invalid environment variables: " + "; ".join(problems))
         return settings

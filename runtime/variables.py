@@ -111,6 +111,15 @@ def origin(text: str) -> str:
     return text
 
 
+def jwks_place(text: str) -> str:
+    """Read the place of a JSON Web Key Set: an https:// URL, an http:// one of this machine, or a path."""
+    parts = urlsplit(text)
+    is_local = parts.scheme == "http" and parts.hostname in {"localhost", "127.0.0.1", "::1"}
+    if parts.scheme and parts.scheme != "https" and not is_local:
+        raise ValueError("must be an https:// URL or the path of a file")
+    return text
+
+
 def postgres_url(text: str) -> str:
     """Read a database's URL; no message quotes it, since it may have a password."""
     if not text.startswith(("postgresql://", "postgres://")):

@@ -15,6 +15,7 @@ from runtime.supervision import Restarts
 from storage.database import Database
 from storage.ingest_ledger import read_ingest_hours, read_storage_size
 from storage.job_health import read_job_health, read_unfolded
+from storage.keys.refusals import read_refusals
 
 log = structlog.get_logger(__name__)
 
@@ -48,6 +49,7 @@ class StorageCollector(Collector):
             *await _read_ingest(self._database, self._spool_folder),
             *await _read_jobs(self._database),
             *await _read_backlog(self._database),
+            await _read_refusals(self._database),
         ]
 
 
@@ -109,6 +111,16 @@ async def _read_backlog(database: Database) -> list[Metric]:
         GaugeMetricFamily("analytics_unfolded_events", "Events that are in no rollup yet.", unfolded.events),
         oldest,
     ]
+
+
+async def _read_refusals(database: Database) -> Metric:
+    """Read how many calls were refused for who made them."""
+    counted = CounterMetricFamily(
+        "analytics_refused_calls", "Calls refused for their key, token, scope or quota, by reason.", labels=["reason"]
+    )
+    for reason, calls in (await read_refusals(database)).items():
+        counted.add_metric([reason], calls)
+    return counted
 
 
 class RestartsCollector(Collector):

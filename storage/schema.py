@@ -197,6 +197,44 @@ analytics_service_secret = sa.Table(
 )
 """By which value, derived from it, a service knows whether its secret is the one of this database: one row, no key."""
 
+analytics_keys = sa.Table(
+    "analytics_keys",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("kind", sa.Text, sa.CheckConstraint("kind IN ('pub', 'srv')", name="kind"), nullable=False),
+    sa.Column("hash", sa.LargeBinary, nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("scopes", ARRAY(sa.Text), nullable=False),
+    sa.Column("origins", ARRAY(sa.Text), nullable=False),
+    sa.Column("event_types", ARRAY(sa.Text), nullable=False),
+    sa.Column(
+        "user_ids",
+        sa.Text,
+        sa.CheckConstraint("user_ids IN ('none', 'any', 'subject')", name="user_ids"),
+        nullable=False,
+    ),
+    sa.Column("events_per_second", sa.Integer, nullable=False),
+    sa.Column("daily_events", sa.BigInteger, nullable=False),
+    sa.Column("concurrent_reports", sa.Integer, nullable=False),
+    sa.Column("created_at", _INSTANT, nullable=False),
+    sa.Column("expires_at", _INSTANT),
+    sa.Column("revoked_at", _INSTANT),
+    sa.Column("last_used_at", _INSTANT),
+    sa.Column("used_day", sa.Date),
+    sa.Column("used_events", sa.BigInteger, nullable=False, server_default=sa.text("0")),
+    # Workers count into a row every few seconds: half-filled pages leave room to do so in place.
+    postgresql_with={"fillfactor": 50},
+)
+"""The keys of callers: SHA-256 of each key's text, never the text. Rows are revoked and never deleted."""
+
+analytics_refused_calls = sa.Table(
+    "analytics_refused_calls",
+    metadata,
+    sa.Column("reason", sa.Text, primary_key=True),
+    sa.Column("calls", sa.BigInteger, nullable=False),
+)
+"""How many calls were refused for who made them, by reason, of all time."""
+
 analytics_job_ticks = sa.Table(
     "analytics_job_ticks",
     metadata,

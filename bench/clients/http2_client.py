@@ -65,8 +65,8 @@ class UnaryConnection:
         ...     answers = connection.receive(1.0)
     """
 
-    def __init__(self, address: str, path: str, content_type: str = GRPC) -> None:
-        """Connect to `host:port`; each call posts a message of this type to the path."""
+    def __init__(self, address: str, path: str, content_type: str = GRPC, *, key: str = "") -> None:
+        """Connect to `host:port`; each call posts a message of this type to the path, with the key if there is one."""
         host, _, port = address.rpartition(":")
         self._socket = socket.create_connection((host, int(port)), timeout=ANSWER_TIMEOUT_S)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -74,6 +74,8 @@ class UnaryConnection:
         headers = [(4, b"", path.encode()), (1, b"", address.encode()), (31, b"", content_type.encode())]
         if self._by_grpc:
             headers.append((0, b"te", b"trailers"))
+        if key:
+            headers.append((23, b"", b"Bearer " + key.encode()))
         self._headers = FIRST_HEADERS + b"".join(
             # Literals that the server keeps: a name of HPACK's table by its number, or one of our own.
             b"%c%s%c%s" % (0x40 | index, b"%c%s" % (len(name), name) if name else b"", len(value), value)

@@ -12,9 +12,9 @@ REST_PATH = "/analytics/events/track"
 CALLERS = 200
 
 
-def saturate(address: str, messages: Sequence[bytes], callers: int = CALLERS) -> float:
+def saturate(address: str, messages: Sequence[bytes], callers: int = CALLERS, *, key: str = "") -> float:
     """Make a call with each message, always `callers` of them under way; return how many were answered a second."""
-    with UnaryConnection(address, METHOD) as connection:
+    with UnaryConnection(address, METHOD, key=key) as connection:
         answers, per_s = _saturate(connection, messages, callers)
     _check(answers)
     return per_s
@@ -46,7 +46,7 @@ def _saturate(connection: UnaryConnection, messages: Sequence[bytes], callers: i
     return answers, len(messages) / (time.perf_counter() - started_at)
 
 
-def offer(address: str, messages: Sequence[bytes], calls_per_s: float) -> list[float]:
+def offer(address: str, messages: Sequence[bytes], calls_per_s: float, *, key: str = "") -> list[float]:
     """Make a call with each message on a fixed schedule, whether or not earlier ones are answered.
 
     Returns:
@@ -56,7 +56,7 @@ def offer(address: str, messages: Sequence[bytes], calls_per_s: float) -> list[f
     answers: list[Answer] = []
     latencies_ms = []
     sent = 0
-    with UnaryConnection(address, METHOD) as connection:
+    with UnaryConnection(address, METHOD, key=key) as connection:
         started_at = last_answer_at = time.perf_counter()
         while len(answers) < len(messages):
             now = time.perf_counter()

@@ -12,6 +12,7 @@ from urllib.parse import unquote
 import grpc
 from google.protobuf import json_format
 
+from server.access.caller import current_caller
 from sociallive.analytics.v1.admin_service_pb2 import ReplayRejectedEventsRequest, ReplayResult, ReplayStatus
 from storage.audit import AuditEntry
 from storage.batch import WriteOutcome
@@ -101,6 +102,11 @@ def _count(results: Iterable[ReplayResult]) -> Counter[str]:
 
 
 def caller_of(context: "grpc.aio.ServicerContext[Any, Any]") -> str:
-    """Name the caller of an RPC by its end of the connection, as `127.0.0.1:40112` or `[::1]:40112`."""
+    """Name the caller of an RPC: its key or token, and its end of the connection.
+
+    For example `key:1b2C3d4E 127.0.0.1:40112`, `token:alice [::1]:40112`, or `127.0.0.1:40112` without a credential.
+    """
     kind, _, address = unquote(context.peer()).partition(":")
-    return address if kind in {"ipv4", "ipv6"} else kind
+    place = address if kind in {"ipv4", "ipv6"} else kind
+    caller = current_caller()
+    return f"{caller.name} {place}" if caller.name else place

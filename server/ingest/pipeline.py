@@ -5,12 +5,14 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from events import normalize, rejection
 from events.event_type import Form
 from events.normalize import Normalizer, Rejected, Row
 from events.rejection import ID_CONFLICT, REFUSED_BY_DATABASE, Rejection, reject_row
+from server.access.caller import Caller
+from server.access.scopes import BACKFILL
 from server.ingest.errors import EventRejectedError, IdConflictError, TooManyEventsError
 from server.ingest.intake import MAX_EVENTS_PER_MESSAGE, Intake, open_event, open_events, open_messages
 from server.ingest.tally import MAX_REJECTION_BYTES, Tally
@@ -42,6 +44,12 @@ def reject_stored(row: Sequence[Any], outcome: WriteOutcome) -> Rejection:
 
 if (normalize.COLUMNS, rejection.COLUMNS) != (batch.COLUMNS, batch.REJECTION_COLUMNS):
     raise AssertionError("events and storage disagree about the columns of a row or of a rejection")
+
+_EVENT_TYPE: Final = 1
+_USER_ID: Final = 8
+"""The positions of both in a Row."""
+if (normalize.COLUMNS[_EVENT_TYPE], normalize.COLUMNS[_USER_ID]) != ("event_type", "user_id"):
+    raise AssertionError("the columns of a row have moved")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,15 +93,17 @@ class Pipeline:
         self._writer = writer
         self._now = now
 
-    async def track(self, request: TrackRequest, address: str = "") -> Tracked:
+    async def track(self, request: TrackRequest, caller: Caller, address: str = "") -> Tracked:
         """Store one event.
 
         Args:
             request: as it was sent, in either form.
+            caller: who sends it.
             address: that of the client, for an event that names none.
 
         Raises:
             InvalidRequestError: the request has both forms, or a body that is not called JSON.
+            NotAllowedByKeyError: the caller may not send this event.
             EventRejectedError: the event breaks a rule, or Postgres refuses it; it is in quarantine.
             IdConflictError: its id belongs to another event; it is in quarantine.
             WriterFullError: too many events wait already.
@@ -102,6 +112,7 @@ class Pipeline:
         received_at = self._now()
         intake = open_event(request, self._normalizer, address)
         prepared = intake.prepare(intake.events[0], received_at, backfill=False)
+        _admit([prepared], caller)
         if isinstance(prepared, Rejected):
             kept = (intake.reject(0, prepared, received_at, "Track"),)
             await self._writer.write((), kept, size_bytes=intake.size_bytes, wait=False)
@@ -125,15 +136,18 @@ class Pipeline:
         """List what the sender of an event should correct although it was, or would be, accepted."""
         return self._normalizer.warnings_of(row)
 
-    async def track_events(self, request: TrackEventsRequest, address: str = "") -> Tally:
+    async def track_events(self, request: TrackEventsRequest, caller: Caller, address: str = "") -> Tally:
         """Store the events of one message; invalid ones are counted and reported, and the others are stored.
 
         Args:
             request: as it was sent, in either form.
+            caller: who sends it.
             address: that of the client, for events that name none; a backfill's come from elsewhere.
 
         Raises:
             InvalidRequestError: the request has both forms, or what stands around its events makes no sense.
+            MissingScopeError: it is a backfill, which the caller may not send.
+            NotAllowedByKeyError: the caller may not send one of its events.
             EventRejectedError: its body is no JSON; it is in quarantine as one event.
             TooManyEventsError: the message holds more than MAX_EVENTS_PER_MESSAGE.
             WriterFullError: too many events wait already.
@@ -141,18 +155,19 @@ class Pipeline:
         """
         tally = Tally()
         intake = open_events(request, self._normalizer, address)
-        prepared = await self._prepare(intake, tally, "TrackEvents")
+        prepared = await self._prepare(intake, tally, "TrackEvents", caller)
         await self._write(prepared, tally, wait=False)
         if intake.unreadable is not None:
             raise EventRejectedError(intake.unreadable)
         return tally
 
-    async def track_stream(self, requests: AsyncIterator[TrackBatchRequest]) -> Tally:
+    async def track_stream(self, requests: AsyncIterator[TrackBatchRequest], caller: Caller) -> Tally:
         """Store the events of a stream; messages are read ahead of their commits, MAX_WRITES_PER_STREAM at most.
 
         When the caller goes away, what it sent is stored or not, each event whole; sending it again is safe.
 
         Raises:
+            MissingScopeError, NotAllowedByKeyError: the caller may not send a message; those before it may be stored.
             TooManyEventsError: a message holds more than MAX_EVENTS_PER_MESSAGE; those before it are stored.
             StorageUnavailableError: the database is unavailable, and events could not be spooled.
         """
@@ -168,7 +183,8 @@ class Pipeline:
         try:
             async with asyncio.TaskGroup() as writes:
                 async for request in requests:
-                    prepared = await self._prepare(open_messages(request, self._normalizer), tally, "TrackBatch")
+                    intake = open_messages(request, self._normalizer)
+                    prepared = await self._prepare(intake, tally, "TrackBatch", caller)
                     await places.acquire()
                     writes.create_task(write(prepared))
         except* Exception as group:  # noqa: BLE001 - the caller gets the first error, whatever it is
@@ -177,11 +193,13 @@ class Pipeline:
         tally.assigned_ids.sort()
         return tally
 
-    async def _prepare(self, intake: Intake, tally: Tally, source: str) -> Prepared:
+    async def _prepare(self, intake: Intake, tally: Tally, source: str, caller: Caller) -> Prepared:
         """Make rows of the valid events, with their places in the stream, and rejections of the others."""
         events, backfill, prepare, id_of = intake.events, intake.backfill, intake.prepare, intake.id_of
         if len(events) > MAX_EVENTS_PER_MESSAGE:
             raise TooManyEventsError(len(events), MAX_EVENTS_PER_MESSAGE)
+        if backfill:
+            caller.require(BACKFILL)
         received_at, first = self._now(), tally.received
         made = Prepared(intake.form, [], [], [], [], intake.size_bytes, MAX_REJECTION_BYTES // max(1, len(events)))
         started_at_s = time.monotonic()
@@ -199,6 +217,7 @@ class Pipeline:
                 add_index(index)
             if index % EVENTS_PER_TURN == EVENTS_PER_TURN - 1:
                 await asyncio.sleep(0)
+        _admit(made.rows, caller, taken=len(events))
         tally.received += len(events)
         tally.warnings.update(self._normalizer.count_warnings(made.rows, backfill=backfill))
         if len(made.rejections) > len(made.rows):
@@ -223,6 +242,21 @@ class Pipeline:
             if outcome in REJECTED_BY_STORAGE:
                 rejected = _rejected_by_storage(outcome, prepared.form)
                 tally.reject(index, row[0], rejected, most_bytes=prepared.most_bytes)
+
+
+def _admit(rows: Sequence[Row | Rejected], caller: Caller, *, taken: int = 1) -> None:
+    """Refuse a message with a valid event that its caller may not send, and count the events of all others.
+
+    Raises:
+        NotAllowedByKeyError: there is one.
+    """
+    check = caller.event_check()
+    if check is not None:
+        for row in rows:
+            if not isinstance(row, Rejected):
+                check(row[_EVENT_TYPE], row[_USER_ID])
+    if caller.key is not None:
+        caller.key.quota.take(taken)
 
 
 def _rejected_by_storage(outcome: WriteOutcome, form: Form) -> Rejected:

@@ -16,6 +16,7 @@ from runtime.settings import Settings
 from runtime.socket_folder import socket_folder
 from runtime.supervised import stop_on_signals
 from runtime.supervision import Child, Restarts, python_module
+from server.access.policy import check_keys
 from server.metrics import serve_metrics
 from server.processes.addresses import callable_address
 from server.processes.children import run_children
@@ -24,6 +25,7 @@ from server.processes.port import reserve_port
 from server.processes.program import program_command
 from server.secrets import SECRET_VARIABLE, agree_on_secret
 from storage.database import Database
+from storage.keys.table import count_live_keys
 from storage.migrate import migrate
 
 log = structlog.get_logger(__name__)
@@ -45,6 +47,7 @@ async def run_service(settings: Settings, *, complete: bool) -> None:
         SettingsError: the host is unknown or not this machine's.
         StorageRefusedError: the database refuses us, or is too new or too old.
         EmbeddedPostgresError: the embedded Postgres does not start.
+        OpenServiceError: callers need keys, and there are none.
         SecretMismatchError: the service's secret is not the one of the database.
         ChildFailedError: a worker ended before it served.
     """
@@ -62,6 +65,7 @@ async def run_service(settings: Settings, *, complete: bool) -> None:
             await migrate(database_url)
             database = await Database.open(database_url, readers=1)
             started.push_async_callback(database.close)
+            check_keys(settings, await count_live_keys(database))
             settings = await _settle_secret(settings, database)
             metrics_port = started.enter_context(
                 serve_metrics(

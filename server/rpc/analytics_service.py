@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 import grpc
 
+from server.access.caller import current_caller
 from server.ingest.field_violations import write_violations
 from server.ingest.pipeline import Pipeline
 from server.ingest.tally import Tally
@@ -13,7 +14,6 @@ from server.paging import PageTokens
 from server.reports import cohort, dashboard, event_list, funnel, retention
 from server.reports.desk import ReportDesk
 from server.reports.errors import QuestionError
-from server.rpc.boundary import raise_unread
 from server.rpc.gateway_calls import address_of_caller
 from sociallive.analytics.v1.analytics_service_pb2 import DESCRIPTOR
 from sociallive.analytics.v1.cohort_pb2 import GetCohortRequest, GetCohortResponse
@@ -69,16 +69,17 @@ class AnalyticsService:
 
     async def Track(self, request: TrackRequest, context: Context) -> TrackResponse:  # noqa: N802, ARG002 - the contract's name and shape
         """Store one event, and answer when it is durable."""
-        tracked = await self._pipeline.track(request, address_of_caller())
+        tracked = await self._pipeline.track(request, current_caller(), address_of_caller())
         return TrackResponse(event_id=tracked.event_id, status=STATUSES[tracked.outcome], warnings=tracked.warnings)
 
     async def TrackBatch(self, requests: AsyncIterator[TrackBatchRequest], context: Context) -> TrackBatchResponse:  # noqa: N802, ARG002 - the contract's name and shape
         """Store a stream of events, and answer once all of them are durable."""
-        return _write_counts(await self._pipeline.track_stream(_parsed(requests)), TrackBatchResponse())
+        return _write_counts(await self._pipeline.track_stream(requests, current_caller()), TrackBatchResponse())
 
     async def TrackEvents(self, request: TrackEventsRequest, context: Context) -> TrackEventsResponse:  # noqa: N802, ARG002 - likewise
         """Store several events, and answer once all of them are durable."""
-        return _write_counts(await self._pipeline.track_events(request, address_of_caller()), TrackEventsResponse())
+        tally = await self._pipeline.track_events(request, current_caller(), address_of_caller())
+        return _write_counts(tally, TrackEventsResponse())
 
     async def Report(self, request: ReportRequest, context: Context) -> ReportResponse:  # noqa: N802 - likewise
         """Answer any report."""
@@ -111,12 +112,6 @@ class AnalyticsService:
     async def ListFunnelActors(self, request: ListFunnelActorsRequest, context: Context) -> ListFunnelActorsResponse:  # noqa: N802 - likewise
         """Return which actors took a step of a funnel."""
         return await self._desk.answer(self._list_actors, request, remaining_s=context.time_remaining(), heavy=True)
-
-
-async def _parsed(requests: AsyncIterator[TrackBatchRequest]) -> AsyncIterator[TrackBatchRequest]:
-    async for request in requests:
-        raise_unread(request)
-        yield request
 
 
 def _write_counts(tally: Tally, response: ResponseT) -> ResponseT:

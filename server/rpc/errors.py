@@ -10,6 +10,7 @@ from google.rpc import error_details_pb2, status_pb2
 
 from events.violations import Violation
 from runtime.errors import AnalyticsError
+from server.access.errors import QuotaExceededError
 from server.ingest.errors import EventRejectedError
 from server.ingest.tally import fitting
 from server.reports.errors import QuestionError
@@ -44,6 +45,9 @@ def status_of(exc: Exception) -> tuple[grpc.StatusCode, status_pb2.Status]:
     if isinstance(exc, QuestionError):
         violation = error_details_pb2.BadRequest.FieldViolation(field=exc.field, description=exc.description)
         details.append(error_details_pb2.BadRequest(field_violations=[violation]))
+    if isinstance(exc, QuotaExceededError):
+        exceeded = error_details_pb2.QuotaFailure.Violation(subject=exc.subject, description=exc.quota)
+        details.append(error_details_pb2.QuotaFailure(violations=[exceeded]))
     if reason.retryable:
         delay = Duration()
         delay.FromMilliseconds(round(1000 * exc.retry_after_s))

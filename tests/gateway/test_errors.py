@@ -10,6 +10,7 @@ import pytest
 
 from gateway import routes
 from runtime.settings import Settings
+from server.access.guard import OPEN
 from server.ingest.errors import TooManyEventsError
 from server.processes.worker import ANALYTICS
 from server.reports.errors import ReportsBusyError
@@ -56,7 +57,7 @@ async def failing() -> AsyncIterator[tuple[FailingService, str]]:
     service = FailingService()
     server = grpc.aio.server()
     server.add_generic_rpc_handlers(
-        (handlers(ANALYTICS, service, Calls(), max_message_bytes=Settings().max_message_bytes),)
+        (handlers(ANALYTICS, service, Calls(), OPEN, max_message_bytes=Settings().max_message_bytes),)
     )
     address = f"127.0.0.1:{free_port()}"
     server.add_insecure_port(address)

@@ -1,9 +1,15 @@
 """Every statement fits the schema that the migrations make."""
 
+from pathlib import Path
+
 import asyncpg
 import pytest
 
+from storage import keys
+from storage.keys.table import statement as key_statement
 from storage.sql import statement, statement_names
+
+KEY_STATEMENTS = sorted(path.stem for path in (Path(keys.__file__).parent / "sql").glob("*.sql"))
 
 
 @pytest.mark.parametrize("name", statement_names())
@@ -12,6 +18,17 @@ async def test_statement_is_understood_by_a_migrated_database(module_database_ur
     connection = await asyncpg.connect(module_database_url)
     try:
         await connection.prepare(statement(name))
+    finally:
+        await connection.close()
+
+
+@pytest.mark.parametrize("name", KEY_STATEMENTS)
+async def test_statement_of_keys_is_understood_by_a_migrated_database(module_database_url: str, name: str) -> None:
+    """Likewise; and each begins with its purpose."""
+    assert key_statement(name).startswith("-- ")
+    connection = await asyncpg.connect(module_database_url)
+    try:
+        await connection.prepare(key_statement(name))
     finally:
         await connection.close()
 

@@ -49,6 +49,7 @@ ON_THIS_MACHINE = frozenset(
         "LEASE_TAKEN",
         "MIGRATION_FAILED",
         "NOT_MIGRATED",
+        "OPEN_SERVICE",
         "PORT_TAKEN",
         "SECRET_MISMATCH",
         "SEGMENT_DAMAGED",
@@ -57,6 +58,7 @@ ON_THIS_MACHINE = frozenset(
         "SEGMENT_UNREADABLE",
         "SOCKET_FOLDER",
         "STORAGE",
+        "UNDECLARED_SCOPE",
         "UNSUPPORTED_POSTGRES",
     }
 )

@@ -22,7 +22,9 @@ PROJECT = Path(__file__).parents[2] / "pyproject.toml"
 DIALECT = "3.1.1"
 DESCRIPTION = (
     "64-bit integers are strings of digits in answers, since JSON numbers lose digits; requests may use either. Times "
-    "are RFC 3339. Answers may get further members: ignore those that you do not know."
+    "are RFC 3339. Answers may get further members: ignore those that you do not know. Where the service needs a key "
+    "or a token, send it as `authorization: Bearer`; a public key may stand in the query of the paths that take "
+    "events, as `key`."
 )
 TYPE_IN_PATH = "{event_type}"
 

@@ -3,6 +3,7 @@ import datetime
 from google.protobuf import struct_pb2 as _struct_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from sociallive.analytics.v1 import event_pb2 as _event_pb2
+from sociallive.analytics.v1 import options_pb2 as _options_pb2
 from sociallive.analytics.v1 import track_pb2 as _track_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper

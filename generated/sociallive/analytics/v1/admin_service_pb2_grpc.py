@@ -28,8 +28,8 @@ if _version_not_supported:
 class AdminServiceStub(object):
     """Lists, replays and purges rejected events. For operators.
 
-    The service returns whole payloads, deletes rejected events, and does not authenticate its callers. Call it by gRPC
-    or `analytics rejected`, from a trusted network only. It has no REST form, and a public gateway must not route to it.
+    The service returns whole payloads and deletes rejected events, so it needs the scope `admin.quarantine`. Call it by
+    gRPC or `analytics rejected`. It has no REST form, and a public gateway must not route to it.
     """
 
     def __init__(self, channel):
@@ -63,8 +63,8 @@ class AdminServiceStub(object):
 class AdminServiceServicer(object):
     """Lists, replays and purges rejected events. For operators.
 
-    The service returns whole payloads, deletes rejected events, and does not authenticate its callers. Call it by gRPC
-    or `analytics rejected`, from a trusted network only. It has no REST form, and a public gateway must not route to it.
+    The service returns whole payloads and deletes rejected events, so it needs the scope `admin.quarantine`. Call it by
+    gRPC or `analytics rejected`. It has no REST form, and a public gateway must not route to it.
     """
 
     def ListRejectedEvents(self, request, context):
@@ -130,8 +130,8 @@ def add_AdminServiceServicer_to_server(servicer, server):
 class AdminService(object):
     """Lists, replays and purges rejected events. For operators.
 
-    The service returns whole payloads, deletes rejected events, and does not authenticate its callers. Call it by gRPC
-    or `analytics rejected`, from a trusted network only. It has no REST form, and a public gateway must not route to it.
+    The service returns whole payloads and deletes rejected events, so it needs the scope `admin.quarantine`. Call it by
+    gRPC or `analytics rejected`. It has no REST form, and a public gateway must not route to it.
     """
 
     @staticmethod

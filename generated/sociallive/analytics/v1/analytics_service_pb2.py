@@ -27,12 +27,13 @@ from sociallive.analytics.v1 import cohort_pb2 as sociallive_dot_analytics_dot_v
 from sociallive.analytics.v1 import dashboard_pb2 as sociallive_dot_analytics_dot_v1_dot_dashboard__pb2
 from sociallive.analytics.v1 import event_list_pb2 as sociallive_dot_analytics_dot_v1_dot_event__list__pb2
 from sociallive.analytics.v1 import funnel_pb2 as sociallive_dot_analytics_dot_v1_dot_funnel__pb2
+from sociallive.analytics.v1 import options_pb2 as sociallive_dot_analytics_dot_v1_dot_options__pb2
 from sociallive.analytics.v1 import report_pb2 as sociallive_dot_analytics_dot_v1_dot_report__pb2
 from sociallive.analytics.v1 import retention_pb2 as sociallive_dot_analytics_dot_v1_dot_retention__pb2
 from sociallive.analytics.v1 import track_pb2 as sociallive_dot_analytics_dot_v1_dot_track__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n/sociallive/analytics/v1/analytics_service.proto\x12\x17sociallive.analytics.v1\x1a\x1cgoogle/api/annotations.proto\x1a$sociallive/analytics/v1/cohort.proto\x1a\'sociallive/analytics/v1/dashboard.proto\x1a(sociallive/analytics/v1/event_list.proto\x1a$sociallive/analytics/v1/funnel.proto\x1a$sociallive/analytics/v1/report.proto\x1a\'sociallive/analytics/v1/retention.proto\x1a#sociallive/analytics/v1/track.proto2\xc5\n\n\x10\x41nalyticsService\x12\xa5\x01\n\x05Track\x12%.sociallive.analytics.v1.TrackRequest\x1a&.sociallive.analytics.v1.TrackResponse\"M\x82\xd3\xe4\x93\x02G\"\x17/analytics/events/track:\x04\x62odyZ&\"\x1e/analytics/events/{event_type}:\x04\x62ody\x12g\n\nTrackBatch\x12*.sociallive.analytics.v1.TrackBatchRequest\x1a+.sociallive.analytics.v1.TrackBatchResponse(\x01\x12\x8f\x01\n\x0bTrackEvents\x12+.sociallive.analytics.v1.TrackEventsRequest\x1a,.sociallive.analytics.v1.TrackEventsResponse\"%\x82\xd3\xe4\x93\x02\x1f\"\x17/analytics/events/batch:\x04\x62ody\x12Y\n\x06Report\x12&.sociallive.analytics.v1.ReportRequest\x1a\'.sociallive.analytics.v1.ReportResponse\x12\x89\x01\n\x0cGetDashboard\x12,.sociallive.analytics.v1.GetDashboardRequest\x1a-.sociallive.analytics.v1.GetDashboardResponse\"\x1c\x82\xd3\xe4\x93\x02\x16\x12\x14/analytics/dashboard\x12\x80\x01\n\nListEvents\x12*.sociallive.analytics.v1.ListEventsRequest\x1a+.sociallive.analytics.v1.ListEventsResponse\"\x19\x82\xd3\xe4\x93\x02\x13\x12\x11/analytics/events\x12}\n\tGetFunnel\x12).sociallive.analytics.v1.GetFunnelRequest\x1a*.sociallive.analytics.v1.GetFunnelResponse\"\x19\x82\xd3\xe4\x93\x02\x13\x12\x11/analytics/funnel\x12\x99\x01\n\x10ListFunnelActors\x12\x30.sociallive.analytics.v1.ListFunnelActorsRequest\x1a\x31.sociallive.analytics.v1.ListFunnelActorsResponse\" \x82\xd3\xe4\x93\x02\x1a\x12\x18/analytics/funnel/actors\x12}\n\tGetCohort\x12).sociallive.analytics.v1.GetCohortRequest\x1a*.sociallive.analytics.v1.GetCohortResponse\"\x19\x82\xd3\xe4\x93\x02\x13\x12\x11/analytics/cohort\x12\x89\x01\n\x0cGetRetention\x12,.sociallive.analytics.v1.GetRetentionRequest\x1a-.sociallive.analytics.v1.GetRetentionResponse\"\x1c\x82\xd3\xe4\x93\x02\x16\x12\x14/analytics/retentionb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n/sociallive/analytics/v1/analytics_service.proto\x12\x17sociallive.analytics.v1\x1a\x1cgoogle/api/annotations.proto\x1a$sociallive/analytics/v1/cohort.proto\x1a\'sociallive/analytics/v1/dashboard.proto\x1a(sociallive/analytics/v1/event_list.proto\x1a$sociallive/analytics/v1/funnel.proto\x1a%sociallive/analytics/v1/options.proto\x1a$sociallive/analytics/v1/report.proto\x1a\'sociallive/analytics/v1/retention.proto\x1a#sociallive/analytics/v1/track.proto2\xd7\x0b\n\x10\x41nalyticsService\x12\xaf\x01\n\x05Track\x12%.sociallive.analytics.v1.TrackRequest\x1a&.sociallive.analytics.v1.TrackResponse\"W\xca\xda\x18\x06ingest\x82\xd3\xe4\x93\x02G\"\x17/analytics/events/track:\x04\x62odyZ&\"\x1e/analytics/events/{event_type}:\x04\x62ody\x12s\n\nTrackBatch\x12*.sociallive.analytics.v1.TrackBatchRequest\x1a+.sociallive.analytics.v1.TrackBatchResponse\"\n\xca\xda\x18\x06ingest(\x01\x12\x99\x01\n\x0bTrackEvents\x12+.sociallive.analytics.v1.TrackEventsRequest\x1a,.sociallive.analytics.v1.TrackEventsResponse\"/\xca\xda\x18\x06ingest\x82\xd3\xe4\x93\x02\x1f\"\x17/analytics/events/batch:\x04\x62ody\x12k\n\x06Report\x12&.sociallive.analytics.v1.ReportRequest\x1a\'.sociallive.analytics.v1.ReportResponse\"\x10\xca\xda\x18\x0cread.reports\x12\x99\x01\n\x0cGetDashboard\x12,.sociallive.analytics.v1.GetDashboardRequest\x1a-.sociallive.analytics.v1.GetDashboardResponse\",\xca\xda\x18\x0cread.reports\x82\xd3\xe4\x93\x02\x16\x12\x14/analytics/dashboard\x12\x8f\x01\n\nListEvents\x12*.sociallive.analytics.v1.ListEventsRequest\x1a+.sociallive.analytics.v1.ListEventsResponse\"(\xca\xda\x18\x0bread.events\x82\xd3\xe4\x93\x02\x13\x12\x11/analytics/events\x12\x8d\x01\n\tGetFunnel\x12).sociallive.analytics.v1.GetFunnelRequest\x1a*.sociallive.analytics.v1.GetFunnelResponse\")\xca\xda\x18\x0cread.reports\x82\xd3\xe4\x93\x02\x13\x12\x11/analytics/funnel\x12\xa8\x01\n\x10ListFunnelActors\x12\x30.sociallive.analytics.v1.ListFunnelActorsRequest\x1a\x31.sociallive.analytics.v1.ListFunnelActorsResponse\"/\xca\xda\x18\x0bread.events\x82\xd3\xe4\x93\x02\x1a\x12\x18/analytics/funnel/actors\x12\x8d\x01\n\tGetCohort\x12).sociallive.analytics.v1.GetCohortRequest\x1a*.sociallive.analytics.v1.GetCohortResponse\")\xca\xda\x18\x0cread.reports\x82\xd3\xe4\x93\x02\x13\x12\x11/analytics/cohort\x12\x99\x01\n\x0cGetRetention\x12,.sociallive.analytics.v1.GetRetentionRequest\x1a-.sociallive.analytics.v1.GetRetentionResponse\",\xca\xda\x18\x0cread.reports\x82\xd3\xe4\x93\x02\x16\x12\x14/analytics/retentionb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,21 +41,25 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'sociallive.analytics.v1.ana
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_ANALYTICSSERVICE'].methods_by_name['Track']._loaded_options = None
-  _globals['_ANALYTICSSERVICE'].methods_by_name['Track']._serialized_options = b'\202\323\344\223\002G\"\027/analytics/events/track:\004bodyZ&\"\036/analytics/events/{event_type}:\004body'
+  _globals['_ANALYTICSSERVICE'].methods_by_name['Track']._serialized_options = b'\312\332\030\006ingest\202\323\344\223\002G\"\027/analytics/events/track:\004bodyZ&\"\036/analytics/events/{event_type}:\004body'
+  _globals['_ANALYTICSSERVICE'].methods_by_name['TrackBatch']._loaded_options = None
+  _globals['_ANALYTICSSERVICE'].methods_by_name['TrackBatch']._serialized_options = b'\312\332\030\006ingest'
   _globals['_ANALYTICSSERVICE'].methods_by_name['TrackEvents']._loaded_options = None
-  _globals['_ANALYTICSSERVICE'].methods_by_name['TrackEvents']._serialized_options = b'\202\323\344\223\002\037\"\027/analytics/events/batch:\004body'
+  _globals['_ANALYTICSSERVICE'].methods_by_name['TrackEvents']._serialized_options = b'\312\332\030\006ingest\202\323\344\223\002\037\"\027/analytics/events/batch:\004body'
+  _globals['_ANALYTICSSERVICE'].methods_by_name['Report']._loaded_options = None
+  _globals['_ANALYTICSSERVICE'].methods_by_name['Report']._serialized_options = b'\312\332\030\014read.reports'
   _globals['_ANALYTICSSERVICE'].methods_by_name['GetDashboard']._loaded_options = None
-  _globals['_ANALYTICSSERVICE'].methods_by_name['GetDashboard']._serialized_options = b'\202\323\344\223\002\026\022\024/analytics/dashboard'
+  _globals['_ANALYTICSSERVICE'].methods_by_name['GetDashboard']._serialized_options = b'\312\332\030\014read.reports\202\323\344\223\002\026\022\024/analytics/dashboard'
   _globals['_ANALYTICSSERVICE'].methods_by_name['ListEvents']._loaded_options = None
-  _globals['_ANALYTICSSERVICE'].methods_by_name['ListEvents']._serialized_options = b'\202\323\344\223\002\023\022\021/analytics/events'
+  _globals['_ANALYTICSSERVICE'].methods_by_name['ListEvents']._serialized_options = b'\312\332\030\013read.events\202\323\344\223\002\023\022\021/analytics/events'
   _globals['_ANALYTICSSERVICE'].methods_by_name['GetFunnel']._loaded_options = None
-  _globals['_ANALYTICSSERVICE'].methods_by_name['GetFunnel']._serialized_options = b'\202\323\344\223\002\023\022\021/analytics/funnel'
+  _globals['_ANALYTICSSERVICE'].methods_by_name['GetFunnel']._serialized_options = b'\312\332\030\014read.reports\202\323\344\223\002\023\022\021/analytics/funnel'
   _globals['_ANALYTICSSERVICE'].methods_by_name['ListFunnelActors']._loaded_options = None
-  _globals['_ANALYTICSSERVICE'].methods_by_name['ListFunnelActors']._serialized_options = b'\202\323\344\223\002\032\022\030/analytics/funnel/actors'
+  _globals['_ANALYTICSSERVICE'].methods_by_name['ListFunnelActors']._serialized_options = b'\312\332\030\013read.events\202\323\344\223\002\032\022\030/analytics/funnel/actors'
   _globals['_ANALYTICSSERVICE'].methods_by_name['GetCohort']._loaded_options = None
-  _globals['_ANALYTICSSERVICE'].methods_by_name['GetCohort']._serialized_options = b'\202\323\344\223\002\023\022\021/analytics/cohort'
+  _globals['_ANALYTICSSERVICE'].methods_by_name['GetCohort']._serialized_options = b'\312\332\030\014read.reports\202\323\344\223\002\023\022\021/analytics/cohort'
   _globals['_ANALYTICSSERVICE'].methods_by_name['GetRetention']._loaded_options = None
-  _globals['_ANALYTICSSERVICE'].methods_by_name['GetRetention']._serialized_options = b'\202\323\344\223\002\026\022\024/analytics/retention'
-  _globals['_ANALYTICSSERVICE']._serialized_start=382
-  _globals['_ANALYTICSSERVICE']._serialized_end=1731
+  _globals['_ANALYTICSSERVICE'].methods_by_name['GetRetention']._serialized_options = b'\312\332\030\014read.reports\202\323\344\223\002\026\022\024/analytics/retention'
+  _globals['_ANALYTICSSERVICE']._serialized_start=421
+  _globals['_ANALYTICSSERVICE']._serialized_end=1916
 # @@protoc_insertion_point(module_scope)

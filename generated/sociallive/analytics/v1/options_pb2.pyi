@@ -24,6 +24,10 @@ EVENT_TYPE_FIELD_NUMBER: _ClassVar[int]
 event_type: _descriptor.FieldDescriptor
 RULES_FIELD_NUMBER: _ClassVar[int]
 rules: _descriptor.FieldDescriptor
+FIELD_SCOPE_FIELD_NUMBER: _ClassVar[int]
+field_scope: _descriptor.FieldDescriptor
+REQUIRED_SCOPE_FIELD_NUMBER: _ClassVar[int]
+required_scope: _descriptor.FieldDescriptor
 
 class EventTypeOptions(_message.Message):
     __slots__ = ("name", "versions")

@@ -26,18 +26,23 @@ from sociallive.analytics.v1 import cohort_pb2 as sociallive_dot_analytics_dot_v
 from sociallive.analytics.v1 import dashboard_pb2 as sociallive_dot_analytics_dot_v1_dot_dashboard__pb2
 from sociallive.analytics.v1 import event_list_pb2 as sociallive_dot_analytics_dot_v1_dot_event__list__pb2
 from sociallive.analytics.v1 import funnel_pb2 as sociallive_dot_analytics_dot_v1_dot_funnel__pb2
+from sociallive.analytics.v1 import options_pb2 as sociallive_dot_analytics_dot_v1_dot_options__pb2
 from sociallive.analytics.v1 import retention_pb2 as sociallive_dot_analytics_dot_v1_dot_retention__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$sociallive/analytics/v1/report.proto\x12\x17sociallive.analytics.v1\x1a$sociallive/analytics/v1/cohort.proto\x1a\'sociallive/analytics/v1/dashboard.proto\x1a(sociallive/analytics/v1/event_list.proto\x1a$sociallive/analytics/v1/funnel.proto\x1a\'sociallive/analytics/v1/retention.proto\"\xdd\x03\n\rReportRequest\x12L\n\tdashboard\x18\x01 \x01(\x0b\x32,.sociallive.analytics.v1.GetDashboardRequestH\x00R\tdashboard\x12\x44\n\x06\x65vents\x18\x02 \x01(\x0b\x32*.sociallive.analytics.v1.ListEventsRequestH\x00R\x06\x65vents\x12\x43\n\x06\x66unnel\x18\x03 \x01(\x0b\x32).sociallive.analytics.v1.GetFunnelRequestH\x00R\x06\x66unnel\x12\x43\n\x06\x63ohort\x18\x04 \x01(\x0b\x32).sociallive.analytics.v1.GetCohortRequestH\x00R\x06\x63ohort\x12L\n\tretention\x18\x05 \x01(\x0b\x32,.sociallive.analytics.v1.GetRetentionRequestH\x00R\tretention\x12W\n\rfunnel_actors\x18\x06 \x01(\x0b\x32\x30.sociallive.analytics.v1.ListFunnelActorsRequestH\x00R\x0c\x66unnelActorsB\x07\n\x05query\"\xe5\x03\n\x0eReportResponse\x12M\n\tdashboard\x18\x01 \x01(\x0b\x32-.sociallive.analytics.v1.GetDashboardResponseH\x00R\tdashboard\x12\x45\n\x06\x65vents\x18\x02 \x01(\x0b\x32+.sociallive.analytics.v1.ListEventsResponseH\x00R\x06\x65vents\x12\x44\n\x06\x66unnel\x18\x03 \x01(\x0b\x32*.sociallive.analytics.v1.GetFunnelResponseH\x00R\x06\x66unnel\x12\x44\n\x06\x63ohort\x18\x04 \x01(\x0b\x32*.sociallive.analytics.v1.GetCohortResponseH\x00R\x06\x63ohort\x12M\n\tretention\x18\x05 \x01(\x0b\x32-.sociallive.analytics.v1.GetRetentionResponseH\x00R\tretention\x12X\n\rfunnel_actors\x18\x06 \x01(\x0b\x32\x31.sociallive.analytics.v1.ListFunnelActorsResponseH\x00R\x0c\x66unnelActorsB\x08\n\x06resultb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$sociallive/analytics/v1/report.proto\x12\x17sociallive.analytics.v1\x1a$sociallive/analytics/v1/cohort.proto\x1a\'sociallive/analytics/v1/dashboard.proto\x1a(sociallive/analytics/v1/event_list.proto\x1a$sociallive/analytics/v1/funnel.proto\x1a%sociallive/analytics/v1/options.proto\x1a\'sociallive/analytics/v1/retention.proto\"\xff\x03\n\rReportRequest\x12L\n\tdashboard\x18\x01 \x01(\x0b\x32,.sociallive.analytics.v1.GetDashboardRequestH\x00R\tdashboard\x12U\n\x06\x65vents\x18\x02 \x01(\x0b\x32*.sociallive.analytics.v1.ListEventsRequestB\x0f\xd2\xda\x18\x0bread.eventsH\x00R\x06\x65vents\x12\x43\n\x06\x66unnel\x18\x03 \x01(\x0b\x32).sociallive.analytics.v1.GetFunnelRequestH\x00R\x06\x66unnel\x12\x43\n\x06\x63ohort\x18\x04 \x01(\x0b\x32).sociallive.analytics.v1.GetCohortRequestH\x00R\x06\x63ohort\x12L\n\tretention\x18\x05 \x01(\x0b\x32,.sociallive.analytics.v1.GetRetentionRequestH\x00R\tretention\x12h\n\rfunnel_actors\x18\x06 \x01(\x0b\x32\x30.sociallive.analytics.v1.ListFunnelActorsRequestB\x0f\xd2\xda\x18\x0bread.eventsH\x00R\x0c\x66unnelActorsB\x07\n\x05query\"\xe5\x03\n\x0eReportResponse\x12M\n\tdashboard\x18\x01 \x01(\x0b\x32-.sociallive.analytics.v1.GetDashboardResponseH\x00R\tdashboard\x12\x45\n\x06\x65vents\x18\x02 \x01(\x0b\x32+.sociallive.analytics.v1.ListEventsResponseH\x00R\x06\x65vents\x12\x44\n\x06\x66unnel\x18\x03 \x01(\x0b\x32*.sociallive.analytics.v1.GetFunnelResponseH\x00R\x06\x66unnel\x12\x44\n\x06\x63ohort\x18\x04 \x01(\x0b\x32*.sociallive.analytics.v1.GetCohortResponseH\x00R\x06\x63ohort\x12M\n\tretention\x18\x05 \x01(\x0b\x32-.sociallive.analytics.v1.GetRetentionResponseH\x00R\tretention\x12X\n\rfunnel_actors\x18\x06 \x01(\x0b\x32\x31.sociallive.analytics.v1.ListFunnelActorsResponseH\x00R\x0c\x66unnelActorsB\x08\n\x06resultb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'sociallive.analytics.v1.report_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_REPORTREQUEST']._serialized_start=266
-  _globals['_REPORTREQUEST']._serialized_end=743
-  _globals['_REPORTRESPONSE']._serialized_start=746
-  _globals['_REPORTRESPONSE']._serialized_end=1231
+  _globals['_REPORTREQUEST'].fields_by_name['events']._loaded_options = None
+  _globals['_REPORTREQUEST'].fields_by_name['events']._serialized_options = b'\322\332\030\013read.events'
+  _globals['_REPORTREQUEST'].fields_by_name['funnel_actors']._loaded_options = None
+  _globals['_REPORTREQUEST'].fields_by_name['funnel_actors']._serialized_options = b'\322\332\030\013read.events'
+  _globals['_REPORTREQUEST']._serialized_start=305
+  _globals['_REPORTREQUEST']._serialized_end=816
+  _globals['_REPORTRESPONSE']._serialized_start=819
+  _globals['_REPORTRESPONSE']._serialized_end=1304
 # @@protoc_insertion_point(module_scope)

@@ -2,6 +2,7 @@ from sociallive.analytics.v1 import cohort_pb2 as _cohort_pb2
 from sociallive.analytics.v1 import dashboard_pb2 as _dashboard_pb2
 from sociallive.analytics.v1 import event_list_pb2 as _event_list_pb2
 from sociallive.analytics.v1 import funnel_pb2 as _funnel_pb2
+from sociallive.analytics.v1 import options_pb2 as _options_pb2
 from sociallive.analytics.v1 import retention_pb2 as _retention_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message

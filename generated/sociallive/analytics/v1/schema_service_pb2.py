@@ -26,10 +26,11 @@ from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.api import httpbody_pb2 as google_dot_api_dot_httpbody__pb2
 from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 from sociallive.analytics.v1 import event_pb2 as sociallive_dot_analytics_dot_v1_dot_event__pb2
+from sociallive.analytics.v1 import options_pb2 as sociallive_dot_analytics_dot_v1_dot_options__pb2
 from sociallive.analytics.v1 import track_pb2 as sociallive_dot_analytics_dot_v1_dot_track__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,sociallive/analytics/v1/schema_service.proto\x12\x17sociallive.analytics.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x19google/api/httpbody.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a#sociallive/analytics/v1/event.proto\x1a#sociallive/analytics/v1/track.proto\"\x14\n\x12ListSchemasRequest\"P\n\x13ListSchemasResponse\x12\x39\n\x07schemas\x18\x01 \x03(\x0b\x32\x1f.sociallive.analytics.v1.SchemaR\x07schemas\"\xc8\x01\n\x06Schema\x12\x1d\n\nevent_type\x18\x01 \x01(\tR\teventType\x12\x18\n\x07version\x18\x02 \x01(\tR\x07version\x12!\n\x0crelease_date\x18\x03 \x01(\tR\x0breleaseDate\x12)\n\x10\x64\x65precation_date\x18\x04 \x01(\tR\x0f\x64\x65precationDate\x12\x1f\n\x0bsunset_date\x18\x05 \x01(\tR\nsunsetDate\x12\x16\n\x06newest\x18\x06 \x01(\x08R\x06newest\"K\n\x10GetSchemaRequest\x12\x1d\n\nevent_type\x18\x01 \x01(\tR\teventType\x12\x18\n\x07version\x18\x02 \x01(\tR\x07version\"\x86\x01\n\x11GetSchemaResponse\x12\x37\n\x06schema\x18\x01 \x01(\x0b\x32\x1f.sociallive.analytics.v1.SchemaR\x06schema\x12\x38\n\x0bjson_schema\x18\x02 \x01(\x0b\x32\x17.google.protobuf.StructR\njsonSchema\"\x90\x01\n\x0fValidateRequest\x12\x34\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x1e.sociallive.analytics.v1.EventR\x05\x65vent\x12(\n\x04\x62ody\x18\x02 \x01(\x0b\x32\x14.google.api.HttpBodyR\x04\x62ody\x12\x1d\n\nevent_type\x18\x03 \x01(\tR\teventType\"\xbc\x01\n\x10ValidateResponse\x12G\n\nviolations\x18\x01 \x03(\x0b\x32\'.sociallive.analytics.v1.FieldViolationR\nviolations\x12\x39\n\x05\x65vent\x18\x02 \x01(\x0b\x32\x1e.sociallive.analytics.v1.EventH\x00R\x05\x65vent\x88\x01\x01\x12\x1a\n\x08warnings\x18\x03 \x03(\tR\x08warningsB\x08\n\x06_event2\xba\x03\n\rSchemaService\x12\x84\x01\n\x0bListSchemas\x12+.sociallive.analytics.v1.ListSchemasRequest\x1a,.sociallive.analytics.v1.ListSchemasResponse\"\x1a\x82\xd3\xe4\x93\x02\x14\x12\x12/analytics/schemas\x12\x95\x01\n\tGetSchema\x12).sociallive.analytics.v1.GetSchemaRequest\x1a*.sociallive.analytics.v1.GetSchemaResponse\"1\x82\xd3\xe4\x93\x02+\x12)/analytics/schemas/{event_type}/{version}\x12\x89\x01\n\x08Validate\x12(.sociallive.analytics.v1.ValidateRequest\x1a).sociallive.analytics.v1.ValidateResponse\"(\x82\xd3\xe4\x93\x02\"\"\x1a/analytics/events/validate:\x04\x62odyb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,sociallive/analytics/v1/schema_service.proto\x12\x17sociallive.analytics.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x19google/api/httpbody.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a#sociallive/analytics/v1/event.proto\x1a%sociallive/analytics/v1/options.proto\x1a#sociallive/analytics/v1/track.proto\"\x14\n\x12ListSchemasRequest\"P\n\x13ListSchemasResponse\x12\x39\n\x07schemas\x18\x01 \x03(\x0b\x32\x1f.sociallive.analytics.v1.SchemaR\x07schemas\"\xc8\x01\n\x06Schema\x12\x1d\n\nevent_type\x18\x01 \x01(\tR\teventType\x12\x18\n\x07version\x18\x02 \x01(\tR\x07version\x12!\n\x0crelease_date\x18\x03 \x01(\tR\x0breleaseDate\x12)\n\x10\x64\x65precation_date\x18\x04 \x01(\tR\x0f\x64\x65precationDate\x12\x1f\n\x0bsunset_date\x18\x05 \x01(\tR\nsunsetDate\x12\x16\n\x06newest\x18\x06 \x01(\x08R\x06newest\"K\n\x10GetSchemaRequest\x12\x1d\n\nevent_type\x18\x01 \x01(\tR\teventType\x12\x18\n\x07version\x18\x02 \x01(\tR\x07version\"\x86\x01\n\x11GetSchemaResponse\x12\x37\n\x06schema\x18\x01 \x01(\x0b\x32\x1f.sociallive.analytics.v1.SchemaR\x06schema\x12\x38\n\x0bjson_schema\x18\x02 \x01(\x0b\x32\x17.google.protobuf.StructR\njsonSchema\"\x90\x01\n\x0fValidateRequest\x12\x34\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x1e.sociallive.analytics.v1.EventR\x05\x65vent\x12(\n\x04\x62ody\x18\x02 \x01(\x0b\x32\x14.google.api.HttpBodyR\x04\x62ody\x12\x1d\n\nevent_type\x18\x03 \x01(\tR\teventType\"\xbc\x01\n\x10ValidateResponse\x12G\n\nviolations\x18\x01 \x03(\x0b\x32\'.sociallive.analytics.v1.FieldViolationR\nviolations\x12\x39\n\x05\x65vent\x18\x02 \x01(\x0b\x32\x1e.sociallive.analytics.v1.EventH\x00R\x05\x65vent\x88\x01\x01\x12\x1a\n\x08warnings\x18\x03 \x03(\tR\x08warningsB\x08\n\x06_event2\xdb\x03\n\rSchemaService\x12\x8f\x01\n\x0bListSchemas\x12+.sociallive.analytics.v1.ListSchemasRequest\x1a,.sociallive.analytics.v1.ListSchemasResponse\"%\xca\xda\x18\x07schemas\x82\xd3\xe4\x93\x02\x14\x12\x12/analytics/schemas\x12\xa0\x01\n\tGetSchema\x12).sociallive.analytics.v1.GetSchemaRequest\x1a*.sociallive.analytics.v1.GetSchemaResponse\"<\xca\xda\x18\x07schemas\x82\xd3\xe4\x93\x02+\x12)/analytics/schemas/{event_type}/{version}\x12\x94\x01\n\x08Validate\x12(.sociallive.analytics.v1.ValidateRequest\x1a).sociallive.analytics.v1.ValidateResponse\"3\xca\xda\x18\x07schemas\x82\xd3\xe4\x93\x02\"\"\x1a/analytics/events/validate:\x04\x62odyb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,25 +38,25 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'sociallive.analytics.v1.sch
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_SCHEMASERVICE'].methods_by_name['ListSchemas']._loaded_options = None
-  _globals['_SCHEMASERVICE'].methods_by_name['ListSchemas']._serialized_options = b'\202\323\344\223\002\024\022\022/analytics/schemas'
+  _globals['_SCHEMASERVICE'].methods_by_name['ListSchemas']._serialized_options = b'\312\332\030\007schemas\202\323\344\223\002\024\022\022/analytics/schemas'
   _globals['_SCHEMASERVICE'].methods_by_name['GetSchema']._loaded_options = None
-  _globals['_SCHEMASERVICE'].methods_by_name['GetSchema']._serialized_options = b'\202\323\344\223\002+\022)/analytics/schemas/{event_type}/{version}'
+  _globals['_SCHEMASERVICE'].methods_by_name['GetSchema']._serialized_options = b'\312\332\030\007schemas\202\323\344\223\002+\022)/analytics/schemas/{event_type}/{version}'
   _globals['_SCHEMASERVICE'].methods_by_name['Validate']._loaded_options = None
-  _globals['_SCHEMASERVICE'].methods_by_name['Validate']._serialized_options = b'\202\323\344\223\002\"\"\032/analytics/events/validate:\004body'
-  _globals['_LISTSCHEMASREQUEST']._serialized_start=234
-  _globals['_LISTSCHEMASREQUEST']._serialized_end=254
-  _globals['_LISTSCHEMASRESPONSE']._serialized_start=256
-  _globals['_LISTSCHEMASRESPONSE']._serialized_end=336
-  _globals['_SCHEMA']._serialized_start=339
-  _globals['_SCHEMA']._serialized_end=539
-  _globals['_GETSCHEMAREQUEST']._serialized_start=541
-  _globals['_GETSCHEMAREQUEST']._serialized_end=616
-  _globals['_GETSCHEMARESPONSE']._serialized_start=619
-  _globals['_GETSCHEMARESPONSE']._serialized_end=753
-  _globals['_VALIDATEREQUEST']._serialized_start=756
-  _globals['_VALIDATEREQUEST']._serialized_end=900
-  _globals['_VALIDATERESPONSE']._serialized_start=903
-  _globals['_VALIDATERESPONSE']._serialized_end=1091
-  _globals['_SCHEMASERVICE']._serialized_start=1094
-  _globals['_SCHEMASERVICE']._serialized_end=1536
+  _globals['_SCHEMASERVICE'].methods_by_name['Validate']._serialized_options = b'\312\332\030\007schemas\202\323\344\223\002\"\"\032/analytics/events/validate:\004body'
+  _globals['_LISTSCHEMASREQUEST']._serialized_start=273
+  _globals['_LISTSCHEMASREQUEST']._serialized_end=293
+  _globals['_LISTSCHEMASRESPONSE']._serialized_start=295
+  _globals['_LISTSCHEMASRESPONSE']._serialized_end=375
+  _globals['_SCHEMA']._serialized_start=378
+  _globals['_SCHEMA']._serialized_end=578
+  _globals['_GETSCHEMAREQUEST']._serialized_start=580
+  _globals['_GETSCHEMAREQUEST']._serialized_end=655
+  _globals['_GETSCHEMARESPONSE']._serialized_start=658
+  _globals['_GETSCHEMARESPONSE']._serialized_end=792
+  _globals['_VALIDATEREQUEST']._serialized_start=795
+  _globals['_VALIDATEREQUEST']._serialized_end=939
+  _globals['_VALIDATERESPONSE']._serialized_start=942
+  _globals['_VALIDATERESPONSE']._serialized_end=1130
+  _globals['_SCHEMASERVICE']._serialized_start=1133
+  _globals['_SCHEMASERVICE']._serialized_end=1608
 # @@protoc_insertion_point(module_scope)

@@ -2,6 +2,7 @@ from google.api import annotations_pb2 as _annotations_pb2
 from google.api import httpbody_pb2 as _httpbody_pb2
 from google.protobuf import struct_pb2 as _struct_pb2
 from sociallive.analytics.v1 import event_pb2 as _event_pb2
+from sociallive.analytics.v1 import options_pb2 as _options_pb2
 from sociallive.analytics.v1 import track_pb2 as _track_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor

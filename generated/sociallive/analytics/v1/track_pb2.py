@@ -24,35 +24,40 @@ _sym_db = _symbol_database.Default()
 
 from google.api import httpbody_pb2 as google_dot_api_dot_httpbody__pb2
 from sociallive.analytics.v1 import event_pb2 as sociallive_dot_analytics_dot_v1_dot_event__pb2
+from sociallive.analytics.v1 import options_pb2 as sociallive_dot_analytics_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#sociallive/analytics/v1/track.proto\x12\x17sociallive.analytics.v1\x1a\x19google/api/httpbody.proto\x1a#sociallive/analytics/v1/event.proto\"\x8d\x01\n\x0cTrackRequest\x12\x34\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x1e.sociallive.analytics.v1.EventR\x05\x65vent\x12(\n\x04\x62ody\x18\x02 \x01(\x0b\x32\x14.google.api.HttpBodyR\x04\x62ody\x12\x1d\n\nevent_type\x18\x03 \x01(\tR\teventType\"\x84\x01\n\rTrackResponse\x12\x19\n\x08\x65vent_id\x18\x01 \x01(\tR\x07\x65ventId\x12<\n\x06status\x18\x02 \x01(\x0e\x32$.sociallive.analytics.v1.EventStatusR\x06status\x12\x1a\n\x08warnings\x18\x03 \x03(\tR\x08warnings\"g\n\x11TrackBatchRequest\x12\x36\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x1e.sociallive.analytics.v1.EventR\x06\x65vents\x12\x1a\n\x08\x62\x61\x63kfill\x18\x02 \x01(\x08R\x08\x62\x61\x63kfill\"\xed\x02\n\x12TrackBatchResponse\x12\x1a\n\x08received\x18\x01 \x01(\x03R\x08received\x12\x16\n\x06stored\x18\x02 \x01(\x03R\x06stored\x12\x1e\n\nduplicates\x18\x03 \x01(\x03R\nduplicates\x12\x1a\n\x08rejected\x18\x04 \x01(\x03R\x08rejected\x12\x18\n\x07spooled\x18\x05 \x01(\x03R\x07spooled\x12\x42\n\nrejections\x18\x06 \x03(\x0b\x32\".sociallive.analytics.v1.RejectionR\nrejections\x12\x41\n\x08warnings\x18\x07 \x03(\x0b\x32%.sociallive.analytics.v1.TrackWarningR\x08warnings\x12\x46\n\x0c\x61ssigned_ids\x18\x08 \x03(\x0b\x32#.sociallive.analytics.v1.AssignedIdR\x0b\x61ssignedIds\"\x92\x01\n\x12TrackEventsRequest\x12\x36\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x1e.sociallive.analytics.v1.EventR\x06\x65vents\x12\x1a\n\x08\x62\x61\x63kfill\x18\x02 \x01(\x08R\x08\x62\x61\x63kfill\x12(\n\x04\x62ody\x18\x03 \x01(\x0b\x32\x14.google.api.HttpBodyR\x04\x62ody\"\xee\x02\n\x13TrackEventsResponse\x12\x1a\n\x08received\x18\x01 \x01(\x03R\x08received\x12\x16\n\x06stored\x18\x02 \x01(\x03R\x06stored\x12\x1e\n\nduplicates\x18\x03 \x01(\x03R\nduplicates\x12\x1a\n\x08rejected\x18\x04 \x01(\x03R\x08rejected\x12\x18\n\x07spooled\x18\x05 \x01(\x03R\x07spooled\x12\x42\n\nrejections\x18\x06 \x03(\x0b\x32\".sociallive.analytics.v1.RejectionR\nrejections\x12\x41\n\x08warnings\x18\x07 \x03(\x0b\x32%.sociallive.analytics.v1.TrackWarningR\x08warnings\x12\x46\n\x0c\x61ssigned_ids\x18\x08 \x03(\x0b\x32#.sociallive.analytics.v1.AssignedIdR\x0b\x61ssignedIds\"=\n\nAssignedId\x12\x14\n\x05index\x18\x01 \x01(\x03R\x05index\x12\x19\n\x08\x65vent_id\x18\x02 \x01(\tR\x07\x65ventId\"H\n\x0cTrackWarning\x12 \n\x0b\x64\x65scription\x18\x01 \x01(\tR\x0b\x64\x65scription\x12\x16\n\x06\x65vents\x18\x02 \x01(\x03R\x06\x65vents\"\x9d\x01\n\tRejection\x12\x14\n\x05index\x18\x01 \x01(\x03R\x05index\x12\x19\n\x08\x65vent_id\x18\x02 \x01(\tR\x07\x65ventId\x12\x16\n\x06reason\x18\x03 \x01(\tR\x06reason\x12G\n\nviolations\x18\x04 \x03(\x0b\x32\'.sociallive.analytics.v1.FieldViolationR\nviolations\"\\\n\x0e\x46ieldViolation\x12\x14\n\x05\x66ield\x18\x01 \x01(\tR\x05\x66ield\x12\x12\n\x04rule\x18\x02 \x01(\tR\x04rule\x12 \n\x0b\x64\x65scription\x18\x03 \x01(\tR\x0b\x64\x65scription*z\n\x0b\x45ventStatus\x12\x1c\n\x18\x45VENT_STATUS_UNSPECIFIED\x10\x00\x12\x17\n\x13\x45VENT_STATUS_STORED\x10\x01\x12\x1a\n\x16\x45VENT_STATUS_DUPLICATE\x10\x02\x12\x18\n\x14\x45VENT_STATUS_SPOOLED\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#sociallive/analytics/v1/track.proto\x12\x17sociallive.analytics.v1\x1a\x19google/api/httpbody.proto\x1a#sociallive/analytics/v1/event.proto\x1a%sociallive/analytics/v1/options.proto\"\x8d\x01\n\x0cTrackRequest\x12\x34\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x1e.sociallive.analytics.v1.EventR\x05\x65vent\x12(\n\x04\x62ody\x18\x02 \x01(\x0b\x32\x14.google.api.HttpBodyR\x04\x62ody\x12\x1d\n\nevent_type\x18\x03 \x01(\tR\teventType\"\x84\x01\n\rTrackResponse\x12\x19\n\x08\x65vent_id\x18\x01 \x01(\tR\x07\x65ventId\x12<\n\x06status\x18\x02 \x01(\x0e\x32$.sociallive.analytics.v1.EventStatusR\x06status\x12\x1a\n\x08warnings\x18\x03 \x03(\tR\x08warnings\"|\n\x11TrackBatchRequest\x12\x36\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x1e.sociallive.analytics.v1.EventR\x06\x65vents\x12/\n\x08\x62\x61\x63kfill\x18\x02 \x01(\x08\x42\x13\xd2\xda\x18\x0fingest.backfillR\x08\x62\x61\x63kfill\"\xed\x02\n\x12TrackBatchResponse\x12\x1a\n\x08received\x18\x01 \x01(\x03R\x08received\x12\x16\n\x06stored\x18\x02 \x01(\x03R\x06stored\x12\x1e\n\nduplicates\x18\x03 \x01(\x03R\nduplicates\x12\x1a\n\x08rejected\x18\x04 \x01(\x03R\x08rejected\x12\x18\n\x07spooled\x18\x05 \x01(\x03R\x07spooled\x12\x42\n\nrejections\x18\x06 \x03(\x0b\x32\".sociallive.analytics.v1.RejectionR\nrejections\x12\x41\n\x08warnings\x18\x07 \x03(\x0b\x32%.sociallive.analytics.v1.TrackWarningR\x08warnings\x12\x46\n\x0c\x61ssigned_ids\x18\x08 \x03(\x0b\x32#.sociallive.analytics.v1.AssignedIdR\x0b\x61ssignedIds\"\xa7\x01\n\x12TrackEventsRequest\x12\x36\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x1e.sociallive.analytics.v1.EventR\x06\x65vents\x12/\n\x08\x62\x61\x63kfill\x18\x02 \x01(\x08\x42\x13\xd2\xda\x18\x0fingest.backfillR\x08\x62\x61\x63kfill\x12(\n\x04\x62ody\x18\x03 \x01(\x0b\x32\x14.google.api.HttpBodyR\x04\x62ody\"\xee\x02\n\x13TrackEventsResponse\x12\x1a\n\x08received\x18\x01 \x01(\x03R\x08received\x12\x16\n\x06stored\x18\x02 \x01(\x03R\x06stored\x12\x1e\n\nduplicates\x18\x03 \x01(\x03R\nduplicates\x12\x1a\n\x08rejected\x18\x04 \x01(\x03R\x08rejected\x12\x18\n\x07spooled\x18\x05 \x01(\x03R\x07spooled\x12\x42\n\nrejections\x18\x06 \x03(\x0b\x32\".sociallive.analytics.v1.RejectionR\nrejections\x12\x41\n\x08warnings\x18\x07 \x03(\x0b\x32%.sociallive.analytics.v1.TrackWarningR\x08warnings\x12\x46\n\x0c\x61ssigned_ids\x18\x08 \x03(\x0b\x32#.sociallive.analytics.v1.AssignedIdR\x0b\x61ssignedIds\"=\n\nAssignedId\x12\x14\n\x05index\x18\x01 \x01(\x03R\x05index\x12\x19\n\x08\x65vent_id\x18\x02 \x01(\tR\x07\x65ventId\"H\n\x0cTrackWarning\x12 \n\x0b\x64\x65scription\x18\x01 \x01(\tR\x0b\x64\x65scription\x12\x16\n\x06\x65vents\x18\x02 \x01(\x03R\x06\x65vents\"\x9d\x01\n\tRejection\x12\x14\n\x05index\x18\x01 \x01(\x03R\x05index\x12\x19\n\x08\x65vent_id\x18\x02 \x01(\tR\x07\x65ventId\x12\x16\n\x06reason\x18\x03 \x01(\tR\x06reason\x12G\n\nviolations\x18\x04 \x03(\x0b\x32\'.sociallive.analytics.v1.FieldViolationR\nviolations\"\\\n\x0e\x46ieldViolation\x12\x14\n\x05\x66ield\x18\x01 \x01(\tR\x05\x66ield\x12\x12\n\x04rule\x18\x02 \x01(\tR\x04rule\x12 \n\x0b\x64\x65scription\x18\x03 \x01(\tR\x0b\x64\x65scription*z\n\x0b\x45ventStatus\x12\x1c\n\x18\x45VENT_STATUS_UNSPECIFIED\x10\x00\x12\x17\n\x13\x45VENT_STATUS_STORED\x10\x01\x12\x1a\n\x16\x45VENT_STATUS_DUPLICATE\x10\x02\x12\x18\n\x14\x45VENT_STATUS_SPOOLED\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'sociallive.analytics.v1.track_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_EVENTSTATUS']._serialized_start=1789
-  _globals['_EVENTSTATUS']._serialized_end=1911
-  _globals['_TRACKREQUEST']._serialized_start=129
-  _globals['_TRACKREQUEST']._serialized_end=270
-  _globals['_TRACKRESPONSE']._serialized_start=273
-  _globals['_TRACKRESPONSE']._serialized_end=405
-  _globals['_TRACKBATCHREQUEST']._serialized_start=407
-  _globals['_TRACKBATCHREQUEST']._serialized_end=510
-  _globals['_TRACKBATCHRESPONSE']._serialized_start=513
-  _globals['_TRACKBATCHRESPONSE']._serialized_end=878
-  _globals['_TRACKEVENTSREQUEST']._serialized_start=881
-  _globals['_TRACKEVENTSREQUEST']._serialized_end=1027
-  _globals['_TRACKEVENTSRESPONSE']._serialized_start=1030
-  _globals['_TRACKEVENTSRESPONSE']._serialized_end=1396
-  _globals['_ASSIGNEDID']._serialized_start=1398
-  _globals['_ASSIGNEDID']._serialized_end=1459
-  _globals['_TRACKWARNING']._serialized_start=1461
-  _globals['_TRACKWARNING']._serialized_end=1533
-  _globals['_REJECTION']._serialized_start=1536
-  _globals['_REJECTION']._serialized_end=1693
-  _globals['_FIELDVIOLATION']._serialized_start=1695
-  _globals['_FIELDVIOLATION']._serialized_end=1787
+  _globals['_TRACKBATCHREQUEST'].fields_by_name['backfill']._loaded_options = None
+  _globals['_TRACKBATCHREQUEST'].fields_by_name['backfill']._serialized_options = b'\322\332\030\017ingest.backfill'
+  _globals['_TRACKEVENTSREQUEST'].fields_by_name['backfill']._loaded_options = None
+  _globals['_TRACKEVENTSREQUEST'].fields_by_name['backfill']._serialized_options = b'\322\332\030\017ingest.backfill'
+  _globals['_EVENTSTATUS']._serialized_start=1870
+  _globals['_EVENTSTATUS']._serialized_end=1992
+  _globals['_TRACKREQUEST']._serialized_start=168
+  _globals['_TRACKREQUEST']._serialized_end=309
+  _globals['_TRACKRESPONSE']._serialized_start=312
+  _globals['_TRACKRESPONSE']._serialized_end=444
+  _globals['_TRACKBATCHREQUEST']._serialized_start=446
+  _globals['_TRACKBATCHREQUEST']._serialized_end=570
+  _globals['_TRACKBATCHRESPONSE']._serialized_start=573
+  _globals['_TRACKBATCHRESPONSE']._serialized_end=938
+  _globals['_TRACKEVENTSREQUEST']._serialized_start=941
+  _globals['_TRACKEVENTSREQUEST']._serialized_end=1108
+  _globals['_TRACKEVENTSRESPONSE']._serialized_start=1111
+  _globals['_TRACKEVENTSRESPONSE']._serialized_end=1477
+  _globals['_ASSIGNEDID']._serialized_start=1479
+  _globals['_ASSIGNEDID']._serialized_end=1540
+  _globals['_TRACKWARNING']._serialized_start=1542
+  _globals['_TRACKWARNING']._serialized_end=1614
+  _globals['_REJECTION']._serialized_start=1617
+  _globals['_REJECTION']._serialized_end=1774
+  _globals['_FIELDVIOLATION']._serialized_start=1776
+  _globals['_FIELDVIOLATION']._serialized_end=1868
 # @@protoc_insertion_point(module_scope)

@@ -1,5 +1,6 @@
 from google.api import httpbody_pb2 as _httpbody_pb2
 from sociallive.analytics.v1 import event_pb2 as _event_pb2
+from sociallive.analytics.v1 import options_pb2 as _options_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor

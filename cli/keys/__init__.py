@@ -1,0 +1,1 @@
+"""`analytics keys`: the keys by which callers are known."""
