@@ -43,7 +43,7 @@ def printed(**environment: str) -> str:
 
 def cluster_of(configuration: str) -> dict[str, Any]:
     """Find the servers in a configuration."""
-    (cluster,) = yaml.safe_load(configuration)["static_resources"]["clusters"]
+    cluster, *_ = yaml.safe_load(configuration)["static_resources"]["clusters"]
     return dict(cluster)
 
 
