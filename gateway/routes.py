@@ -64,6 +64,10 @@ _WITHOUT_GRPC = {
 }
 
 
+_AUTHORITY = {
+    "header": {"key": headers.AUTHORITY, "value": "%REQ(:AUTHORITY)%"},
+    "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
+}
 SERVER, ADMIN = "server", "admin"
 """The clusters of template/cluster.yaml: the servers as callers reach them, and as operators do."""
 
@@ -131,6 +135,7 @@ def _grpc(service: str, cluster: str) -> Route:
         # The caller's own deadline applies, and a stream has no time limit.
         "route": {"cluster": cluster, "timeout": "0s", "idle_timeout": f"{GRPC_IDLE_S}s"},
         "request_headers_to_remove": list(headers.FROM_GATEWAY),
+        "request_headers_to_add": [_AUTHORITY],
         "typed_per_filter_config": dict.fromkeys(_FOR_REST, _OFF),
     }
 
@@ -188,6 +193,7 @@ def _json_call(binding: Binding, script: str) -> Route:
         },
         "request_headers_to_remove": list(_UNREAD),
         "request_headers_to_add": [
+            _AUTHORITY,
             _header(headers.JSON_CALL, "1"),
             _header(headers.CLIENT_ADDRESS, "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%"),
             _header("grpc-timeout", f"{JSON_TIMEOUT_S}S"),

@@ -11,6 +11,7 @@ from tools.openapi_answers import Json, reference
 OF_EVERY_CALL = (
     "BAD_REQUEST",
     "INVALID_REQUEST",
+    "FOREIGN_CALL",
     "REFUSED_BY_GATEWAY",
     "REQUEST_TOO_SLOW",
     "HEADERS_TOO_LARGE",

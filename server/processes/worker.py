@@ -153,7 +153,7 @@ def _make_guard(settings: Settings, keyring: Keyring, key_set: KeySet | None) ->
             audience=settings.jwt_audience or "",
             scope_claim=settings.jwt_scope_claim,
         )
-    return Guard(keyring, tokens, required=needs_credentials(settings))
+    return Guard(keyring, tokens, required=needs_credentials(settings), origins=settings.cors_origins)
 
 
 def _make_services(

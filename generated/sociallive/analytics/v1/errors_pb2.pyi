@@ -45,6 +45,7 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ERROR_REASON_TOO_MANY_FAILURES: _ClassVar[ErrorReason]
     ERROR_REASON_KEYS_UNAVAILABLE: _ClassVar[ErrorReason]
     ERROR_REASON_INTERNAL: _ClassVar[ErrorReason]
+    ERROR_REASON_FOREIGN_CALL: _ClassVar[ErrorReason]
     ERROR_REASON_PATCH_DOES_NOT_FIT: _ClassVar[ErrorReason]
     ERROR_REASON_PAYLOAD_NOT_KEPT: _ClassVar[ErrorReason]
     ERROR_REASON_BAD_REQUEST: _ClassVar[ErrorReason]
@@ -96,6 +97,7 @@ ERROR_REASON_QUOTA_EXCEEDED: ErrorReason
 ERROR_REASON_TOO_MANY_FAILURES: ErrorReason
 ERROR_REASON_KEYS_UNAVAILABLE: ErrorReason
 ERROR_REASON_INTERNAL: ErrorReason
+ERROR_REASON_FOREIGN_CALL: ErrorReason
 ERROR_REASON_PATCH_DOES_NOT_FIT: ErrorReason
 ERROR_REASON_PAYLOAD_NOT_KEPT: ErrorReason
 ERROR_REASON_BAD_REQUEST: ErrorReason
