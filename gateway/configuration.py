@@ -25,6 +25,10 @@ ENVELOPE_BYTES = 1024
 """The room that a message needs beside its body: the content type, and the values of the path and the query. So the
 server accepts every size that the gateway lets pass."""
 HEALTH_INTERVAL_S = 1
+REQUESTS_PER_ADDRESS = 1_000
+"""A second; an office behind one address has some hundred pages that send events."""
+MAX_ADDRESSES = 20_000
+"""Addresses whose requests are counted; as many as connections."""
 TAKES_EVENTS = "ingest"
 """The name of the health service by which servers are chosen: one without its database still accepts events."""
 
@@ -116,6 +120,7 @@ def _listener(
     administrative: bool = False,
 ) -> str:
     origins = [_origin(text) for text in cors_origins]
+    per_address = 0 if administrative else address_limit(settings)
     services = [*SERVICES, *(ADMINISTRATIVE if administrative else ())]
     errors_lua = _text("template/errors.lua")
     request_lua = errors_lua + Template(_text("template/request.lua")).substitute(query=headers.QUERY)
@@ -127,6 +132,9 @@ def _listener(
             transport_socket=transport_socket,
             max_body_bytes=settings.max_message_bytes - ENVELOPE_BYTES,
             trusted_hops=settings.trusted_hops,
+            limited_percent=100 if per_address else 0,
+            per_address=max(1, per_address),
+            max_addresses=MAX_ADDRESSES,
             local_replies=local_replies(cors_origins),
             errors_lua=errors_lua,
             request_lua=request_lua,
@@ -145,6 +153,16 @@ def _listener(
             ),
         )
     )
+
+
+def address_limit(settings: Settings) -> int:
+    """Return how many requests a second the gateway takes from one address; 0 for any number.
+
+    On loopback all callers have one address, so that there is no limit unless one is set.
+    """
+    if settings.requests_per_address is not None:
+        return settings.requests_per_address
+    return 0 if is_loopback(settings.host) else REQUESTS_PER_ADDRESS
 
 
 def _cluster(name: str, upstreams: tuple[str, ...]) -> str:

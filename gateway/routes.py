@@ -68,6 +68,11 @@ _AUTHORITY = {
     "header": {"key": headers.AUTHORITY, "value": "%REQ(:AUTHORITY)%"},
     "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
 }
+_NO_STORE = {
+    "header": {"key": "cache-control", "value": "no-store"},
+    "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
+}
+"""For every answer of a server: it may be about people, and the next one has other figures."""
 SERVER, ADMIN = "server", "admin"
 """The clusters of template/cluster.yaml: the servers as callers reach them, and as operators do."""
 
@@ -136,6 +141,7 @@ def _grpc(service: str, cluster: str) -> Route:
         "route": {"cluster": cluster, "timeout": "0s", "idle_timeout": f"{GRPC_IDLE_S}s"},
         "request_headers_to_remove": list(headers.FROM_GATEWAY),
         "request_headers_to_add": [_AUTHORITY],
+        "response_headers_to_add": [_NO_STORE],
         "typed_per_filter_config": dict.fromkeys(_FOR_REST, _OFF),
     }
 
@@ -198,6 +204,7 @@ def _json_call(binding: Binding, script: str) -> Route:
             _header(headers.CLIENT_ADDRESS, "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%"),
             _header("grpc-timeout", f"{JSON_TIMEOUT_S}S"),
         ],
+        "response_headers_to_add": [_NO_STORE],
         "typed_per_filter_config": {
             "envoy.filters.http.header_mutation": _WITHOUT_GRPC,
             **({"envoy.filters.http.lua": _lua(script)} if script else {}),

@@ -101,6 +101,8 @@ class Settings:
     """Web origins whose pages may call the gateway; "*" for any, none by default."""
     trusted_hops: int = _set_by("ANALYTICS_TRUSTED_HOPS", whole_number(0, 10), 0)
     """Proxies in front of the gateway whose x-forwarded-for is believed."""
+    requests_per_address: int | None = _set_by("ANALYTICS_REQUESTS_PER_ADDRESS", whole_number(0, 1_000_000), None)
+    """The gateway refuses more requests a second of one address; 0 for no limit. 1,000 beyond loopback if not set."""
     admin_port: int = _set_by("ANALYTICS_ADMIN_PORT", whole_number(0, 65535), 3007)
     """Every service, with AdminService, on loopback alone; 0 picks a free one."""
     admin_upstreams: tuple[str, ...] = _set_by("ANALYTICS_ADMIN_UPSTREAMS", upstream_list, ())

@@ -55,6 +55,7 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ERROR_REASON_BODY_TOO_LARGE: _ClassVar[ErrorReason]
     ERROR_REASON_NOT_JSON: _ClassVar[ErrorReason]
     ERROR_REASON_HEADERS_TOO_LARGE: _ClassVar[ErrorReason]
+    ERROR_REASON_TOO_MANY_REQUESTS: _ClassVar[ErrorReason]
     ERROR_REASON_QUERY_TOO_LONG: _ClassVar[ErrorReason]
     ERROR_REASON_SERVER_AWAY: _ClassVar[ErrorReason]
     ERROR_REASON_TOO_SLOW: _ClassVar[ErrorReason]
@@ -107,6 +108,7 @@ ERROR_REASON_REQUEST_TOO_SLOW: ErrorReason
 ERROR_REASON_BODY_TOO_LARGE: ErrorReason
 ERROR_REASON_NOT_JSON: ErrorReason
 ERROR_REASON_HEADERS_TOO_LARGE: ErrorReason
+ERROR_REASON_TOO_MANY_REQUESTS: ErrorReason
 ERROR_REASON_QUERY_TOO_LONG: ErrorReason
 ERROR_REASON_SERVER_AWAY: ErrorReason
 ERROR_REASON_TOO_SLOW: ErrorReason
