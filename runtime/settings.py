@@ -70,7 +70,7 @@ def _set_by(
     is_secret: bool = False,
 ) -> Any:
     """Declare a field: the variable that sets it, the parser of its text, and the default."""
-    how = {"variable": variable, "parse": parse}
+    how = {"variable": variable, "parse": parse, "is_secret": is_secret}
     if default_factory is not None:
         return field(default_factory=default_factory, metadata=how)
     return field(default=default, repr=not is_secret, metadata=how)
@@ -189,7 +189,7 @@ class Settings:
                 all of them.
         """
         given = {name: text.strip() for name, text in environ.items() if text.strip()}
-        problems = _unknown(given)
+        problems = [*_unknown(given), *_read_secret_files(given)]
         values: dict[str, Any] = {}
         for one in fields(cls):
             variable = one.metadata["variable"]
@@ -250,9 +250,27 @@ def variable_of(name: str) -> str:
     return next(str(one.metadata["variable"]) for one in fields(Settings) if one.name == name)
 
 
+def _read_secret_files(given: dict[str, str]) -> list[str]:
+    """Add the secrets that stand in files, such as DATABASE_URL by DATABASE_URL_FILE; list what is wrong with them."""
+    problems = []
+    for one in fields(Settings):
+        variable = one.metadata["variable"]
+        path = given.get(f"{variable}_FILE") if one.metadata["is_secret"] else None
+        if path is None:
+            continue
+        if variable in given:
+            problems.append(f"{variable} and {variable}_FILE are both set: unset one")
+        try:
+            given[variable] = Path(path).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as exc:
+            problems.append(f"{variable}_FILE cannot be read: {getattr(exc, 'strerror', None) or 'it is not UTF-8'}")
+    return problems
+
+
 def _unknown(given: Mapping[str, str]) -> list[str]:
     """List the unknown variables with our prefix, each with the variable that was probably meant."""
-    known = {str(one.metadata["variable"]) for one in fields(Settings)} | OF_COMMANDS
+    variables = {str(one.metadata["variable"]): one.metadata["is_secret"] for one in fields(Settings)}
+    known = {*variables, *(f"{name}_FILE" for name, is_secret in variables.items() if is_secret), *OF_COMMANDS}
     bare = {name.removeprefix(PREFIX): name for name in sorted(known)}
     problems = []
     for name in sorted(given):

@@ -161,6 +161,9 @@ def _environment(settings: Settings) -> dict[str, str]:
         "ANALYTICS_DATA_DIR": str(settings.data_dir.resolve()),
         # A worker that is started again has the secret that was checked, whatever became of the file.
         SECRET_VARIABLE: settings.ip_hash_key or "",
+        # What these named was read.
+        f"{SECRET_VARIABLE}_FILE": "",
+        "DATABASE_URL_FILE": "",
     }
 
 
