@@ -209,12 +209,17 @@ class Service:
         return AnalyticsServiceStub(self.channel)  # type: ignore[no-untyped-call]
 
     @property
-    def admin(self) -> Any:
-        """The admin service's stub, on the admin port."""
+    def admin_channel(self) -> grpc.Channel:
+        """One channel to the admin port, made when first asked for."""
         if self._admin_channel is None:
             options = [("grpc.use_local_subchannel_pool", 1)]
             self._admin_channel = grpc.insecure_channel(self.admin_address, options=options)
-        return AdminServiceStub(self._admin_channel)  # type: ignore[no-untyped-call]
+        return self._admin_channel
+
+    @property
+    def admin_stub(self) -> Any:
+        """The admin service's stub."""
+        return AdminServiceStub(self.admin_channel)  # type: ignore[no-untyped-call]
 
     def health(self, name: str = "") -> str:
         """Ask the standard health service; "UNREACHABLE" where nobody answers."""

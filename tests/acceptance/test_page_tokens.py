@@ -51,7 +51,7 @@ def test_so_is_one_for_rejected_events(service: Service) -> None:
     request = ListRejectedEventsRequest()
     request.page_token = forge(request, 0, YEAR_9999_US)
     with fails_with(grpc.StatusCode.INVALID_ARGUMENT) as caught:
-        service.admin.ListRejectedEvents(request, timeout=20)
+        service.admin_stub.ListRejectedEvents(request, timeout=20)
     assert reason(caught[0]) == "INVALID_PAGE_TOKEN"
 
 

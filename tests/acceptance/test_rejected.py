@@ -148,7 +148,7 @@ def test_while_postgres_is_away_a_replay_is_refused_and_not_spooled(own_service:
     def is_away() -> bool:
         nothing = ReplayRejectedEventsRequest(filter=RejectedEventFilter(reason="NOTHING"))
         try:
-            own_service.admin.ReplayRejectedEvents(nothing, timeout=10)
+            own_service.admin_stub.ReplayRejectedEvents(nothing, timeout=10)
         except grpc.RpcError as exc:
             refused.append(exc)
         return bool(refused)
@@ -159,7 +159,7 @@ def test_while_postgres_is_away_a_replay_is_refused_and_not_spooled(own_service:
 
     def replayed() -> bool:
         try:
-            return bool(own_service.admin.ReplayRejectedEvents(request, timeout=10).stored == 1)
+            return bool(own_service.admin_stub.ReplayRejectedEvents(request, timeout=10).stored == 1)
         except grpc.RpcError:
             return False
 
@@ -176,13 +176,13 @@ def test_a_worker_killed_while_it_replays_stores_nothing_twice(made_data_dir: Pa
         request = ReplayRejectedEventsRequest(filter=RejectedEventFilter(reason="INVALID_EVENT"), page_size=1000)
         request.patches.add(field="data.contentType").value.string_value = "post"
         for _ in range(3):
-            call = service.admin.ReplayRejectedEvents.future(request, timeout=20)
+            call = service.admin_stub.ReplayRejectedEvents.future(request, timeout=20)
             eventually("begins to store", lambda: service.count_events() > 0)
             for pid in service.pids("cli\0worker\0"):
                 os.kill(pid, 9)
             call.exception()
             eventually("serves again", lambda: service.health() == "SERVING")
-        answer = service.admin.ReplayRejectedEvents(request, timeout=20)
+        answer = service.admin_stub.ReplayRejectedEvents(request, timeout=20)
         assert not answer.failed
         assert service.count_events() == 600
         total = as_json(service, "ingest", "stats")["total"]
@@ -193,5 +193,5 @@ def test_the_service_is_known_to_health_and_shows_nothing_that_is_not_there(serv
     """Its name serves, and an unknown id is NOT_FOUND."""
     assert service.health("sociallive.analytics.v1.AdminService") == "SERVING"
     with fails_with(grpc.StatusCode.NOT_FOUND) as caught:
-        service.admin.GetRejectedEvent(GetRejectedEventRequest(rejection_id=str(uuid.uuid4())), timeout=10)
+        service.admin_stub.GetRejectedEvent(GetRejectedEventRequest(rejection_id=str(uuid.uuid4())), timeout=10)
     assert reason(caught[0]) == "NO_SUCH_REJECTION"

@@ -60,7 +60,7 @@ def test_the_public_grpc_port_has_no_administration(gateway: GatewayService) -> 
 
 def test_the_admin_port_answers_grpc_and_grpc_web_and_rest(gateway: GatewayService) -> None:
     """It is a gateway of its own, with the services of the public port beside."""
-    gateway.admin.ListRejectedEvents(ListRejectedEventsRequest(), timeout=10)
+    gateway.admin_stub.ListRejectedEvents(ListRejectedEventsRequest(), timeout=10)
     with grpc.insecure_channel(gateway.admin_address) as channel:
         stub: Any = AnalyticsServiceStub(channel)  # type: ignore[no-untyped-call]
         stub.GetDashboard(GetDashboardRequest(), timeout=10)
@@ -83,7 +83,7 @@ def test_no_page_of_another_origin_may_call_the_admin_port(gateway: GatewayServi
 def test_without_a_gateway_the_servers_listen_on_the_admin_port(made_data_dir: Path) -> None:
     """Every service is there; at the gRPC port there is none of the administrative ones."""
     with Service(made_data_dir) as service:
-        service.admin.ListRejectedEvents(ListRejectedEventsRequest(), timeout=10)
+        service.admin_stub.ListRejectedEvents(ListRejectedEventsRequest(), timeout=10)
         stub: Any = AdminServiceStub(service.channel)  # type: ignore[no-untyped-call]
         with fails_with(grpc.StatusCode.UNIMPLEMENTED):
             stub.ListRejectedEvents(ListRejectedEventsRequest(), timeout=10)

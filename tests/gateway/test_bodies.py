@@ -31,14 +31,14 @@ MAX_MESSAGE_BYTES = 4 * 1024 * 1024
 
 def rejected(gateway: GatewayService) -> int:
     """Count rejected events."""
-    counts = gateway.admin.ListRejectedEvents(ListRejectedEventsRequest(page_size=1), timeout=20).counts
+    counts = gateway.admin_stub.ListRejectedEvents(ListRejectedEventsRequest(page_size=1), timeout=20).counts
     return sum(each.events for each in counts)
 
 
 def newest(gateway: GatewayService) -> Any:
     """Read the newest rejected event with its payload."""
-    (first,) = gateway.admin.ListRejectedEvents(ListRejectedEventsRequest(page_size=1), timeout=20).rejected_events
-    return gateway.admin.GetRejectedEvent(GetRejectedEventRequest(rejection_id=first.rejection_id), timeout=20)
+    (first,) = gateway.admin_stub.ListRejectedEvents(ListRejectedEventsRequest(page_size=1), timeout=20).rejected_events
+    return gateway.admin_stub.GetRejectedEvent(GetRejectedEventRequest(rejection_id=first.rejection_id), timeout=20)
 
 
 @pytest.mark.parametrize(

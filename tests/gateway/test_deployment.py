@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from runtime.settings import Settings
-from server.access.defaults import needs_credentials, tls_problems
+from server.access.policy import needs_credentials, tls_problems
 from tests.gateway.running import need_envoy
 
 COMPOSE = Path("deploy/compose.yaml")

@@ -70,5 +70,5 @@ def test_health_is_told_to_everybody(gateway: GatewayService) -> None:
 
 def test_programs_of_this_machine_call_directly(gateway: GatewayService) -> None:
     """By gRPC, which no page can speak."""
-    gateway.admin.ListRejectedEvents(ListRejectedEventsRequest(), timeout=10)
+    gateway.admin_stub.ListRejectedEvents(ListRejectedEventsRequest(), timeout=10)
     assert gateway.count_events() >= 0
