@@ -30,7 +30,9 @@ def send(gateway: GatewayService, *texts: str) -> Answer:
 
 def newest_rejections(gateway: GatewayService, count: int) -> list[Any]:
     """Read the newest rejected events with their payloads, in the order in which they came."""
-    listed = gateway.admin_stub.ListRejectedEvents(ListRejectedEventsRequest(page_size=count), timeout=20).rejected_events
+    listed = gateway.admin_stub.ListRejectedEvents(
+        ListRejectedEventsRequest(page_size=count), timeout=20
+    ).rejected_events
     ids = sorted(each.rejection_id for each in listed)  # UUIDv7 ascend
     return [gateway.admin_stub.GetRejectedEvent(GetRejectedEventRequest(rejection_id=each), timeout=20) for each in ids]
 
