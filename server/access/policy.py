@@ -1,6 +1,7 @@
 """Which callers need a credential, by the settings; and whether a service may start without keys."""
 
 from typing import ClassVar
+from urllib.parse import parse_qs, urlsplit
 
 from runtime.addresses import is_loopback
 from runtime.settings import Settings, SettingsError
@@ -58,6 +59,22 @@ def tls_problems(settings: Settings) -> list[str]:
     """
     is_safe = is_loopback(settings.host) or settings.tls == UPSTREAM or settings.tls_cert_file is not None
     return [] if is_safe else [NO_TLS]
+
+
+def trusts_any_database(settings: Settings) -> bool:
+    """Tell whether the database is on another machine, whose certificate nobody checks, by its URL.
+
+    Example:
+        >>> trusts_any_database(Settings(database_url="postgresql://db.example/analytics"))
+        True
+        >>> trusts_any_database(Settings(database_url="postgresql://db.example/analytics?sslmode=verify-full"))
+        False
+    """
+    parts = urlsplit(settings.database_url or "")
+    given = parse_qs(parts.query)
+    host = parts.hostname or given.get("host", [""])[0]
+    is_here = not host or host.startswith("/") or is_loopback(host)
+    return not is_here and given.get("sslmode") != ["verify-full"]
 
 
 def require_tls(settings: Settings) -> None:

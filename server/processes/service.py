@@ -19,7 +19,7 @@ from runtime.socket_folder import socket_folder
 from runtime.supervised import stop_on_signals
 from runtime.supervision import Child, Restarts, python_module
 from runtime.variables import UNIX
-from server.access.policy import require_safety
+from server.access.policy import require_safety, trusts_any_database
 from server.metrics import serve_metrics
 from server.processes.children import run_children
 from server.processes.database import describe_database, run_database
@@ -56,6 +56,8 @@ async def run_service(settings: Settings, *, complete: bool) -> None:
     stop = asyncio.Event()
     stop_on_signals(stop)
     CertificateFiles.of(settings)
+    if trusts_any_database(settings):
+        log.warning("database_not_verified", remedy="add sslmode=verify-full and sslrootcert to DATABASE_URL")
     settings = choose_gateway(settings) if complete else replace(settings, gateway="off")
     restarts: Restarts = Counter()
     # What is entered here is left in the reverse order.
