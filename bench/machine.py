@@ -97,6 +97,7 @@ def service(**environment: str) -> Iterator[RunningService]:
             "ANALYTICS_WORKERS": "1",
             "ANALYTICS_METRICS_PORT": "0",
             "ANALYTICS_LOG_LEVEL": "warning",
+            "ANALYTICS_ADMIN_PORT": "0",
             **environment,
         }
         process = subprocess.Popen([sys.executable, "-m", "cli", "serve"], env=variables, stdout=subprocess.DEVNULL)

@@ -14,8 +14,9 @@ from grpc_status import rpc_status
 
 from cli.command_error import CommandError
 from cli.main import EXIT_FAILED, EXIT_UNAVAILABLE, EXIT_USAGE
+from cli.tls import HTTPS, channel_credentials, name_options
+from runtime.addresses import LOOPBACK, callable_address
 from runtime.settings import Settings
-from server.processes.addresses import callable_address
 from server.processes.program import program_command
 from sociallive.analytics.v1.admin_service_pb2_grpc import AdminServiceStub
 from sociallive.analytics.v1.analytics_service_pb2_grpc import AnalyticsServiceStub
@@ -75,10 +76,26 @@ class CallError(CommandError):
 
 
 def address_option(command: Command) -> Command:
-    """Give a command the options --address and --key; the command receives `address: str`, as HOST:PORT.
+    """Give a command the option --address; the command receives `address: str`, as HOST:PORT or https://HOST:PORT."""
+    return _address_option(
+        command,
+        "ANALYTICS_ADDRESS",
+        default_address,
+        "Address of the service, with https:// before it for TLS.  [default: from ANALYTICS_HOST and GRPC_PORT]",
+    )
 
-    `open_channel` sends the key with every call.
-    """
+
+def admin_address_option(command: Command) -> Command:
+    """Give a command the option --address for the admin port; the command receives `address: str` likewise."""
+    return _address_option(
+        command,
+        "ANALYTICS_ADMIN_ADDRESS",
+        admin_address,
+        "Address of the service's admin port.  [default: from ANALYTICS_ADMIN_PORT, on this machine]",
+    )
+
+
+def _address_option(command: Command, variable: str, default: Callable[[], str], text: str) -> Command:
     command = click.option(
         "--key",
         metavar="KEY",
@@ -92,45 +109,75 @@ def address_option(command: Command) -> Command:
     return click.option(
         "--address",
         metavar="HOST:PORT",
-        envvar="ANALYTICS_ADDRESS",
+        envvar=variable,
         show_envvar=True,
-        callback=lambda _context, _parameter, value: check_address(value) if value else default_address(),
-        help="Address of the service.  [default: from ANALYTICS_HOST and GRPC_PORT]",
+        callback=lambda _context, _parameter, value: check_address(value) if value else default(),
+        help=text,
     )(command)
 
 
 def default_address() -> str:
     """Return the address of the service on this machine, from the variables that configure it.
 
+    An encrypted port has a certificate for the name by which others know it; on its own machine, the admin port answers
+    the same calls without one.
+
     Raises:
         SettingsError: a variable of the environment is invalid.
         click.UsageError: GRPC_PORT is 0: the server picks a port, which a client cannot know.
     """
     settings = Settings.from_environment()
+    if settings.tls_cert_file is not None:
+        return admin_address()
     if settings.grpc_port == 0:
         raise click.UsageError("GRPC_PORT is 0, which names no port to call; give one with --address HOST:PORT")
     return callable_address(settings.host, settings.grpc_port)
 
 
+def admin_address() -> str:
+    """Return the address of the admin port of the service on this machine.
+
+    Raises:
+        SettingsError: a variable of the environment is invalid.
+        click.UsageError: ANALYTICS_ADMIN_PORT is 0: the server picks a port, which a client cannot know.
+    """
+    settings = Settings.from_environment()
+    if settings.admin_port == 0:
+        raise click.UsageError(
+            "ANALYTICS_ADMIN_PORT is 0, which names no port to call; give one with --address HOST:PORT"
+        )
+    return callable_address(LOOPBACK, settings.admin_port)
+
+
 def check_address(text: str) -> str:
-    """Return `text` when it is HOST:PORT.
+    """Return `text` when it is HOST:PORT or https://HOST:PORT.
 
     Raises:
         click.BadParameter: it is something else.
     """
-    host, _, port = text.rpartition(":")
-    if not host or not port.isascii() or not port.isdigit() or not 1 <= int(port) <= 65535:  # noqa: PLR2004 - TCP's own
-        raise click.BadParameter(f"must be HOST:PORT, as in 127.0.0.1:50051, not {text!r}")
+    host, _, port = text.removeprefix(HTTPS).rpartition(":")
+    is_port = port.isascii() and port.isdigit() and 1 <= int(port) <= 65535  # noqa: PLR2004 - TCP's own
+    if not host or "/" in host or not is_port:
+        raise click.BadParameter(f"must be HOST:PORT or https://HOST:PORT, as in 127.0.0.1:50051, not {text!r}")
     return text
 
 
 @contextmanager
 def open_channel(address: str) -> Iterator[grpc.Channel]:
-    """Open a plaintext channel to `address`, closed at the end; it connects with the first call.
+    """Open a channel to `address`, encrypted if it begins with https://; it connects with the first call.
 
     Calls carry the key of the command that is run, if it was given one.
+
+    Raises:
+        SettingsError: a file that the environment names for TLS cannot be read.
     """
-    with grpc.insecure_channel(address, options=CHANNEL_OPTIONS) as channel:
+    target = address.removeprefix(HTTPS)
+    channel = (
+        grpc.insecure_channel(target, options=CHANNEL_OPTIONS)
+        if target == address
+        else grpc.secure_channel(target, channel_credentials(), options=[*CHANNEL_OPTIONS, *name_options()])
+    )
+    with channel:
         key = given_key()
         yield grpc.intercept_channel(channel, _KeySender(key)) if key else channel
 
@@ -238,6 +285,8 @@ def _explain(error: grpc.RpcError) -> Explanation:
 def _lines(code: grpc.StatusCode, message: str, explanation: Explanation, address: str) -> Iterator[str]:
     if code is grpc.StatusCode.UNAVAILABLE and not explanation.reason:
         yield f"cannot reach the service at {address}: {message.rpartition(': ')[2]}"
+        if "SSL" in message or "certificate" in message.lower():
+            yield "  ANALYTICS_CA_FILE names the authority of its certificate, ANALYTICS_SERVER_NAME its name."
         yield f"  Is it running? `{program_command()} up` starts it. Use --address for a service elsewhere."
         return
     if code is grpc.StatusCode.DEADLINE_EXCEEDED and not explanation.reason:

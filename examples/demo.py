@@ -206,6 +206,7 @@ def environment(port: int) -> dict[str, str]:
         "ANALYTICS_GATEWAY": "off",
         "ANALYTICS_WORKERS": "1",
         "GRPC_PORT": str(port),
+        "ANALYTICS_ADMIN_PORT": "0",
     }
 
 

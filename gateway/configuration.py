@@ -1,7 +1,6 @@
 """The configuration of Envoy: the template of this room, filled from the settings."""
 
 import base64
-import ipaddress
 import json
 from dataclasses import dataclass
 from importlib.resources import files
@@ -10,9 +9,11 @@ from string import Template
 from typing import Any
 
 from gateway import headers
+from gateway.certificates import transport_socket
 from gateway.replies import EXPOSED_HEADERS, local_replies
-from gateway.rest import SERVICES, descriptor_set
-from gateway.routes import build_routes
+from gateway.rest import ADMINISTRATIVE, SERVICES, descriptor_set
+from gateway.routes import ADMIN, SERVER, build_routes
+from runtime.addresses import LOOPBACK, is_loopback
 from runtime.settings import Settings
 from runtime.variables import UNIX
 
@@ -24,70 +25,167 @@ ENVELOPE_BYTES = 1024
 """The room that a message needs beside its body: the content type, and the values of the path and the query. So the
 server accepts every size that the gateway lets pass."""
 HEALTH_INTERVAL_S = 1
+REQUESTS_PER_ADDRESS = 1_000
+"""A second; an office behind one address has some hundred pages that send events."""
+MAX_ADDRESSES = 20_000
+"""Addresses whose requests are counted; as many as connections."""
 TAKES_EVENTS = "ingest"
 """The name of the health service by which servers are chosen: one without its database still accepts events."""
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where one Envoy listens.
+    """Where one Envoy listens, and what it reads.
 
     Attributes:
         host: the address to listen on.
         port: not 0.
-        admin_socket: the path of the socket for its supervisor.
+        admin_port: the port on loopback for operators; None for none.
+        certificates: the folder of its certificates, as gateway/certificates.py writes them; None without TLS.
+        socket: the path of the socket for its supervisor.
     """
 
     host: str
     port: int
-    admin_socket: Path
+    admin_port: int | None
+    certificates: Path | None
+    socket: Path
 
 
-def render(settings: Settings, place: Place, upstreams: tuple[str, ...]) -> str:
-    """Write the configuration of an Envoy in front of `upstreams`, each HOST:PORT or unix:PATH, as YAML."""
-    origins = [_origin(text) for text in settings.cors_origins]
-    several = len(upstreams) > 1
+@dataclass(frozen=True, slots=True)
+class Upstreams:
+    """The servers behind a gateway, each HOST:PORT or unix:PATH.
+
+    Attributes:
+        servers: as callers reach them.
+        admin: their admin ports; empty where this gateway has none itself.
+    """
+
+    servers: tuple[str, ...]
+    admin: tuple[str, ...] = ()
+
+
+def render(settings: Settings, place: Place, upstreams: Upstreams) -> str:
+    """Write the configuration of an Envoy as YAML."""
+    clusters = {SERVER: upstreams.servers, ADMIN: upstreams.admin}
+    listeners = [_public_listener(settings, place)]
+    if place.admin_port is not None and upstreams.admin:
+        listeners.append(_admin_listener(settings, place.admin_port))
+    return Template(_text("template/envoy.yaml")).substitute(
+        _json(
+            admin_socket=str(place.socket),
+            max_connections=MAX_CONNECTIONS,
+            max_heap_bytes=MAX_HEAP_BYTES,
+        ),
+        listeners="".join(listeners),
+        clusters="".join(_cluster(name, found) for name, found in clusters.items() if found),
+    )
+
+
+def _public_listener(settings: Settings, place: Place) -> str:
+    return _listener(
+        settings,
+        "gateway",
+        place.host,
+        place.port,
+        cors_origins=settings.cors_origins,
+        transport_socket=transport_socket(place.certificates, asks_clients=settings.tls_client_ca_file is not None),
+        with_reflection=is_loopback(place.host),
+    )
+
+
+def _admin_listener(settings: Settings, port: int) -> str:
+    """Write the door of operators: on loopback in plain text, and for no page but its own."""
+    return _listener(
+        settings,
+        "gateway_admin",
+        LOOPBACK,
+        port,
+        cors_origins=(),
+        transport_socket=None,
+        with_reflection=True,
+        administrative=True,
+    )
+
+
+def _listener(
+    settings: Settings,
+    name: str,
+    host: str,
+    port: int,
+    *,
+    cors_origins: tuple[str, ...],
+    transport_socket: dict[str, Any] | None,
+    with_reflection: bool,
+    administrative: bool = False,
+) -> str:
+    origins = [_origin(text) for text in cors_origins]
+    per_address = 0 if administrative else address_limit(settings)
+    services = [*SERVICES, *(ADMINISTRATIVE if administrative else ())]
     errors_lua = _text("template/errors.lua")
     request_lua = errors_lua + Template(_text("template/request.lua")).substitute(query=headers.QUERY)
-    values: dict[str, Any] = {
-        "admin_socket": str(place.admin_socket),
-        "max_connections": MAX_CONNECTIONS,
-        "max_heap_bytes": MAX_HEAP_BYTES,
-        "host": place.host,
-        "port": place.port,
-        "max_body_bytes": settings.max_message_bytes - ENVELOPE_BYTES,
-        "trusted_hops": settings.trusted_hops,
-        "local_replies": local_replies(settings.cors_origins),
-        "errors_lua": errors_lua,
-        "request_lua": request_lua,
-        "head_lua": request_lua + _text("template/head.lua"),
-        "health_lua": _text("template/health.lua"),
-        "descriptors": base64.b64encode(descriptor_set()).decode(),
-        "services": [service.full_name for service in SERVICES],
-        "not_begun_header": headers.NOT_BEGUN,
-        "cors_origins": origins,
-        "exposed_headers": EXPOSED_HEADERS,
-        "routes": build_routes(
-            openapi=_text("openapi.json"), origins=origins, with_reflection=_is_loopback(place.host)
-        ),
-        "upstreams": [_endpoint(text) for text in upstreams],
-        # Names may stand for other addresses later; sockets stay where they are, and Envoy resolves none.
-        "discovery": "STATIC" if upstreams[0].startswith(UNIX) else "STRICT_DNS",
-        "health_checks": [_health_check()] if several else [],
-        "outlier_detection": _outlier_detection() if several else {},
-    }
-    return Template(_text("template/envoy.yaml")).substitute({name: json.dumps(at) for name, at in values.items()})
+    return Template(_text("template/listener.yaml")).substitute(
+        _json(
+            name=name,
+            host=host,
+            port=port,
+            transport_socket=transport_socket,
+            max_body_bytes=settings.max_message_bytes - ENVELOPE_BYTES,
+            trusted_hops=settings.trusted_hops,
+            limited_percent=100 if per_address else 0,
+            per_address=max(1, per_address),
+            max_addresses=MAX_ADDRESSES,
+            local_replies=local_replies(cors_origins),
+            errors_lua=errors_lua,
+            request_lua=request_lua,
+            head_lua=request_lua + _text("template/head.lua"),
+            health_lua=_text("template/health.lua"),
+            descriptors=base64.b64encode(descriptor_set(services)).decode(),
+            services=[service.full_name for service in services],
+            not_begun_header=headers.NOT_BEGUN,
+            cors_origins=origins,
+            exposed_headers=EXPOSED_HEADERS,
+            routes=build_routes(
+                openapi=_text("openapi.json"),
+                origins=origins,
+                with_reflection=with_reflection,
+                administrative=administrative,
+            ),
+        )
+    )
+
+
+def address_limit(settings: Settings) -> int:
+    """Return how many requests a second the gateway takes from one address; 0 for any number.
+
+    On loopback all callers have one address, so that there is no limit unless one is set.
+    """
+    if settings.requests_per_address is not None:
+        return settings.requests_per_address
+    return 0 if is_loopback(settings.host) else REQUESTS_PER_ADDRESS
+
+
+def _cluster(name: str, upstreams: tuple[str, ...]) -> str:
+    several = len(upstreams) > 1
+    return Template(_text("template/cluster.yaml")).substitute(
+        _json(
+            name=name,
+            upstreams=[_endpoint(text) for text in upstreams],
+            # Names may stand for other addresses later; sockets stay where they are, and Envoy resolves none.
+            discovery="STATIC" if upstreams[0].startswith(UNIX) else "STRICT_DNS",
+            health_checks=[_health_check()] if several else [],
+            outlier_detection=_outlier_detection() if several else {},
+        )
+    )
+
+
+def _json(**values: Any) -> dict[str, str]:
+    """Write values for a template: JSON is YAML too."""
+    return {name: json.dumps(value) for name, value in values.items()}
 
 
 def _text(name: str) -> str:
     return files("gateway").joinpath(name).read_text()
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _origin(text: str) -> dict[str, Any]:

@@ -27,6 +27,11 @@ REPLIES: dict[int, tuple[str, str, str]] = {
         "NOT_JSON",
         "the body must be JSON, plain or gzipped: send it with content-type: application/json",
     ),
+    429: (
+        "RESOURCE_EXHAUSTED",
+        "TOO_MANY_REQUESTS",
+        "too many requests came from this address: send the same request again a little later",
+    ),
     431: (
         "OUT_OF_RANGE",
         "HEADERS_TOO_LARGE",
@@ -49,7 +54,14 @@ REPLIES: dict[int, tuple[str, str, str]] = {
 OTHERWISE = ("UNKNOWN", "REFUSED_BY_GATEWAY", f"the gateway does not accept this request: correct it. {SAID_BY_ENVOY}")
 """For statuses that only Envoy uses: 403 to an upgrade, 426 to HTTP/1.0."""
 
-RETRIED = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT})
+RETRIED = frozenset(
+    {
+        HTTPStatus.REQUEST_TIMEOUT,
+        HTTPStatus.TOO_MANY_REQUESTS,
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        HTTPStatus.GATEWAY_TIMEOUT,
+    }
+)
 """Statuses after which the same request can succeed; exactly these have `retry-after`."""
 RETRY_AFTER_S = 1
 """A worker that died is restarted within this time."""

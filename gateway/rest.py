@@ -1,4 +1,4 @@
-"""The services, REST paths and methods that the gateway exposes, read from the descriptors."""
+"""The services, REST paths and methods of each port of the gateway, read from the descriptors."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -9,13 +9,18 @@ from google.protobuf.descriptor import FileDescriptor, ServiceDescriptor
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from google.rpc import error_details_pb2
 
-from sociallive.analytics.v1 import analytics_service_pb2, schema_service_pb2
+from sociallive.analytics.v1 import admin_service_pb2, analytics_service_pb2, key_service_pb2, schema_service_pb2
 
 SERVICES: Sequence[ServiceDescriptor] = (
     analytics_service_pb2.DESCRIPTOR.services_by_name["AnalyticsService"],
     schema_service_pb2.DESCRIPTOR.services_by_name["SchemaService"],
 )
-"""The exposed services. Others, such as AdminService, cannot be reached through the gateway."""
+"""The services of both ports."""
+ADMINISTRATIVE: Sequence[ServiceDescriptor] = (
+    admin_service_pb2.DESCRIPTOR.services_by_name["AdminService"],
+    key_service_pb2.DESCRIPTOR.services_by_name["KeyService"],
+)
+"""The services of the admin port alone."""
 
 _VARIABLE = re.compile(r"\{[^}]*\}")
 
@@ -27,10 +32,12 @@ class Binding:
     Attributes:
         method: "GET" or "POST".
         path: as in the .proto, for example "/analytics/schemas/{event_type}/{version}".
+        cluster: the name of the servers that answer it.
     """
 
     method: str
     path: str
+    cluster: str
 
     @property
     def pattern(self) -> str | None:
@@ -39,14 +46,14 @@ class Binding:
         return "[^/]+".join(re.escape(part) for part in parts) if len(parts) > 1 else None
 
 
-def bindings() -> list[Binding]:
-    """List every REST binding of the open services, those without variables first."""
-    found = list(_bindings())
+def bindings(services: Sequence[ServiceDescriptor] = SERVICES, cluster: str = "server") -> list[Binding]:
+    """List every REST binding of some services, those without variables first."""
+    found = list(_bindings(services, cluster))
     return sorted(found, key=lambda binding: binding.pattern is not None)
 
 
-def descriptor_set() -> bytes:
-    """Serialize the open services with all that they import, and the details that errors carry."""
+def descriptor_set(services: Sequence[ServiceDescriptor]) -> bytes:
+    """Serialize services with all that they import, and the details that errors carry."""
     files: dict[str, FileDescriptor] = {}
 
     def add(file: FileDescriptor) -> None:
@@ -55,7 +62,7 @@ def descriptor_set() -> bytes:
                 add(needed)
             files[file.name] = file
 
-    for file in (*(service.file for service in SERVICES), error_details_pb2.DESCRIPTOR):
+    for file in (*(service.file for service in services), error_details_pb2.DESCRIPTOR):
         add(file)
     built = FileDescriptorSet()
     for file in files.values():
@@ -63,8 +70,8 @@ def descriptor_set() -> bytes:
     return built.SerializeToString(deterministic=True)
 
 
-def _bindings() -> Iterator[Binding]:
-    for service in SERVICES:
+def _bindings(services: Sequence[ServiceDescriptor], cluster: str) -> Iterator[Binding]:
+    for service in services:
         for method in service.methods:
             options = method.GetOptions()
             if options.HasExtension(annotations_pb2.http):
@@ -72,4 +79,4 @@ def _bindings() -> Iterator[Binding]:
                 for rule in (first, *first.additional_bindings):
                     verb = rule.WhichOneof("pattern")
                     if verb is not None:
-                        yield Binding(verb.upper(), getattr(rule, verb))
+                        yield Binding(verb.upper(), getattr(rule, verb), cluster)

@@ -1,11 +1,12 @@
 """The routes of the gateway, first match first: health, the description, gRPC, REST, and refusals of the rest."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
 from gateway import headers
-from gateway.rest import SERVICES, Binding, bindings
+from gateway.rest import ADMINISTRATIVE, SERVICES, Binding, bindings
 
 Route = dict[str, Any]
 
@@ -63,25 +64,43 @@ _WITHOUT_GRPC = {
 }
 
 
-def build_routes(*, openapi: str, origins: Sequence[dict[str, Any]], with_reflection: bool) -> list[Route]:
+_AUTHORITY = {
+    "header": {"key": headers.AUTHORITY, "value": "%REQ(:AUTHORITY)%"},
+    "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
+}
+_NO_STORE = {
+    "header": {"key": "cache-control", "value": "no-store"},
+    "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
+}
+"""For every answer of a server: it may be about people, and the next one has other figures."""
+SERVER, ADMIN = "server", "admin"
+"""The clusters of template/cluster.yaml: the servers as callers reach them, and as operators do."""
+
+
+def build_routes(
+    *, openapi: str, origins: Sequence[dict[str, Any]], with_reflection: bool, administrative: bool
+) -> list[Route]:
     """Build Envoy's routes.
 
     Args:
         openapi: the description to serve at /openapi.json.
         origins: Envoy's matchers of the origins whose pages may call.
         with_reflection: whether gRPC callers may ask for the services' descriptors.
+        administrative: whether the administrative services are there, too.
     """
-    grpc_services = [service.full_name for service in SERVICES] + ["grpc.health.v1.Health"]
+    grpc_services = [(service.full_name, SERVER) for service in SERVICES] + [("grpc.health.v1.Health", SERVER)]
+    operators = ADMINISTRATIVE if administrative else ()
+    grpc_services += [(service.full_name, ADMIN) for service in operators]
     if with_reflection:
-        grpc_services.append("grpc.reflection.v1alpha.ServerReflection")
+        grpc_services.append(("grpc.reflection.v1alpha.ServerReflection", ADMIN if administrative else SERVER))
     return [
         *(_preflight(origin) for origin in origins),
         *(_health(path) for path in HEALTH_PATHS),
         *(_refusal({"path": path}, 405, allow=GET_AND_HEAD) for path in HEALTH_PATHS),
         _description(openapi),
         _refusal({"path": "/openapi.json"}, 405, allow=GET_AND_HEAD),
-        *(_grpc(name) for name in grpc_services),
-        *_rest(bindings()),
+        *(_grpc(name, cluster) for name, cluster in grpc_services),
+        *_rest([*bindings(operators, ADMIN), *bindings(SERVICES, SERVER)]),
         _refusal({"prefix": "/"}, 404),
     ]
 
@@ -91,7 +110,8 @@ def _preflight(origin: dict[str, Any]) -> Route:
     asked = {"name": "access-control-request-method", "present_match": True}
     return {
         "match": {"prefix": "/", "headers": [_method("OPTIONS"), asked, {"name": "origin", "string_match": origin}]},
-        "route": {"cluster": "server"},
+        # The filter answers by itself.
+        "route": {"cluster": SERVER},
         "typed_per_filter_config": _UNTRANSCODED,
     }
 
@@ -114,12 +134,14 @@ def _description(openapi: str) -> Route:
     }
 
 
-def _grpc(service: str) -> Route:
+def _grpc(service: str, cluster: str) -> Route:
     return {
         "match": {"prefix": f"/{service}/", "headers": [_GRPC]},
         # The caller's own deadline applies, and a stream has no time limit.
-        "route": {"cluster": "server", "timeout": "0s", "idle_timeout": f"{GRPC_IDLE_S}s"},
+        "route": {"cluster": cluster, "timeout": "0s", "idle_timeout": f"{GRPC_IDLE_S}s"},
         "request_headers_to_remove": list(headers.FROM_GATEWAY),
+        "request_headers_to_add": [_AUTHORITY],
+        "response_headers_to_add": [_NO_STORE],
         "typed_per_filter_config": dict.fromkeys(_FOR_REST, _OFF),
     }
 
@@ -127,10 +149,11 @@ def _grpc(service: str) -> Route:
 def _rest(all_bindings: Iterable[Binding]) -> list[Route]:
     routes = []
     for path, group in groupby(all_bindings, key=lambda binding: binding.path):
-        methods = [binding.method for binding in group]
+        found = list(group)
+        methods = [binding.method for binding in found]
         for alias in ("", ALIAS):
-            for method in methods:
-                binding = Binding(method, alias + path)
+            for binding in (replace(one, path=alias + path) for one in found):
+                method = binding.method
                 if method == "POST":
                     routes += [_refusal(_match(binding, wrong), 415) for wrong in (_NOT_JSON, _NOT_UNPACKED)]
                 if not alias:
@@ -139,7 +162,7 @@ def _rest(all_bindings: Iterable[Binding]) -> list[Route]:
                 if method == "GET":
                     routes.append(_head_call(binding))
             allow = ", ".join(GET_AND_HEAD if method == "GET" else method for method in methods)
-            routes.append(_refusal(_match(Binding("", alias + path)), 405, allow=allow))
+            routes.append(_refusal(_match(replace(found[0], method="", path=alias + path)), 405, allow=allow))
     return routes
 
 
@@ -152,7 +175,7 @@ def _plain_call(binding: Binding) -> Route:
 
 
 def _head_call(binding: Binding) -> Route:
-    route = _json_call(Binding("HEAD", binding.path), "head")
+    route = _json_call(replace(binding, method="HEAD"), "head")
     # Compressed, no body would be one of 20 bytes.
     route["typed_per_filter_config"]["envoy.filters.http.compressor"] = _OFF
     return route
@@ -168,7 +191,7 @@ def _json_call(binding: Binding, script: str) -> Route:
     return {
         "match": _match(binding),
         "route": {
-            "cluster": "server",
+            "cluster": binding.cluster,
             "timeout": f"{JSON_TIMEOUT_S + TIMEOUT_MARGIN_S}s",
             # A caller that waits for a report does not move either.
             "idle_timeout": f"{JSON_TIMEOUT_S + TIMEOUT_MARGIN_S}s",
@@ -176,10 +199,12 @@ def _json_call(binding: Binding, script: str) -> Route:
         },
         "request_headers_to_remove": list(_UNREAD),
         "request_headers_to_add": [
+            _AUTHORITY,
             _header(headers.JSON_CALL, "1"),
             _header(headers.CLIENT_ADDRESS, "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%"),
             _header("grpc-timeout", f"{JSON_TIMEOUT_S}S"),
         ],
+        "response_headers_to_add": [_NO_STORE],
         "typed_per_filter_config": {
             "envoy.filters.http.header_mutation": _WITHOUT_GRPC,
             **({"envoy.filters.http.lua": _lua(script)} if script else {}),

@@ -29,7 +29,18 @@ MAX_STORE_BYTES = 1 << 50
 
 PREFIX = "ANALYTICS_"
 FOR_TESTS = "ANALYTICS_TEST_"
-OF_COMMANDS = frozenset({"ANALYTICS_ADDRESS", "ANALYTICS_KEY", "ANALYTICS_KEY_FILE"})
+OF_COMMANDS = frozenset(
+    {
+        "ANALYTICS_ADDRESS",
+        "ANALYTICS_ADMIN_ADDRESS",
+        "ANALYTICS_CA_FILE",
+        "ANALYTICS_CLIENT_CERT_FILE",
+        "ANALYTICS_CLIENT_KEY_FILE",
+        "ANALYTICS_KEY",
+        "ANALYTICS_KEY_FILE",
+        "ANALYTICS_SERVER_NAME",
+    }
+)
 """What single commands read, as their --help says."""
 LEAST_LIKENESS = 0.7
 """A difflib ratio: one or two wrong letters in a name still match."""
@@ -59,7 +70,7 @@ def _set_by(
     is_secret: bool = False,
 ) -> Any:
     """Declare a field: the variable that sets it, the parser of its text, and the default."""
-    how = {"variable": variable, "parse": parse}
+    how = {"variable": variable, "parse": parse, "is_secret": is_secret}
     if default_factory is not None:
         return field(default_factory=default_factory, metadata=how)
     return field(default=default, repr=not is_secret, metadata=how)
@@ -90,6 +101,20 @@ class Settings:
     """Web origins whose pages may call the gateway; "*" for any, none by default."""
     trusted_hops: int = _set_by("ANALYTICS_TRUSTED_HOPS", whole_number(0, 10), 0)
     """Proxies in front of the gateway whose x-forwarded-for is believed."""
+    requests_per_address: int | None = _set_by("ANALYTICS_REQUESTS_PER_ADDRESS", whole_number(0, 1_000_000), None)
+    """The gateway refuses more requests a second of one address; 0 for no limit. 1,000 beyond loopback if not set."""
+    admin_port: int = _set_by("ANALYTICS_ADMIN_PORT", whole_number(0, 65535), 3007)
+    """Every service, with AdminService, on loopback alone; 0 picks a free one."""
+    admin_upstreams: tuple[str, ...] = _set_by("ANALYTICS_ADMIN_UPSTREAMS", upstream_list, ())
+    """The admin port of each server behind `analytics gateway`; without it that gateway has no admin port."""
+    tls: str = _set_by("ANALYTICS_TLS", choice("auto", "upstream"), "auto")
+    """Who encrypts: auto (this service, beyond loopback) or upstream (a proxy in front of it)."""
+    tls_cert_file: Path | None = _set_by("ANALYTICS_TLS_CERT_FILE", Path)  # noqa: RUF009 - a path never changes
+    """The certificate chain of both ports, in PEM; read again when it changes."""
+    tls_key_file: Path | None = _set_by("ANALYTICS_TLS_KEY_FILE", Path)  # noqa: RUF009 - a path never changes
+    """The private key of the certificate, in PEM."""
+    tls_client_ca_file: Path | None = _set_by("ANALYTICS_TLS_CLIENT_CA_FILE", Path)  # noqa: RUF009 - a path never changes
+    """The authorities of client certificates: callers of the gRPC port then need one."""
     grpc_port: int = _set_by("GRPC_PORT", whole_number(0, 65535), 50051)
     """The gRPC server; 0 picks a free one."""
     metrics_port: int = _set_by("ANALYTICS_METRICS_PORT", whole_number(0, 65535), 9464)
@@ -164,7 +189,7 @@ class Settings:
                 all of them.
         """
         given = {name: text.strip() for name, text in environ.items() if text.strip()}
-        problems = _unknown(given)
+        problems = [*_unknown(given), *_read_secret_files(given)]
         values: dict[str, Any] = {}
         for one in fields(cls):
             variable = one.metadata["variable"]
@@ -185,9 +210,20 @@ class Settings:
         if any(tokens.values()) and not all(tokens.values()):
             missing = ", ".join(variable_of(name) for name, value in tokens.items() if not value)
             problems.append(f"{missing} must be set too, since tokens need issuer, audience and keys")
+        problems += settings._check_tls()
         if problems:
             raise SettingsError("invalid environment variables: " + "; ".join(problems))
         return settings
+
+    def _check_tls(self) -> list[str]:
+        """List what is missing between the files of TLS."""
+        if (self.tls_cert_file is None) is not (self.tls_key_file is None):
+            return ["ANALYTICS_TLS_CERT_FILE and ANALYTICS_TLS_KEY_FILE belong together: set both, or neither"]
+        if self.tls_client_ca_file is not None and self.tls_cert_file is None:
+            return ["ANALYTICS_TLS_CLIENT_CA_FILE needs ANALYTICS_TLS_CERT_FILE and ANALYTICS_TLS_KEY_FILE"]
+        if self.tls == "upstream" and self.tls_cert_file is not None:
+            return ["ANALYTICS_TLS=upstream and ANALYTICS_TLS_CERT_FILE contradict each other: set one of them"]
+        return []
 
     def _settle_retention(self, finer: str, coarser: str, *, is_given: bool) -> str:
         """Keep coarser data at least as long as finer data; return the problem if the settings forbid that."""
@@ -214,9 +250,27 @@ def variable_of(name: str) -> str:
     return next(str(one.metadata["variable"]) for one in fields(Settings) if one.name == name)
 
 
+def _read_secret_files(given: dict[str, str]) -> list[str]:
+    """Add the secrets that stand in files, such as DATABASE_URL by DATABASE_URL_FILE; list what is wrong with them."""
+    problems = []
+    for one in fields(Settings):
+        variable = one.metadata["variable"]
+        path = given.get(f"{variable}_FILE") if one.metadata["is_secret"] else None
+        if path is None:
+            continue
+        if variable in given:
+            problems.append(f"{variable} and {variable}_FILE are both set: unset one")
+        try:
+            given[variable] = Path(path).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as exc:
+            problems.append(f"{variable}_FILE cannot be read: {getattr(exc, 'strerror', None) or 'it is not UTF-8'}")
+    return problems
+
+
 def _unknown(given: Mapping[str, str]) -> list[str]:
     """List the unknown variables with our prefix, each with the variable that was probably meant."""
-    known = {str(one.metadata["variable"]) for one in fields(Settings)} | OF_COMMANDS
+    variables = {str(one.metadata["variable"]): one.metadata["is_secret"] for one in fields(Settings)}
+    known = {*variables, *(f"{name}_FILE" for name, is_secret in variables.items() if is_secret), *OF_COMMANDS}
     bare = {name.removeprefix(PREFIX): name for name in sorted(known)}
     problems = []
     for name in sorted(given):

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from server.processes.worker import READ_SIZE_FACTOR
+from server.processes.listening import READ_SIZE_FACTOR
 from server.rpc.error_reasons import BROKEN_CONNECTIONS, IN_ANSWERS, REASONS, name_of
 from server.rpc.errors import DOMAIN
 from sociallive.analytics.v1.errors_pb2 import ErrorReason

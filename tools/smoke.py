@@ -80,7 +80,13 @@ def serving(folder: Path) -> Iterator[str]:
         SmokeError: it does not start, or does not end well.
     """
     inherited = {k: v for k, v in os.environ.items() if not k.startswith("ANALYTICS_") and k != "DATABASE_URL"}
-    settings = {"GRPC_PORT": "0", "PORT": "0", "ANALYTICS_METRICS_PORT": "0", "ANALYTICS_WORKERS": "1"}
+    settings = {
+        "GRPC_PORT": "0",
+        "PORT": "0",
+        "ANALYTICS_ADMIN_PORT": "0",
+        "ANALYTICS_METRICS_PORT": "0",
+        "ANALYTICS_WORKERS": "1",
+    }
     log = folder / "service.log"
     with log.open("wb") as output:
         service = subprocess.Popen(

@@ -10,7 +10,7 @@ import grpc
 import uvloop
 
 from runtime.settings import Settings
-from server.processes.worker import server_options
+from server.processes.listening import server_options
 from sociallive.analytics.v1.track_pb2 import EventStatus, TrackRequest, TrackResponse
 
 SERVICE = "sociallive.analytics.v1.AnalyticsService"

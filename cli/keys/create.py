@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import click
 
-from cli.client import address_option, key_stub, open_channel, translated_errors
+from cli.client import admin_address_option, key_stub, open_channel, translated_errors
 from cli.keys.output import CALL_TIMEOUT_S, print_text
 from cli.render import print_json
 from runtime.logging import configure_logging
@@ -65,7 +65,7 @@ USER_IDS = {
 @click.option("--days", type=click.IntRange(1, 36_500), help="Days after which it ends.  [default: never]")
 @click.option("--first", is_flag=True, help="Write to the database itself, which has no key to call the service with.")
 @click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON.")
-@address_option
+@admin_address_option
 def command(
     *,
     name: str,

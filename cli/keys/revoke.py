@@ -2,7 +2,7 @@
 
 import click
 
-from cli.client import address_option, key_stub, open_channel, translated_errors
+from cli.client import admin_address_option, key_stub, open_channel, translated_errors
 from cli.keys.output import CALL_TIMEOUT_S
 from runtime.terminal import examples
 from sociallive.analytics.v1.key_service_pb2 import RevokeKeyRequest
@@ -10,7 +10,7 @@ from sociallive.analytics.v1.key_service_pb2 import RevokeKeyRequest
 
 @click.command("revoke", epilog=examples("analytics keys revoke 1b2C3d4E"))
 @click.argument("key_id", metavar="ID")
-@address_option
+@admin_address_option
 def command(*, key_id: str, address: str) -> None:
     """Revoke a key.
 

@@ -4,7 +4,7 @@ from datetime import UTC, timedelta
 
 import click
 
-from cli.client import address_option, key_stub, open_channel, translated_errors
+from cli.client import admin_address_option, key_stub, open_channel, translated_errors
 from cli.keys.output import CALL_TIMEOUT_S, print_text
 from cli.render import print_json
 from runtime.terminal import examples
@@ -21,7 +21,7 @@ from sociallive.analytics.v1.key_service_pb2 import RotateKeyRequest
     help="How long the old key can still be used.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON.")
-@address_option
+@admin_address_option
 def command(*, key_id: str, overlap_hours: float, as_json: bool, address: str) -> None:
     """Create a key with the same rights, and let the old one end.
 

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 import click
 from rich.console import Console
 
-from cli.client import address_option, admin_stub, open_channel, translated_errors
+from cli.client import admin_address_option, admin_stub, open_channel, translated_errors
 from cli.rejected.filter import CALL_TIMEOUT_S, filter_options, violations_text
 from cli.render import NOTHING, count_text, local_time, open_console, print_json, print_line, print_table
 from runtime.terminal import examples
@@ -46,7 +46,7 @@ STATES = {"no": ReplayState.REPLAY_STATE_WAITING, "yes": ReplayState.REPLAY_STAT
     metavar="N",
     help="Maximum number of events to print.",
 )
-@address_option
+@admin_address_option
 def command(*, only: RejectedEventFilter, replayed: str, limit: int, address: str, as_json: bool) -> None:
     """Print rejected events, newest first, and counts by reason.
 

@@ -2,7 +2,7 @@
 
 import click
 
-from cli.client import address_option, admin_stub, open_channel, translated_errors
+from cli.client import admin_address_option, admin_stub, open_channel, translated_errors
 from cli.rejected.filter import CALL_TIMEOUT_S, filter_options
 from cli.rejected.list import STATES, list_rejected, print_reasons
 from cli.render import count_text, open_console, print_json, print_line
@@ -32,7 +32,7 @@ from sociallive.analytics.v1.admin_service_pb2 import (
 @click.option("--all", "everything", is_flag=True, help="Delete all rejected events.")
 @click.option("--dry-run", is_flag=True, help="Print what would be deleted and delete nothing.")
 @click.option("--yes", is_flag=True, help="Delete without asking.")
-@address_option
+@admin_address_option
 def command(
     *,
     only: RejectedEventFilter,

@@ -8,7 +8,7 @@ import click
 from google.protobuf import json_format
 from rich.console import Console
 
-from cli.client import address_option, admin_stub, open_channel, translated_errors
+from cli.client import admin_address_option, admin_stub, open_channel, translated_errors
 from cli.main import EXIT_FAILED
 from cli.rejected.filter import CALL_TIMEOUT_S, filter_options, violations_text
 from cli.render import NOTHING, count_text, open_console, print_json, print_line, print_table
@@ -89,7 +89,7 @@ class Move(click.ParamType[FieldPatch]):
     metavar="N",
     help="Maximum number of events to replay.",
 )
-@address_option
+@admin_address_option
 def command(
     *,
     rejection_ids: Sequence[str],

@@ -6,7 +6,7 @@ import click
 from google.protobuf import json_format
 from rich.console import Console
 
-from cli.client import address_option, admin_stub, open_channel, translated_errors
+from cli.client import admin_address_option, admin_stub, open_channel, translated_errors
 from cli.rejected.filter import CALL_TIMEOUT_S
 from cli.rejected.list import state_text
 from cli.render import (
@@ -30,7 +30,7 @@ JSON = "application/json"
 @click.command("show", epilog=examples("analytics rejected show 01890a5d-ac96-774b-bcce-b302099a8057"))
 @click.argument("rejection_id")
 @click.option("--json", "as_json", is_flag=True, help="Print the response as one JSON document.")
-@address_option
+@admin_address_option
 def command(*, rejection_id: str, address: str, as_json: bool) -> None:
     """Print one rejected event with its payload.
 

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import click
 
-from gateway.configuration import Place, render
+from gateway.configuration import Place, Upstreams, render
 from gateway.runner import END_TIMEOUT_S, run_gateway
+from runtime.addresses import callable_address
 from runtime.logging import configure_logging
 from runtime.settings import Settings
 from runtime.supervised import stop_on_signals, supervised
 from runtime.terminal import examples
-from server.processes.addresses import callable_address
+from server.access.policy import require_tls
 
 
 @click.command(
@@ -30,16 +31,24 @@ def command(ready_fd: int | None, *, print_only: bool) -> None:
     Envoy without losing a request; SIGTERM drains and stops it.
     """
     settings = Settings.from_environment()
-    upstreams = settings.upstreams or (callable_address(settings.host, settings.grpc_port),)
+    servers = settings.upstreams or (callable_address(settings.host, settings.grpc_port),)
+    upstreams = Upstreams(servers, settings.admin_upstreams)
     if print_only:
-        place = Place(settings.host, settings.port, Path("/run/envoy/admin.sock"))
+        place = Place(
+            settings.host,
+            settings.port,
+            settings.admin_port,
+            Path("/run/envoy") if settings.tls_cert_file is not None else None,
+            Path("/run/envoy/admin.sock"),
+        )
         click.echo(render(settings, place, upstreams), nl=False)
         return
+    require_tls(settings)
     configure_logging(level=settings.log_level, form=settings.log_format, process="gateway")
     asyncio.run(_run(settings, upstreams, ready_fd))
 
 
-async def _run(settings: Settings, upstreams: tuple[str, ...], ready_fd: int | None) -> None:
+async def _run(settings: Settings, upstreams: Upstreams, ready_fd: int | None) -> None:
     stop = asyncio.Event()
     stop_on_signals(stop)
     async with supervised(ready_fd, stop, grace_s=settings.drain_s + END_TIMEOUT_S) as report_ready:

@@ -19,8 +19,9 @@ COLLECT_AFTER_OBJECTS = 50_000
 @click.command(name="worker", hidden=True)
 @click.option("--name", default="worker", help="Its name in the logs.")
 @click.option("--socket", "own_socket", type=Path, help="Unix socket to listen on beside the shared port.")
+@click.option("--admin-socket", type=Path, help="Unix socket for the admin port, in place of the port itself.")
 @click.option("--ready-fd", type=int, help="File descriptor that signals the supervisor that it serves.")
-def command(name: str, own_socket: Path | None, ready_fd: int | None) -> None:
+def command(name: str, own_socket: Path | None, admin_socket: Path | None, ready_fd: int | None) -> None:
     """Run one server process on a migrated database."""
     settings = Settings.from_environment()
     configure_logging(level=settings.log_level, form=settings.log_format, process=name)
@@ -28,7 +29,7 @@ def command(name: str, own_socket: Path | None, ready_fd: int | None) -> None:
         raise SettingsError("a worker needs DATABASE_URL; `analytics serve` can run its own database")
     tune_collector()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_run(settings, settings.database_url, own_socket, ready_fd))
+        runner.run(_run(settings, settings.database_url, own_socket, admin_socket, ready_fd))
 
 
 def tune_collector() -> None:
@@ -41,10 +42,17 @@ def tune_collector() -> None:
     gc.set_threshold(COLLECT_AFTER_OBJECTS, *gc.get_threshold()[1:])
 
 
-async def _run(settings: Settings, database_url: str, own_socket: Path | None, ready_fd: int | None) -> None:
+async def _run(
+    settings: Settings, database_url: str, own_socket: Path | None, admin_socket: Path | None, ready_fd: int | None
+) -> None:
     stop = asyncio.Event()
     stop_on_signals(stop)
     async with supervised(ready_fd, stop, grace_s=settings.drain_s) as report_ready:
         await run_worker(
-            settings, database_url=database_url, own_socket=own_socket, report_ready=report_ready, stop=stop
+            settings,
+            database_url=database_url,
+            own_socket=own_socket,
+            admin_socket=admin_socket,
+            report_ready=report_ready,
+            stop=stop,
         )

@@ -19,6 +19,16 @@ class NoCredentialError(AccessError):
         super().__init__("this call needs a key or a token: send the header `authorization: Bearer <key>`")
 
 
+class ForeignCallError(AccessError):
+    """A call without a key that a web page of somebody else may have caused."""
+
+    reason: ClassVar[str] = "FOREIGN_CALL"
+
+    def __init__(self, because: str) -> None:
+        """Say what is foreign about it."""
+        super().__init__(f"this call needs a key: {because}, and without a key this machine alone may call")
+
+
 class BadCredentialError(AccessError):
     """The key or the token of the call cannot be used."""
 

@@ -1,7 +1,7 @@
 """The guard: decides for every call of every door who makes it, and whether it may."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from server.access.caller import ANYONE, Caller, LiveKey
 from server.access.errors import AccessError, BadCredentialError, KeysUnavailableError, NoCredentialError
 from server.access.key_text import PREFIX, PUBLIC, KeyText, parse_key
+from server.access.local_calls import refuse_foreign
 from server.access.scopes import MethodAccess
 
 SCHEME = "bearer "
@@ -26,12 +27,14 @@ class Presented:
         authorization: the header; of several, all of them, joined by commas.
         query_key: the key in the query of a REST call; empty without one.
         origin: the web origin that a browser names; empty without one.
+        authority: the name and port by which the gateway was called; empty for a direct call.
         address: tells the address that the call comes from.
     """
 
     authorization: str = ""
     query_key: str = ""
     origin: str = ""
+    authority: str = ""
     address: Callable[[], str] = str
 
 
@@ -61,12 +64,16 @@ class Guard:
         keys: the keys that can be used; None where credentials are not looked at.
         tokens: who verifies tokens; None where none are accepted.
         required: whether a call without a credential is refused.
+        origins: the web origins whose pages may call without one.
     """
 
-    def __init__(self, keys: Keys | None, tokens: Tokens | None = None, *, required: bool) -> None:
+    def __init__(
+        self, keys: Keys | None, tokens: Tokens | None = None, *, required: bool, origins: Collection[str] = ()
+    ) -> None:
         self._keys = keys
         self._tokens = tokens
         self._required = required
+        self._origins = origins
         self._streams: dict[asyncio.Task[Any], Caller] = {}
 
     async def admit(self, access: MethodAccess, presented: Presented) -> Caller:
@@ -120,6 +127,7 @@ class Guard:
         if not credential:
             if self._required:
                 raise NoCredentialError
+            refuse_foreign(presented.authority, presented.origin, self._origins)
             return ANYONE
         if credential.startswith(PREFIX):
             return await self._of_key(credential)

@@ -1,31 +1,32 @@
 """Which callers need a credential, by the settings; and whether a service may start without keys."""
 
-import ipaddress
 from typing import ClassVar
+from urllib.parse import parse_qs, urlsplit
 
+from runtime.addresses import is_loopback
 from runtime.settings import Settings, SettingsError
 
 REQUIRED = "required"
 OFF = "off"
+UPSTREAM = "upstream"
+NO_KEYS = (
+    "its callers need a key, and there is none: make the first one and start again:\n"
+    "  analytics keys create --first --name admin --scope admin.keys\n"
+    "  (ANALYTICS_AUTH=off serves everybody without keys)"
+)
+NO_TLS = (
+    "other machines reach it without TLS: make a certificate for the name of this machine and start again:\n"
+    "  openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 365 -subj /CN=localhost "
+    "-addext subjectAltName=DNS:localhost,IP:127.0.0.1 -keyout key.pem -out cert.pem\n"
+    "  export ANALYTICS_TLS_CERT_FILE=cert.pem ANALYTICS_TLS_KEY_FILE=key.pem\n"
+    "  (ANALYTICS_TLS=upstream says that a proxy in front of it encrypts)"
+)
 
 
 class OpenServiceError(SettingsError):
     """The service would be open to everybody who reaches it; the message says how to close it."""
 
     reason: ClassVar[str] = "OPEN_SERVICE"
-
-
-def is_loopback(host: str) -> bool:
-    """Tell whether only this machine reaches a server that listens on `host`.
-
-    Example:
-        >>> is_loopback("127.0.0.1"), is_loopback("::1"), is_loopback("0.0.0.0"), is_loopback("")
-        (True, True, False, False)
-    """
-    try:
-        return ipaddress.ip_address(host.removeprefix("[").removesuffix("]")).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def needs_credentials(settings: Settings) -> bool:
@@ -38,19 +39,66 @@ def looks_at_credentials(settings: Settings) -> bool:
     return settings.auth != OFF
 
 
-def check_keys(settings: Settings, live_keys: int) -> None:
-    """Refuse to start a service that nobody could call, because it needs keys and there are none.
+def key_problems(settings: Settings, *, live_keys: int) -> list[str]:
+    """List what is missing for knowing the callers; empty if nothing is.
+
+    Args:
+        settings: all of them.
+        live_keys: how many keys the database has that can be used.
+    """
+    is_safe = not needs_credentials(settings) or live_keys or settings.jwt_issuer
+    return [] if is_safe else [NO_KEYS]
+
+
+def tls_problems(settings: Settings) -> list[str]:
+    """List what is missing for the encryption of the ports; empty if nothing is.
+
+    Example:
+        >>> tls_problems(Settings())
+        []
+    """
+    is_safe = is_loopback(settings.host) or settings.tls == UPSTREAM or settings.tls_cert_file is not None
+    return [] if is_safe else [NO_TLS]
+
+
+def trusts_any_database(settings: Settings) -> bool:
+    """Tell whether the database is on another machine, whose certificate nobody checks, by its URL.
+
+    Example:
+        >>> trusts_any_database(Settings(database_url="postgresql://db.example/analytics"))
+        True
+        >>> trusts_any_database(Settings(database_url="postgresql://db.example/analytics?sslmode=verify-full"))
+        False
+    """
+    parts = urlsplit(settings.database_url or "")
+    given = parse_qs(parts.query)
+    host = parts.hostname or given.get("host", [""])[0]
+    is_here = not host or host.startswith("/") or is_loopback(host)
+    return not is_here and given.get("sslmode") != ["verify-full"]
+
+
+def require_tls(settings: Settings) -> None:
+    """Refuse to start what other machines reach without TLS.
+
+    Raises:
+        OpenServiceError: there is no certificate; the message says how to make one.
+    """
+    _refuse(settings, tls_problems(settings))
+
+
+def require_safety(settings: Settings, *, live_keys: int) -> None:
+    """Refuse to start a service that would be open, or that nobody could call.
 
     Args:
         settings: all of them.
         live_keys: how many keys the database has that can be used.
 
     Raises:
-        OpenServiceError: there are none, although the service needs them.
+        OpenServiceError: keys or TLS are missing; the message lists each with the command that makes it.
     """
-    if needs_credentials(settings) and not live_keys and not settings.jwt_issuer:
-        raise OpenServiceError(
-            f"the service listens on {settings.host}, where callers need a key, and there is none: make the first one "
-            "with `analytics keys create --first --name admin --scope admin.keys`, and start again; "
-            "ANALYTICS_AUTH=off serves everybody without keys"
-        )
+    _refuse(settings, [*key_problems(settings, live_keys=live_keys), *tls_problems(settings)])
+
+
+def _refuse(settings: Settings, problems: list[str]) -> None:
+    if problems:
+        raise OpenServiceError(f"the service listens on {settings.host}, and " + "\nand ".join(problems))

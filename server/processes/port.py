@@ -9,9 +9,9 @@ from typing import Any
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from runtime.addresses import callable_address
 from runtime.errors import AnalyticsError
 from runtime.settings import SettingsError
-from server.processes.addresses import callable_address
 from sociallive.analytics.v1 import analytics_service_pb2
 
 OUR_KIND = analytics_service_pb2.DESCRIPTOR.services_by_name["AnalyticsService"].full_name
@@ -29,8 +29,13 @@ class PortTakenError(AnalyticsError):
 
 
 @contextmanager
-def reserve_port(host: str, port: int) -> Iterator[int]:
+def reserve_port(host: str, port: int, variable: str) -> Iterator[int]:
     """Hold the port for the workers, which share it, and yield its number.
+
+    Args:
+        host: the address to listen on.
+        port: 0 picks a free one.
+        variable: what sets the port, for the message of an error.
 
     Raises:
         PortTakenError: another process listens there, even if it is another instance of this service, whose workers
@@ -53,18 +58,18 @@ def reserve_port(host: str, port: int) -> Iterator[int]:
                     f"cannot listen on {host}: {exc.strerror}; set ANALYTICS_HOST to an address of this machine, "
                     "or to 0.0.0.0 for all of them"
                 ) from exc
-            raise PortTakenError(f"cannot listen on {host}:{port}: {_reason(exc, host, port)}") from exc
+            raise PortTakenError(f"cannot listen on {host}:{port}: {_reason(exc, host, port, variable)}") from exc
         yield chosen
 
 
-def _reason(exc: OSError, host: str, port: int) -> str:
+def _reason(exc: OSError, host: str, port: int, variable: str) -> str:
     """Say why the port is not free, and what to do."""
     if exc.errno != errno.EADDRINUSE:
-        return f"{exc.strerror}; set GRPC_PORT"
+        return f"{exc.strerror}; set {variable}"
     status = _instance_status(callable_address(host, port))
     if status is None:
-        return f"{exc.strerror}; stop the program that listens there, or set GRPC_PORT"
-    return f"another instance of this service runs there ({status}); stop it with SIGTERM, or set GRPC_PORT"
+        return f"{exc.strerror}; stop the program that listens there, or set {variable}"
+    return f"another instance of this service runs there ({status}); stop it with SIGTERM, or set {variable}"
 
 
 def _instance_status(address: str) -> str | None:

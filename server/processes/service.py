@@ -11,14 +11,16 @@ import structlog
 
 from gateway.envoy_process import EnvoyMissingError, find_envoy
 from gateway.runner import choose_port
+from runtime.addresses import LOOPBACK, callable_address
+from runtime.certificates import CertificateFiles
 from runtime.outlet import STDOUT, Outlet
 from runtime.settings import Settings
 from runtime.socket_folder import socket_folder
 from runtime.supervised import stop_on_signals
 from runtime.supervision import Child, Restarts, python_module
-from server.access.policy import check_keys
+from runtime.variables import UNIX
+from server.access.policy import require_safety, trusts_any_database
 from server.metrics import serve_metrics
-from server.processes.addresses import callable_address
 from server.processes.children import run_children
 from server.processes.database import describe_database, run_database
 from server.processes.port import reserve_port
@@ -44,28 +46,34 @@ async def run_service(settings: Settings, *, complete: bool) -> None:
     Raises:
         PortTakenError: the gRPC port is in use.
         GatewayFailedError: the gateway's port is in use.
-        SettingsError: the host is unknown or not this machine's.
+        SettingsError: the host is unknown or not this machine's, or the certificate cannot be used.
+        OpenServiceError: other machines could call, without keys or without TLS.
         StorageRefusedError: the database refuses us, or is too new or too old.
         EmbeddedPostgresError: the embedded Postgres does not start.
-        OpenServiceError: callers need keys, and there are none.
         SecretMismatchError: the service's secret is not the one of the database.
         ChildFailedError: a worker ended before it served.
     """
     stop = asyncio.Event()
     stop_on_signals(stop)
+    CertificateFiles.of(settings)
+    if trusts_any_database(settings):
+        log.warning("database_not_verified", remedy="add sslmode=verify-full and sslrootcert to DATABASE_URL")
     settings = choose_gateway(settings) if complete else replace(settings, gateway="off")
     restarts: Restarts = Counter()
     # What is entered here is left in the reverse order.
     async with AsyncExitStack() as started:
-        port = started.enter_context(reserve_port(settings.host, settings.grpc_port))
+        port = started.enter_context(reserve_port(settings.host, settings.grpc_port, "GRPC_PORT"))
         settings = replace(settings, grpc_port=port)
+        if settings.gateway == "off":
+            port = started.enter_context(reserve_port(LOOPBACK, settings.admin_port, "ANALYTICS_ADMIN_PORT"))
+            settings = replace(settings, admin_port=port)
         sockets = started.enter_context(socket_folder())
         database_url, is_shared = await started.enter_async_context(run_database(settings, stop, wait_s=None))
         if not stop.is_set():
             await migrate(database_url)
             database = await Database.open(database_url, readers=1)
             started.push_async_callback(database.close)
-            check_keys(settings, await count_live_keys(database))
+            require_safety(settings, live_keys=await count_live_keys(database))
             settings = await _settle_secret(settings, database)
             metrics_port = started.enter_context(
                 serve_metrics(
@@ -106,7 +114,7 @@ def _workers(settings: Settings, database_url: str, sockets: Path) -> list[Child
             name=name,
             arguments=python_module(
                 *("cli", "worker", "--name", name, "--ready-fd", "{ready_fd}"),
-                *(() if settings.gateway == "off" else ("--socket", str(_socket(sockets, name)))),
+                *(() if settings.gateway == "off" else _sockets_of(sockets, name)),
             ),
             environment=_environment(settings) | {"DATABASE_URL": database_url},
             grace_s=settings.drain_s,
@@ -130,12 +138,17 @@ def _jobs(settings: Settings, database_url: str) -> list[Child]:
 def _gateway(settings: Settings, sockets: Path) -> list[Child]:
     if settings.gateway == "off":
         return []
-    upstreams = ",".join(f"unix:{_socket(sockets, name)}" for name in _worker_names(settings))
+    sockets_of = [_sockets_of(sockets, name) for name in _worker_names(settings)]
     return [
         Child(
             name="gateway",
             arguments=python_module("cli", "gateway", "--ready-fd", "{ready_fd}"),
-            environment=_environment(settings) | {"PORT": str(settings.port), "ANALYTICS_UPSTREAMS": upstreams},
+            environment=_environment(settings)
+            | {
+                "PORT": str(settings.port),
+                "ANALYTICS_UPSTREAMS": ",".join(f"{UNIX}{own}" for _, own, _, _ in sockets_of),
+                "ANALYTICS_ADMIN_UPSTREAMS": ",".join(f"{UNIX}{admin}" for _, _, _, admin in sockets_of),
+            },
             grace_s=settings.drain_s,
             silence_s=settings.hang_s,
         )
@@ -146,9 +159,13 @@ def _environment(settings: Settings) -> dict[str, str]:
     """Return the settings that were decided here and override the environment."""
     return {
         "GRPC_PORT": str(settings.grpc_port),
+        "ANALYTICS_ADMIN_PORT": str(settings.admin_port),
         "ANALYTICS_DATA_DIR": str(settings.data_dir.resolve()),
         # A worker that is started again has the secret that was checked, whatever became of the file.
         SECRET_VARIABLE: settings.ip_hash_key or "",
+        # What these named was read.
+        f"{SECRET_VARIABLE}_FILE": "",
+        "DATABASE_URL_FILE": "",
     }
 
 
@@ -156,8 +173,9 @@ def _worker_names(settings: Settings) -> list[str]:
     return [f"worker-{number}" for number in range(1, settings.workers + 1)]
 
 
-def _socket(sockets: Path, name: str) -> Path:
-    return sockets / f"{name}.sock"
+def _sockets_of(sockets: Path, name: str) -> tuple[str, str, str, str]:
+    """Return the options of a worker that say where the gateway finds it, for callers and for operators."""
+    return "--socket", str(sockets / f"{name}.sock"), "--admin-socket", str(sockets / f"{name}-admin.sock")
 
 
 def choose_gateway(settings: Settings) -> Settings:
@@ -173,7 +191,11 @@ def choose_gateway(settings: Settings) -> Settings:
     except EnvoyMissingError as exc:
         log.warning("gateway_off", because=str(exc))
         return replace(settings, gateway="off")
-    return replace(settings, port=choose_port(settings.host, settings.port))
+    return replace(
+        settings,
+        port=choose_port(settings.host, settings.port, "PORT"),
+        admin_port=choose_port(LOOPBACK, settings.admin_port, "ANALYTICS_ADMIN_PORT"),
+    )
 
 
 def _places(settings: Settings, metrics_port: int, *, complete: bool, is_shared: bool) -> dict[str, str]:
@@ -181,6 +203,7 @@ def _places(settings: Settings, metrics_port: int, *, complete: bool, is_shared:
     places = {"gRPC": callable_address(settings.host, settings.grpc_port)}
     if complete:
         places["gateway"] = _describe_gateway(settings)
+    places["admin"] = f"{LOOPBACK}:{settings.admin_port}"
     if metrics_port:
         places["metrics"] = f"http://{callable_address(settings.host, metrics_port)}/metrics"
     places["database"] = describe_database(settings) + (", shared with another service" if is_shared else "")
@@ -189,7 +212,8 @@ def _places(settings: Settings, metrics_port: int, *, complete: bool, is_shared:
 
 def _describe_gateway(settings: Settings) -> str:
     if settings.gateway != "off":
-        return f"http://{callable_address(settings.host, settings.port)}"
+        scheme = "http" if settings.tls_cert_file is None else "https"
+        return f"{scheme}://{callable_address(settings.host, settings.port)}"
     try:
         find_envoy()
     except EnvoyMissingError as exc:

@@ -9,12 +9,10 @@ from pathlib import Path
 import grpc
 import structlog
 from google.protobuf.descriptor import ServiceDescriptor
-from grpc_health.v1.health import SERVICE_NAME as HEALTH_SERVICE
-from grpc_health.v1.health_pb2_grpc import add_HealthServicer_to_server
-from grpc_reflection.v1alpha import reflection
 
 from events.normalize import Normalizer
 from events.rules.validation import Validator
+from gateway.rest import ADMINISTRATIVE
 from runtime.settings import Settings
 from server.access.guard import OPEN, Guard
 from server.access.jwks import KeySet
@@ -25,7 +23,7 @@ from server.admin.keys import KeyDesk
 from server.admin.replay import Replayer
 from server.ingest.pipeline import Pipeline, reject_stored
 from server.paging import PageTokens
-from server.processes.port import PortTakenError
+from server.processes.listening import build_server, listen_for_callers, listen_for_operators
 from server.reports.desk import ReportDesk
 from server.rpc.admin_service import AdminService
 from server.rpc.analytics_service import AnalyticsService
@@ -54,37 +52,10 @@ ADMIN = admin_service_pb2.DESCRIPTOR.services_by_name["AdminService"]
 KEYS = key_service_pb2.DESCRIPTOR.services_by_name["KeyService"]
 SERVICES = (ANALYTICS.full_name, SCHEMAS.full_name, ADMIN.full_name, KEYS.full_name)
 
-MAX_STREAMS_PER_CONNECTION = 1_000
-"""Concurrent calls of one connection; a client that needs more opens another connection."""
-LEAST_PING_INTERVAL_MS = 10_000
-"""Clients may send keepalive pings this often, also without a call under way; faster clients are disconnected."""
-SERVER_PING_INTERVAL_MS = 60_000
-"""The server pings idle connections, so that vanished clients do not hold memory."""
 LIGHT_REPORTS = 2
 """Connections besides those of heavy reports, two each, so that a page of events never waits for a funnel."""
-SERVER_PING_TIMEOUT_MS = 20_000
-MAX_HEADERS_BYTES = 16 * 1024
-"""A query of 7,000 bytes beside a token of 4,096 and the names of everything; larger headers are surely refused."""
-READ_SIZE_FACTOR = 4
-"""Messages up to this many times the limit are read, so that the error can name the limit. gRPC itself refuses larger
-ones with a bare RESOURCE_EXHAUSTED."""
 ABORT_GRACE_S = 0.5
 """The time that calls that outlast the drain get to handle their cancellation."""
-
-
-def server_options(settings: Settings) -> list[tuple[str, int]]:
-    """List the channel arguments of the server: sizes, keepalive and the shared port."""
-    return [
-        ("grpc.so_reuseport", 1),
-        ("grpc.max_receive_message_length", READ_SIZE_FACTOR * settings.max_message_bytes),
-        ("grpc.max_metadata_size", MAX_HEADERS_BYTES),
-        ("grpc.absolute_max_metadata_size", 2 * MAX_HEADERS_BYTES),
-        ("grpc.max_concurrent_streams", MAX_STREAMS_PER_CONNECTION),
-        ("grpc.http2.min_ping_interval_without_data_ms", LEAST_PING_INTERVAL_MS),
-        ("grpc.keepalive_permit_without_calls", 1),
-        ("grpc.keepalive_time_ms", SERVER_PING_INTERVAL_MS),
-        ("grpc.keepalive_timeout_ms", SERVER_PING_TIMEOUT_MS),
-    ]
 
 
 async def run_worker(
@@ -92,6 +63,7 @@ async def run_worker(
     *,
     database_url: str,
     own_socket: Path | None,
+    admin_socket: Path | None,
     report_ready: Callable[[], None],
     stop: asyncio.Event,
 ) -> None:
@@ -101,6 +73,7 @@ async def run_worker(
         settings: everything that can be set; the gRPC port must not be 0.
         database_url: a migrated database.
         own_socket: where to listen beside the port that the workers share, for a gateway that chooses among them.
+        admin_socket: where to listen for its admin port; without it, this worker listens on the admin port itself.
         report_ready: called once this worker serves.
         stop: ends the worker.
 
@@ -134,8 +107,9 @@ async def run_worker(
         health = Health(SERVICES, takes_events=writer.takes_events)
         replays = BatchStore(database, partitions, quarantine, reject_row=reject_stored)
         services = _make_services(settings, database, writer, replays)
-        server = _build_server(settings, calls, guard, health, services)
-        _listen(server, settings, own_socket)
+        servers = _build_servers(settings, calls, guard, health, services)
+        listen_for_callers(servers[0], settings, own_socket)
+        listen_for_operators(servers[1], settings, admin_socket)
         if spool is not None:
             await spool.refresh()
         await health.look(database)
@@ -147,11 +121,12 @@ async def run_worker(
             watching = tasks.create_task(health.monitor(database, stop))
             reading = tasks.create_task(keyring.run(guard.end_streams))
             fetching = tasks.create_task(key_set.run()) if key_set is not None else None
-            await server.start()
+            for server in servers:
+                await server.start()
             log.info("worker_serving", address=f"{settings.host}:{settings.grpc_port}")
             report_ready()
             await stop.wait()
-            await _stop(settings, server, health, calls, writer)
+            await _stop(settings, servers, health, calls, writer)
             await replays.close()
             watching.cancel()
             reading.cancel()
@@ -178,7 +153,7 @@ def _make_guard(settings: Settings, keyring: Keyring, key_set: KeySet | None) ->
             audience=settings.jwt_audience or "",
             scope_claim=settings.jwt_scope_claim,
         )
-    return Guard(keyring, tokens, required=needs_credentials(settings))
+    return Guard(keyring, tokens, required=needs_credentials(settings), origins=settings.cors_origins)
 
 
 def _make_services(
@@ -207,53 +182,39 @@ def _make_services(
     )
 
 
-def _build_server(
+def _build_servers(
     settings: Settings,
     calls: Calls,
     guard: Guard,
     health: Health,
     services: Sequence[tuple[ServiceDescriptor, object]],
-) -> grpc.aio.Server:
-    server = grpc.aio.server(options=server_options(settings))
-    server.add_generic_rpc_handlers(
-        tuple(
-            handlers(service, servicer, calls, guard, max_message_bytes=settings.max_message_bytes)
-            for service, servicer in services
-        )
-    )
-    add_HealthServicer_to_server(health.servicer, server)
-    if not needs_credentials(settings):
-        reflection.enable_server_reflection((*SERVICES, HEALTH_SERVICE, reflection.SERVICE_NAME), server)
-    return server
+) -> tuple[grpc.aio.Server, grpc.aio.Server]:
+    """Make the server of every caller, and that of operators, which has every service.
 
-
-def _listen(server: grpc.aio.Server, settings: Settings, own_socket: Path | None) -> None:
-    """Bind the shared port and, where there is one, this worker's own socket; a stale one in its place is replaced.
-
-    Raises:
-        PortTakenError: one of them cannot be bound.
+    No header or key opens an administrative service at the first: it is not there.
     """
-    host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    addresses = [f"{host}:{settings.grpc_port}", *([f"unix:{own_socket}"] if own_socket else [])]
-    for address in addresses:
-        try:
-            bound = server.add_insecure_port(address)
-        except RuntimeError as exc:
-            raise PortTakenError(
-                f"cannot listen on {address}: another program uses it, or it is not an address of this machine"
-            ) from exc
-        if not bound:
-            raise PortTakenError(f"cannot listen on {address}")
+    built = {
+        service.full_name: handlers(service, servicer, calls, guard, max_message_bytes=settings.max_message_bytes)
+        for service, servicer in services
+    }
+    administrative = {service.full_name for service in ADMINISTRATIVE}
+    public = [name for name in built if name not in administrative]
+    return (
+        build_server(settings, health, public, [built[name] for name in public]),
+        build_server(settings, health, list(built), list(built.values())),
+    )
 
 
-async def _stop(settings: Settings, server: grpc.aio.Server, health: Health, calls: Calls, writer: Writer) -> None:
+async def _stop(
+    settings: Settings, servers: Sequence[grpc.aio.Server], health: Health, calls: Calls, writer: Writer
+) -> None:
     """Stop in order: NOT_SERVING, no new calls, waiting calls finish while the writer runs, last flush."""
     log.info("worker_draining", calls=calls.under_way)
     await health.drain()
     left = await calls.drain(settings.drain_s)
     if left:
         log.warning("calls_cut_off", calls=left, after_s=settings.drain_s)
-    await server.stop(grace=ABORT_GRACE_S)
+    await asyncio.gather(*(server.stop(grace=ABORT_GRACE_S) for server in servers))
     await writer.stop()
 
 

@@ -51,7 +51,11 @@ def read_credentials(context: Context, *, from_query: bool) -> Presented:
         from_query: whether a key may stand in the query of a REST call; it is taken out of there.
     """
     return Presented(
-        header(AUTHORIZATION), _take_query_key() if from_query else "", header(ORIGIN), lambda: _place_of(context)
+        header(AUTHORIZATION),
+        _take_query_key() if from_query else "",
+        header(ORIGIN),
+        header(headers.AUTHORITY),
+        lambda: _place_of(context),
     )
 
 

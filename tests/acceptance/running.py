@@ -19,6 +19,7 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from sociallive.analytics.v1.admin_service_pb2_grpc import AdminServiceStub
 from sociallive.analytics.v1.analytics_service_pb2_grpc import AnalyticsServiceStub
 from sociallive.analytics.v1.dashboard_pb2 import GetDashboardRequest
 
@@ -105,12 +106,15 @@ class Service:
         self.data_dir = data_dir
         self.port = port or free_port()
         self.address = f"127.0.0.1:{self.port}"
+        self.admin_port = free_port()
+        self.admin_address = f"127.0.0.1:{self.admin_port}"
         self.log = data_dir.parent / f"{data_dir.name}.log"
         inherited = {k: v for k, v in os.environ.items() if not k.startswith(("ANALYTICS_", "DATABASE_URL"))}
         self.environment = {
             **inherited,
             "ANALYTICS_DATA_DIR": str(data_dir),
             "GRPC_PORT": str(self.port),
+            "ANALYTICS_ADMIN_PORT": str(self.admin_port),
             "ANALYTICS_METRICS_PORT": "0",
             "ANALYTICS_GATEWAY": "off",
             "ANALYTICS_LOG_LEVEL": "info",
@@ -119,6 +123,7 @@ class Service:
         program = ["-c", f"{first}\nfrom cli.main import main\nmain()"] if first else ["-m", "cli"]
         self.arguments = [sys.executable, *program, command]
         self._channel: grpc.Channel | None = None
+        self._admin_channel: grpc.Channel | None = None
         self.process: subprocess.Popen[bytes] | None = None
 
     def spawn(self) -> Self:
@@ -203,6 +208,19 @@ class Service:
         """The analytics service's stub; generated stubs have no types."""
         return AnalyticsServiceStub(self.channel)  # type: ignore[no-untyped-call]
 
+    @property
+    def admin_channel(self) -> grpc.Channel:
+        """One channel to the admin port, made when first asked for."""
+        if self._admin_channel is None:
+            options = [("grpc.use_local_subchannel_pool", 1)]
+            self._admin_channel = grpc.insecure_channel(self.admin_address, options=options)
+        return self._admin_channel
+
+    @property
+    def admin_stub(self) -> Any:
+        """The admin service's stub."""
+        return AdminServiceStub(self.admin_channel)  # type: ignore[no-untyped-call]
+
     def health(self, name: str = "") -> str:
         """Ask the standard health service; "UNREACHABLE" where nobody answers."""
         with grpc.insecure_channel(self.address, options=[("grpc.use_local_subchannel_pool", 1)]) as channel:
@@ -217,6 +235,9 @@ class Service:
         if self._channel is not None:
             self._channel.close()
             self._channel = None
+        if self._admin_channel is not None:
+            self._admin_channel.close()
+            self._admin_channel = None
 
     def __enter__(self) -> Self:
         return self.start()

@@ -90,7 +90,8 @@ def test_says_that_the_host_is_not_ours(data_dir: Path, host: str) -> None:
 
 def test_prints_what_can_be_used_as_it_is_printed(made_data_dir: Path) -> None:
     """Where it listens everywhere, the banner tells an address that can be called, and the health command works."""
-    with Service(made_data_dir, ANALYTICS_HOST="0.0.0.0", ANALYTICS_AUTH="off") as service:  # noqa: S104 - as in a container
+    everywhere = "0.0.0.0"  # noqa: S104 - as in a container
+    with Service(made_data_dir, ANALYTICS_HOST=everywhere, ANALYTICS_AUTH="off", ANALYTICS_TLS="upstream") as service:
         (line,) = (line for line in service.output().splitlines() if line.startswith("  health "))
         assert service.address in line
         run = subprocess.run(line.split()[1:], capture_output=True, text=True, timeout=30, check=False)

@@ -9,7 +9,6 @@ import grpc
 import pytest
 
 from sociallive.analytics.v1.admin_service_pb2 import ListRejectedEventsRequest
-from sociallive.analytics.v1.admin_service_pb2_grpc import AdminServiceStub
 from sociallive.analytics.v1.event_list_pb2 import ListEventsRequest
 from sociallive.analytics.v1.funnel_pb2 import GetFunnelRequest, ListFunnelActorsRequest
 from tests.acceptance.running import Service, fails_with
@@ -49,11 +48,10 @@ def test_a_token_that_a_caller_made_up_is_refused(service: Service, request_: An
 @pytest.mark.finding(12)
 def test_so_is_one_for_rejected_events(service: Service) -> None:
     """The lists of operators have tokens of the same kind."""
-    stub: Any = AdminServiceStub(service.channel)  # type: ignore[no-untyped-call]
     request = ListRejectedEventsRequest()
     request.page_token = forge(request, 0, YEAR_9999_US)
     with fails_with(grpc.StatusCode.INVALID_ARGUMENT) as caught:
-        stub.ListRejectedEvents(request, timeout=20)
+        service.admin_stub.ListRejectedEvents(request, timeout=20)
     assert reason(caught[0]) == "INVALID_PAGE_TOKEN"
 
 

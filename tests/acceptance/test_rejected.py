@@ -18,7 +18,6 @@ from sociallive.analytics.v1.admin_service_pb2 import (
     RejectedEventFilter,
     ReplayRejectedEventsRequest,
 )
-from sociallive.analytics.v1.admin_service_pb2_grpc import AdminServiceStub
 from sociallive.analytics.v1.event_pb2 import Event
 from sociallive.analytics.v1.track_pb2 import TrackEventsRequest
 from sociallive.analytics.v1.view_event_pb2 import ViewEvent
@@ -39,6 +38,7 @@ def analytics(service: Service, *arguments: str, exit_code: int = 0, typed: str 
         **os.environ,
         "ANALYTICS_DATA_DIR": str(service.data_dir),
         "GRPC_PORT": str(service.port),
+        "ANALYTICS_ADMIN_PORT": str(service.admin_port),
         "ANALYTICS_LOG_LEVEL": "warning",
     }
     done = subprocess.run(
@@ -57,11 +57,6 @@ def analytics(service: Service, *arguments: str, exit_code: int = 0, typed: str 
 def as_json(service: Service, *arguments: str, exit_code: int = 0) -> Any:
     """Run a command with --json."""
     return json.loads(analytics(service, *arguments, "--json", exit_code=exit_code))
-
-
-def admin(service: Service) -> Any:
-    """Make a stub of the admin service."""
-    return AdminServiceStub(service.channel)  # type: ignore[no-untyped-call]
 
 
 def reject(service: Service, *events: Event) -> None:
@@ -153,7 +148,7 @@ def test_while_postgres_is_away_a_replay_is_refused_and_not_spooled(own_service:
     def is_away() -> bool:
         nothing = ReplayRejectedEventsRequest(filter=RejectedEventFilter(reason="NOTHING"))
         try:
-            admin(own_service).ReplayRejectedEvents(nothing, timeout=10)
+            own_service.admin_stub.ReplayRejectedEvents(nothing, timeout=10)
         except grpc.RpcError as exc:
             refused.append(exc)
         return bool(refused)
@@ -164,7 +159,7 @@ def test_while_postgres_is_away_a_replay_is_refused_and_not_spooled(own_service:
 
     def replayed() -> bool:
         try:
-            return bool(admin(own_service).ReplayRejectedEvents(request, timeout=10).stored == 1)
+            return bool(own_service.admin_stub.ReplayRejectedEvents(request, timeout=10).stored == 1)
         except grpc.RpcError:
             return False
 
@@ -181,13 +176,13 @@ def test_a_worker_killed_while_it_replays_stores_nothing_twice(made_data_dir: Pa
         request = ReplayRejectedEventsRequest(filter=RejectedEventFilter(reason="INVALID_EVENT"), page_size=1000)
         request.patches.add(field="data.contentType").value.string_value = "post"
         for _ in range(3):
-            call = admin(service).ReplayRejectedEvents.future(request, timeout=20)
+            call = service.admin_stub.ReplayRejectedEvents.future(request, timeout=20)
             eventually("begins to store", lambda: service.count_events() > 0)
             for pid in service.pids("cli\0worker\0"):
                 os.kill(pid, 9)
             call.exception()
             eventually("serves again", lambda: service.health() == "SERVING")
-        answer = admin(service).ReplayRejectedEvents(request, timeout=20)
+        answer = service.admin_stub.ReplayRejectedEvents(request, timeout=20)
         assert not answer.failed
         assert service.count_events() == 600
         total = as_json(service, "ingest", "stats")["total"]
@@ -198,5 +193,5 @@ def test_the_service_is_known_to_health_and_shows_nothing_that_is_not_there(serv
     """Its name serves, and an unknown id is NOT_FOUND."""
     assert service.health("sociallive.analytics.v1.AdminService") == "SERVING"
     with fails_with(grpc.StatusCode.NOT_FOUND) as caught:
-        admin(service).GetRejectedEvent(GetRejectedEventRequest(rejection_id=str(uuid.uuid4())), timeout=10)
+        service.admin_stub.GetRejectedEvent(GetRejectedEventRequest(rejection_id=str(uuid.uuid4())), timeout=10)
     assert reason(caught[0]) == "NO_SUCH_REJECTION"

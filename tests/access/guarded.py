@@ -68,7 +68,7 @@ class GuardedService(GatewayService):
     @property
     def keys(self) -> Any:
         """The stub of KeyService."""
-        return KeyServiceStub(self.channel)  # type: ignore[no-untyped-call]
+        return KeyServiceStub(self.admin_channel)  # type: ignore[no-untyped-call]
 
 
 def guarded_service(data_dir: Path, **environment: str) -> GuardedService:

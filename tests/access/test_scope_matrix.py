@@ -14,6 +14,7 @@ from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSe
 from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message_factory import GetMessageClass
 
+from gateway.rest import ADMINISTRATIVE
 from gateway.rest import SERVICES as REST_SERVICES
 from server.access.scopes import SCOPES, UndeclaredScopeError, read_access
 from server.processes.worker import ADMIN, ANALYTICS, KEYS, SCHEMAS
@@ -49,7 +50,8 @@ def key_with(guarded: GuardedService, scope: str) -> Made:
 def try_call(guarded: GuardedService, method: MethodDescriptor, *metadata: tuple[str, str]) -> grpc.RpcError | None:
     """Call a method with an empty request, and return its error."""
     streams = method.client_streaming
-    make: Any = guarded.channel.stream_unary if streams else guarded.channel.unary_unary
+    channel = guarded.admin_channel if method.containing_service in ADMINISTRATIVE else guarded.channel
+    make: Any = channel.stream_unary if streams else channel.unary_unary
     stub = make(
         f"/{method.containing_service.full_name}/{method.name}",
         request_serializer=lambda message: message.SerializeToString(),

@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from runtime.addresses import is_loopback
 from runtime.settings import Settings, SettingsError
 from server.access.errors import QuotaExceededError
 from server.access.key_text import make_key, parse_key
-from server.access.policy import OpenServiceError, check_keys, is_loopback, needs_credentials
+from server.access.policy import OpenServiceError, needs_credentials, require_safety, trusts_any_database
 from server.access.quotas import BURST_S, Quota
 from storage.keys.snapshot import FILE, MAX_AGE, read_snapshot, write_snapshot
 from storage.keys.table import StoredKey
@@ -125,14 +126,14 @@ def test_a_snapshot_is_private_and_read_back_while_it_is_fresh(tmp_path: Path) -
 )
 def test_keys_are_needed_beyond_loopback_unless_the_settings_say_otherwise(auth: str, host: str, needed: bool) -> None:  # noqa: FBT001 - a parameter of the test
     """And then a service without any does not start."""
-    settings = Settings(auth=auth, host=host)
+    settings = Settings(auth=auth, host=host, tls="upstream")
     assert needs_credentials(settings) is needed
-    check_keys(settings, 1)
+    require_safety(settings, live_keys=1)
     if needed:
         with pytest.raises(OpenServiceError, match="analytics keys create --first"):
-            check_keys(settings, 0)
+            require_safety(settings, live_keys=0)
     else:
-        check_keys(settings, 0)
+        require_safety(settings, live_keys=0)
 
 
 @pytest.mark.parametrize(("host", "answer"), [("::1", True), ("[::1]", True), ("127.8.8.8", True), ("", False)])
@@ -147,3 +148,21 @@ def test_tokens_need_all_of_their_settings() -> None:
         Settings.from_environment({"ANALYTICS_JWT_ISSUER": "https://id.example", "ANALYTICS_JWT_JWKS": "jwks.json"})
     with pytest.raises(SettingsError, match="https://"):
         Settings.from_environment({"ANALYTICS_JWT_JWKS": "http://id.example/jwks"})
+
+
+@pytest.mark.parametrize(
+    ("url", "answer"),
+    [
+        (None, False),
+        ("postgresql:///analytics?host=/run/postgresql", False),
+        ("postgresql://user:pass@127.0.0.1:5432/db", False),
+        ("postgresql://user:pass@[::1]/db?sslmode=disable", False),
+        ("postgresql://user:pass@db.example:5432/db", True),
+        ("postgresql://user:pass@db.example/db?sslmode=require", True),
+        ("postgresql://user:pass@db.example/db?sslmode=verify-full", False),
+        ("postgresql:///db?host=db.example", True),
+    ],
+)
+def test_a_database_elsewhere_should_be_verified(url: str | None, answer: bool) -> None:  # noqa: FBT001 - likewise
+    """What only encrypts would talk to anybody between the machines."""
+    assert trusts_any_database(Settings(database_url=url)) is answer

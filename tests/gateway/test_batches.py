@@ -11,7 +11,6 @@ from sociallive.analytics.v1.admin_service_pb2 import (
     ListRejectedEventsRequest,
     ReplayRejectedEventsRequest,
 )
-from sociallive.analytics.v1.admin_service_pb2_grpc import AdminServiceStub
 from tests.gateway.conftest import GatewayService
 from tests.gateway.faults import FAULTS, VIEW, Fault
 from tests.gateway.http import Answer, call, expect_error
@@ -19,11 +18,6 @@ from tests.gateway.http import Answer, call, expect_error
 BATCH = "/analytics/events/batch"
 GOOD = '{"eventType": "view",  "data": {"contentType": "post", "contentId": "post-123"}}'
 JSON = {"content-type": "application/json"}
-
-
-def admin(gateway: GatewayService) -> Any:
-    """Make a stub of the admin service."""
-    return AdminServiceStub(gateway.channel)  # type: ignore[no-untyped-call]
 
 
 def send(gateway: GatewayService, *texts: str) -> Answer:
@@ -36,9 +30,11 @@ def send(gateway: GatewayService, *texts: str) -> Answer:
 
 def newest_rejections(gateway: GatewayService, count: int) -> list[Any]:
     """Read the newest rejected events with their payloads, in the order in which they came."""
-    listed = admin(gateway).ListRejectedEvents(ListRejectedEventsRequest(page_size=count), timeout=20).rejected_events
+    listed = gateway.admin_stub.ListRejectedEvents(
+        ListRejectedEventsRequest(page_size=count), timeout=20
+    ).rejected_events
     ids = sorted(each.rejection_id for each in listed)  # UUIDv7 ascend
-    return [admin(gateway).GetRejectedEvent(GetRejectedEventRequest(rejection_id=each), timeout=20) for each in ids]
+    return [gateway.admin_stub.GetRejectedEvent(GetRejectedEventRequest(rejection_id=each), timeout=20) for each in ids]
 
 
 @pytest.mark.finding(14)
@@ -117,14 +113,14 @@ def test_a_replay_never_loses_a_misspelt_field(gateway: GatewayService, mend: st
     assert kept.payload.decode() == text
     rejection_id = kept.rejected_event.rejection_id
     request = ReplayRejectedEventsRequest(rejection_ids=[rejection_id])
-    again = admin(gateway).ReplayRejectedEvents(request, timeout=20)
+    again = gateway.admin_stub.ReplayRejectedEvents(request, timeout=20)
     assert (again.stored, again.failed) == (0, 1)
     assert [(each.field, each.rule) for each in again.results[0].violations] == [("usrId", "UNKNOWN_FIELD")]
     if mend == "move":
         request.patches.add(field="usrId", move_to="userId")
     else:
         request.patches.add(field="usrId", remove=True)
-    assert admin(gateway).ReplayRejectedEvents(request, timeout=20).stored == 1
+    assert gateway.admin_stub.ReplayRejectedEvents(request, timeout=20).stored == 1
     listed = call(gateway.rest_port, "GET", f"/analytics/events?userId={user}&timeframe=24h").json["events"]
     assert [event["eventId"] for event in listed] == ([rejection_id] if mend == "move" else [])
 

@@ -12,7 +12,6 @@ from google.api.httpbody_pb2 import HttpBody
 
 from gateway.configuration import ENVELOPE_BYTES
 from sociallive.analytics.v1.admin_service_pb2 import GetRejectedEventRequest, ListRejectedEventsRequest
-from sociallive.analytics.v1.admin_service_pb2_grpc import AdminServiceStub
 from sociallive.analytics.v1.event_pb2 import Event
 from sociallive.analytics.v1.track_pb2 import TrackEventsRequest, TrackRequest
 from sociallive.analytics.v1.view_event_pb2 import ViewEvent
@@ -32,16 +31,14 @@ MAX_MESSAGE_BYTES = 4 * 1024 * 1024
 
 def rejected(gateway: GatewayService) -> int:
     """Count rejected events."""
-    stub: Any = AdminServiceStub(gateway.channel)  # type: ignore[no-untyped-call]
-    counts = stub.ListRejectedEvents(ListRejectedEventsRequest(page_size=1), timeout=20).counts
+    counts = gateway.admin_stub.ListRejectedEvents(ListRejectedEventsRequest(page_size=1), timeout=20).counts
     return sum(each.events for each in counts)
 
 
 def newest(gateway: GatewayService) -> Any:
     """Read the newest rejected event with its payload."""
-    stub: Any = AdminServiceStub(gateway.channel)  # type: ignore[no-untyped-call]
-    (first,) = stub.ListRejectedEvents(ListRejectedEventsRequest(page_size=1), timeout=20).rejected_events
-    return stub.GetRejectedEvent(GetRejectedEventRequest(rejection_id=first.rejection_id), timeout=20)
+    (first,) = gateway.admin_stub.ListRejectedEvents(ListRejectedEventsRequest(page_size=1), timeout=20).rejected_events
+    return gateway.admin_stub.GetRejectedEvent(GetRejectedEventRequest(rejection_id=first.rejection_id), timeout=20)
 
 
 @pytest.mark.parametrize(

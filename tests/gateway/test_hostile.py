@@ -23,7 +23,7 @@ from tests.gateway.running import memory_mb, running_gateway
 TRACK = "/analytics/events/track"
 VIEW: dict[str, Any] = {"eventType": "view", "data": {"contentType": "post", "contentId": "post-1"}}
 EVENT = b'{"eventType":"view","data":{"contentType":"post","contentId":"post-1"}}'
-POST = b"POST /analytics/events/track HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n"
+POST = b"POST /analytics/events/track HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
 IDLE_CONNECTIONS = 5_000
 MOST_OF_A_CONNECTION_MB = 0.02
 STOPPED_REQUESTS = 500
@@ -72,7 +72,7 @@ def expect_well(gateway: GatewayService) -> None:
 
 
 CHUNKED = b"%x\r\n%s\r\n0\r\n\r\n" % (len(EVENT), EVENT)
-HIDDEN = b"GET /analytics/schemas HTTP/1.1\r\nhost: a\r\n\r\n"
+HIDDEN = b"GET /analytics/schemas HTTP/1.1\r\nhost: localhost\r\n\r\n"
 """A request that would be answered 200 if it got through as one of its own."""
 
 
@@ -95,10 +95,10 @@ HIDDEN = b"GET /analytics/schemas HTTP/1.1\r\nhost: a\r\n\r\n"
         (POST + b"transfer-encoding: chunked\r\n\r\nzz\r\n" + HIDDEN, [400]),
         (POST + b"transfer-encoding: chunked\r\n\r\nfffffffffffffffffffff\r\n" + HIDDEN, [400]),
         (b"GET /events/health HTTP/1.1\r\n\r\n", [400]),
-        (b"GET /analytics%2f..%2fschemas HTTP/1.1\r\nhost: a\r\n\r\n", [400]),
-        (b"GET /events/health HTTP/1.1\r\nhost: a\r\nx: " + b"y" * 100_000 + b"\r\n\r\n", [431]),
-        (b"GET /events/health HTTP/1.1\r\nhost: a\r\n" + b"x: y\r\n" * 500 + b"\r\n", [431]),
-        (b"GET /" + b"a" * 100_000 + b" HTTP/1.1\r\nhost: a\r\n\r\n", [431]),
+        (b"GET /analytics%2f..%2fschemas HTTP/1.1\r\nhost: localhost\r\n\r\n", [400]),
+        (b"GET /events/health HTTP/1.1\r\nhost: localhost\r\nx: " + b"y" * 100_000 + b"\r\n\r\n", [431]),
+        (b"GET /events/health HTTP/1.1\r\nhost: localhost\r\n" + b"x: y\r\n" * 500 + b"\r\n", [431]),
+        (b"GET /" + b"a" * 100_000 + b" HTTP/1.1\r\nhost: localhost\r\n\r\n", [431]),
         (HIDDEN.replace(b"GET", b"G\xff\xfeT"), [400]),
         (HIDDEN * 2 + b"\0\1\2 nonsense\r\n\r\n" + HIDDEN, [200, 200, 400]),
         (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\xff" * 1000, []),
@@ -228,7 +228,7 @@ def test_who_sends_slowly_is_cut_off(gateway: GatewayService, tmp_path: Path) ->
     """
     assert (routes.JSON_TIMEOUT_S, routes.MAX_JSON_CALL_S) == (30, 60)
     cases = {
-        "headers": (b"GET /events/health HTTP/1.1\r\nhost: a\r\n", b"x: y\r\n", 1.0),
+        "headers": (b"GET /events/health HTTP/1.1\r\nhost: localhost\r\n", b"x: y\r\n", 1.0),
         "no headers": (b"GET /eve", b"", 1.0),
         "no body": (POST + b"content-length: 1000\r\n\r\n{", b"", 1.0),
         "body": (POST + b"content-length: 1000\r\n\r\n{", b" ", 2.0),

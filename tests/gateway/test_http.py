@@ -161,6 +161,6 @@ def test_the_headers_of_a_page_do_no_harm(gateway: GatewayService, method: str) 
 
 
 def test_administration_is_not_to_be_found(gateway: GatewayService) -> None:
-    """AdminService answers on the gRPC port alone."""
+    """AdminService answers on the admin port alone."""
     answer = call(gateway.rest_port, "POST", "/sociallive.analytics.v1.AdminService/ListRejectedEvents", b"")
     expect_error(answer, 404, "NOT_FOUND", "NO_SUCH_PATH")

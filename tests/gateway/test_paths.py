@@ -34,8 +34,8 @@ def test_head_answers_the_headers_of_get(gateway: GatewayService, path: str) -> 
     answer = call(gateway.rest_port, "HEAD", concrete(path), headers={"accept-encoding": "gzip"})
     assert (answer.status, answer.body) == (200, b"")
     assert answer.headers["content-type"] == got.headers["content-type"]
-    request = f"HEAD {concrete(path)} HTTP/1.1\r\nhost: a\r\n\r\n"
-    request += "GET /nothing HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n"
+    request = f"HEAD {concrete(path)} HTTP/1.1\r\nhost: localhost\r\n\r\n"
+    request += "GET /nothing HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n"
     with socket.create_connection(("127.0.0.1", gateway.rest_port), timeout=20) as connection:
         connection.sendall(request.encode())
         text = b"".join(iter(lambda: connection.recv(1 << 16), b""))

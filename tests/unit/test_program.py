@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from server.processes.addresses import callable_address
+from runtime.addresses import callable_address
 from server.processes.program import program_command
 
 

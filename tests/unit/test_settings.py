@@ -172,3 +172,48 @@ def test_upstreams_are_addresses_or_sockets(value: str) -> None:
     for wrong in ("unix:/run/a.sock,a:1", "unix:relative", "a"):
         with pytest.raises(SettingsError, match="ANALYTICS_UPSTREAMS"):
             Settings.from_environment({"ANALYTICS_UPSTREAMS": wrong})
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [("DATABASE_URL", "postgresql://user:pass@postgres:5432/db"), ("ANALYTICS_IP_HASH_KEY", "k" * 32)],
+)
+def test_a_secret_may_stand_in_a_file(variable: str, value: str, tmp_path: Path) -> None:
+    """As orchestrators mount them, with a line feed at the end; not in both places."""
+    path = tmp_path / "secret"
+    path.write_text(f"{value}\n")
+    given = {f"{variable}_FILE": str(path)}
+    settings = Settings.from_environment(given)
+    assert value in (settings.database_url, settings.ip_hash_key)
+    with pytest.raises(SettingsError, match="are both set") as caught:
+        Settings.from_environment({**given, variable: value})
+    assert value not in str(caught.value)
+
+
+def test_a_file_without_a_usable_secret_is_named_and_not_quoted(tmp_path: Path) -> None:
+    """It is missing, no text, or holds something else."""
+    path = tmp_path / "secret"
+    for content in (None, b"\xff\xfe", b"short"):
+        if content is not None:
+            path.write_bytes(content)
+        with pytest.raises(SettingsError, match="ANALYTICS_IP_HASH_KEY") as caught:
+            Settings.from_environment({"ANALYTICS_IP_HASH_KEY_FILE": str(path)})
+        assert "short" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"ANALYTICS_TLS_CERT_FILE": "cert.pem"}, "belong together"),
+        ({"ANALYTICS_TLS_KEY_FILE": "key.pem"}, "belong together"),
+        ({"ANALYTICS_TLS_CLIENT_CA_FILE": "ca.pem"}, "needs ANALYTICS_TLS_CERT_FILE"),
+        (
+            {"ANALYTICS_TLS": "upstream", "ANALYTICS_TLS_CERT_FILE": "cert.pem", "ANALYTICS_TLS_KEY_FILE": "key.pem"},
+            "contradict each other",
+        ),
+    ],
+)
+def test_variables_of_tls_that_do_not_fit_are_refused(given: dict[str, str], told: str) -> None:
+    """One file without the other, and a certificate for a port that is said to have none."""
+    with pytest.raises(SettingsError, match=told):
+        Settings.from_environment(given)

@@ -11,8 +11,10 @@ from tools.openapi.answers import Json, reference
 OF_EVERY_CALL = (
     "BAD_REQUEST",
     "INVALID_REQUEST",
+    "FOREIGN_CALL",
     "REFUSED_BY_GATEWAY",
     "REQUEST_TOO_SLOW",
+    "TOO_MANY_REQUESTS",
     "HEADERS_TOO_LARGE",
     "QUERY_TOO_LONG",
     "INTERNAL",
@@ -53,7 +55,7 @@ OF_METHODS = {
     "GetSchema": ("UNKNOWN_EVENT_TYPE", "UNKNOWN_VERSION"),
 }
 """Beside those of every call; what is not here is a report."""
-OF_HEALTH = ("REQUEST_TOO_SLOW", "HEADERS_TOO_LARGE", "SERVER_AWAY")
+OF_HEALTH = ("REQUEST_TOO_SLOW", "TOO_MANY_REQUESTS", "HEADERS_TOO_LARGE", "SERVER_AWAY")
 
 
 def reasons_of(method: MethodDescriptor, *, has_body: bool) -> list[str]:

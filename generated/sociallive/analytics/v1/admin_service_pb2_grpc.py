@@ -29,7 +29,7 @@ class AdminServiceStub(object):
     """Lists, replays and purges rejected events. For operators.
 
     The service returns whole payloads and deletes rejected events, so it needs the scope `admin.quarantine`. Call it by
-    gRPC or `analytics rejected`. It has no REST form, and a public gateway must not route to it.
+    gRPC or `analytics rejected`. It listens on the admin port alone and has no REST form.
     """
 
     def __init__(self, channel):
@@ -64,7 +64,7 @@ class AdminServiceServicer(object):
     """Lists, replays and purges rejected events. For operators.
 
     The service returns whole payloads and deletes rejected events, so it needs the scope `admin.quarantine`. Call it by
-    gRPC or `analytics rejected`. It has no REST form, and a public gateway must not route to it.
+    gRPC or `analytics rejected`. It listens on the admin port alone and has no REST form.
     """
 
     def ListRejectedEvents(self, request, context):
@@ -131,7 +131,7 @@ class AdminService(object):
     """Lists, replays and purges rejected events. For operators.
 
     The service returns whole payloads and deletes rejected events, so it needs the scope `admin.quarantine`. Call it by
-    gRPC or `analytics rejected`. It has no REST form, and a public gateway must not route to it.
+    gRPC or `analytics rejected`. It listens on the admin port alone and has no REST form.
     """
 
     @staticmethod

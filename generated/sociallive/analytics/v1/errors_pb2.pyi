@@ -45,6 +45,7 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ERROR_REASON_TOO_MANY_FAILURES: _ClassVar[ErrorReason]
     ERROR_REASON_KEYS_UNAVAILABLE: _ClassVar[ErrorReason]
     ERROR_REASON_INTERNAL: _ClassVar[ErrorReason]
+    ERROR_REASON_FOREIGN_CALL: _ClassVar[ErrorReason]
     ERROR_REASON_PATCH_DOES_NOT_FIT: _ClassVar[ErrorReason]
     ERROR_REASON_PAYLOAD_NOT_KEPT: _ClassVar[ErrorReason]
     ERROR_REASON_BAD_REQUEST: _ClassVar[ErrorReason]
@@ -54,6 +55,7 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ERROR_REASON_BODY_TOO_LARGE: _ClassVar[ErrorReason]
     ERROR_REASON_NOT_JSON: _ClassVar[ErrorReason]
     ERROR_REASON_HEADERS_TOO_LARGE: _ClassVar[ErrorReason]
+    ERROR_REASON_TOO_MANY_REQUESTS: _ClassVar[ErrorReason]
     ERROR_REASON_QUERY_TOO_LONG: _ClassVar[ErrorReason]
     ERROR_REASON_SERVER_AWAY: _ClassVar[ErrorReason]
     ERROR_REASON_TOO_SLOW: _ClassVar[ErrorReason]
@@ -96,6 +98,7 @@ ERROR_REASON_QUOTA_EXCEEDED: ErrorReason
 ERROR_REASON_TOO_MANY_FAILURES: ErrorReason
 ERROR_REASON_KEYS_UNAVAILABLE: ErrorReason
 ERROR_REASON_INTERNAL: ErrorReason
+ERROR_REASON_FOREIGN_CALL: ErrorReason
 ERROR_REASON_PATCH_DOES_NOT_FIT: ErrorReason
 ERROR_REASON_PAYLOAD_NOT_KEPT: ErrorReason
 ERROR_REASON_BAD_REQUEST: ErrorReason
@@ -105,6 +108,7 @@ ERROR_REASON_REQUEST_TOO_SLOW: ErrorReason
 ERROR_REASON_BODY_TOO_LARGE: ErrorReason
 ERROR_REASON_NOT_JSON: ErrorReason
 ERROR_REASON_HEADERS_TOO_LARGE: ErrorReason
+ERROR_REASON_TOO_MANY_REQUESTS: ErrorReason
 ERROR_REASON_QUERY_TOO_LONG: ErrorReason
 ERROR_REASON_SERVER_AWAY: ErrorReason
 ERROR_REASON_TOO_SLOW: ErrorReason
