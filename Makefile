@@ -140,6 +140,7 @@ gen: $(VENV)/.dev .deps/googleapis ## Generate the code under generated/, docs/e
 	@$(BIN)/python -m tools.error_docs generated/descriptors.binpb > docs/errors.md
 	@$(BIN)/python -m tools.released_schemas --write
 	@$(BIN)/python -m tools.openapi generated/descriptors.binpb > gateway/openapi.json
+	@$(BIN)/python -m tools.js_client generated/descriptors.binpb clients/js/packages
 	@echo "==> generated/, docs/events.md, docs/errors.md and gateway/openapi.json are up to date"
 
 tools: $(VENV)/.dev ## Install the programs that tests use: Go programs into .tools; a browser, curl and h2load with apt-get

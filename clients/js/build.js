@@ -1,7 +1,7 @@
 // Builds both packages: a minified module for browsers, readable modules for Node, and the types of both.
 import { execFileSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import { rmSync } from "node:fs";
+import { copyFileSync, rmSync } from "node:fs";
 import { build } from "vite";
 
 const root = fileURLToPath(new URL(".", import.meta.url));
@@ -27,3 +27,5 @@ for (const entry of ["index", "core"]) {
 }
 run("--project", "packages/analytics/tsconfig.json");
 run("--project", "packages/analytics-node/tsconfig.json");
+for (const name of ["analytics", "analytics-node"])
+  copyFileSync(`${root}../../LICENSE`, `${root}packages/${name}/LICENSE`);

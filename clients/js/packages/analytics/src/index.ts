@@ -53,7 +53,7 @@ export interface Analytics {
   stopDwellTracking: (contentType: string, contentId: string) => void;
   /** Grant or deny consent. A denial deletes everything that is stored. */
   setConsent: (consent: Consent) => void;
-  /** Send now. Resolves to the number of events left, at most 100. */
+  /** Send now. Resolves to the number of events that are left to be sent, at most 100. */
   flush: (timeoutMs?: number) => Promise<number>;
 }
 
