@@ -192,6 +192,7 @@ gen: $(VENV)/.dev $(GENCODE)/.installed .deps/googleapis ## Generate the code un
 	@$(BIN)/python -m tools.openapi generated/descriptors.binpb > gateway/openapi.json
 	@$(BIN)/python -m tools.dart_types generated/descriptors.binpb > clients/dart/analytics_service/lib/src/generated/payloads.dart
 	@$(BIN)/python -m tools.python_client generated/descriptors.binpb > clients/python/src/sociallive_analytics/catalogue.py
+	@$(BIN)/python -m tools.js_client generated/descriptors.binpb clients/js/packages
 	@echo "==> generated/, docs/events.md, docs/errors.md and gateway/openapi.json are up to date"
 
 tools: $(VENV)/.dev ## Install the programs that tests use: Go programs into .tools; a browser, curl, h2load and Prometheus with apt-get
