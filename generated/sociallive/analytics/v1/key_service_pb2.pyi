@@ -88,7 +88,7 @@ class ListKeysRequest(_message.Message):
     __slots__ = ("include_ended",)
     INCLUDE_ENDED_FIELD_NUMBER: _ClassVar[int]
     include_ended: bool
-    def __init__(self, include_ended: _Optional[bool] = ...) -> None: ...
+    def __init__(self, include_ended: bool = ...) -> None: ...
 
 class ListKeysResponse(_message.Message):
     __slots__ = ("keys",)

@@ -5,7 +5,7 @@ import warnings
 
 from sociallive.analytics.v1 import key_service_pb2 as sociallive_dot_analytics_dot_v1_dot_key__service__pb2
 
-GRPC_GENERATED_VERSION = '1.85.1'
+GRPC_GENERATED_VERSION = '1.80.1'
 GRPC_VERSION = grpc.__version__
 _version_not_supported = False
 
@@ -25,7 +25,7 @@ if _version_not_supported:
     )
 
 
-class KeyServiceStub:
+class KeyServiceStub(object):
     """Creates, lists, rotates and revokes the keys that callers of the service send. For operators.
 
     All methods need the scope `admin.keys`. Call them by gRPC or `analytics keys`. The service has no REST form, and a
@@ -60,7 +60,7 @@ class KeyServiceStub:
                 _registered_method=True)
 
 
-class KeyServiceServicer:
+class KeyServiceServicer(object):
     """Creates, lists, rotates and revokes the keys that callers of the service send. For operators.
 
     All methods need the scope `admin.keys`. Call them by gRPC or `analytics keys`. The service has no REST form, and a
@@ -126,7 +126,7 @@ def add_KeyServiceServicer_to_server(servicer, server):
 
 
  # This class is part of an EXPERIMENTAL API.
-class KeyService:
+class KeyService(object):
     """Creates, lists, rotates and revokes the keys that callers of the service send. For operators.
 
     All methods need the scope `admin.keys`. Call them by gRPC or `analytics keys`. The service has no REST form, and a
