@@ -74,8 +74,11 @@ def test_an_edit_of_the_source_installs_no_dependency_again(tmp_path: Path) -> N
     before = {name for step in steps[:installs] if step.startswith("COPY") for name in step.split()[1:-1]}
     assert before == {"Makefile", "requirements.lock"}
     assert [f"COPY {room} {room}" for room in ROOMS] == [s for s in steps[installs:] if s.split()[1] in ROOMS]
-    for name in ("Makefile", "requirements.lock", "pyproject.toml"):
-        shutil.copy(name, tmp_path)
+    # The client is built with the service, which needs it.
+    assert "COPY clients/python clients/python" in steps[installs:]
+    (tmp_path / "clients" / "python").mkdir(parents=True)
+    for name in ("Makefile", "requirements.lock", "pyproject.toml", "clients/python/pyproject.toml"):
+        shutil.copy(name, tmp_path / name)
     (tmp_path / ".venv" / "bin").mkdir(parents=True)
     (tmp_path / ".venv" / "bin" / "python").touch()
 
