@@ -65,12 +65,23 @@ def on_python(version: str) -> int:
     kept = environment / "requirements-dev.lock"
     lock = ROOT / "requirements-dev.lock"
     if not kept.exists() or kept.read_bytes() != lock.read_bytes():
-        _get(UV, "venv", "--quiet", "--clear", "--python", version, str(environment))
+        _get(UV, "venv", "--quiet", "--clear", "--python", find_python(version), str(environment))
         install = (UV, "pip", "install", "--quiet", "--python", str(python))
         _get(*install, "--require-hashes", "--requirement", str(lock))
         _get(*install, "--no-deps", "--no-build-isolation", "--editable", str(ROOT))
         shutil.copy(lock, kept)
     return _test(str(python), "tests/unit", "tests/integration", mark="not slow and not thorough")
+
+
+def find_python(version: str) -> str:
+    """Find a Python that pyenv has installed, whose programs are not on PATH; else uv finds or fetches one."""
+    if shutil.which("pyenv") is None:
+        return version
+    try:
+        prefix = _get("pyenv", "prefix", _get("pyenv", "latest", version))
+    except MissingError:
+        return version
+    return str(Path(prefix, "bin", "python"))
 
 
 def on_postgres(programs: Path | None) -> int:
@@ -120,8 +131,8 @@ def _test(python: str, *tests: str, mark: str, **setting: str) -> int:
     return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
 
 
-def _get(*command: str) -> None:
-    """Run a command that gets something.
+def _get(*command: str) -> str:
+    """Run a command that gets something; return what it prints.
 
     Raises:
         MissingError: it failed.
@@ -130,6 +141,7 @@ def _get(*command: str) -> None:
     if done.returncode:
         lines = (done.stderr or done.stdout).strip().splitlines()
         raise MissingError(lines[-1] if lines else f"{command[0]} ended with {done.returncode}")
+    return done.stdout.strip()
 
 
 if __name__ == "__main__":
