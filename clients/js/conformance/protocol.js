@@ -4,8 +4,8 @@ import { parseArgs } from "node:util";
 
 /** How long `close` may send, in milliseconds. */
 export const CLOSE_MS = 20_000;
-/** How often a held call looks whether there is room, in milliseconds. */
-const HOLD_MS = 20;
+/** While a call is held, the client sends this often whatever its backoff is, in milliseconds. */
+const HOLD_MS = 5000;
 
 /** Read what the kit passes. */
 export const readArguments = () =>
@@ -35,7 +35,7 @@ export const serve = async (client, capacity) => {
       say({ op: "flushed", pending: await client.pending() });
       continue;
     }
-    while ((await client.pending()) >= capacity) await new Promise((resolve) => setTimeout(resolve, HOLD_MS));
+    while ((await client.pending()) >= capacity) await client.flush(HOLD_MS);
     const eventId = await client.track(operation);
     say(eventId ? { op: "accepted", eventId } : { op: "refused", reason: "the client refused it" });
   }

@@ -23,13 +23,16 @@ export const ID_LENGTH = 36;
 /** Read when an id was made, in milliseconds since 1970. */
 export const timeOfId = (id: string): number => parseInt(id.replace("-", "").slice(0, 12), 16);
 
-/** Make a UUIDv7 for a time in milliseconds since 1970: ids sort by time. `crypto.randomUUID` needs HTTPS; this does not. */
+/**
+ * Make a UUIDv7 for a time in milliseconds since 1970. Ids sort by time, and those of one millisecond by the sequence.
+ * `crypto.randomUUID` needs HTTPS; this does not.
+ */
 export const makeId = (nowMs: number): string => {
   const time = nowMs.toString(16).padStart(12, "0");
-  const random = Array.from(crypto.getRandomValues(new Uint8Array(9)), (byte) =>
-    (byte + 256).toString(16).slice(1),
-  ).join("");
-  return `${time.slice(0, 8)}-${time.slice(8)}-7${random.slice(0, 3)}-8${random.slice(3, 6)}-${random.slice(6)}`;
+  const counter = (sequence & 0xfff).toString(16).padStart(3, "0");
+  const random = Array.from(crypto.getRandomValues(new Uint8Array(8)), (byte) => (byte + 256).toString(16).slice(1));
+  const tail = random.join("").slice(1);
+  return `${time.slice(0, 8)}-${time.slice(8)}-7${counter}-8${tail.slice(0, 3)}-${tail.slice(3)}`;
 };
 
 /**

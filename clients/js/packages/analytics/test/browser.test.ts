@@ -91,7 +91,7 @@ describe.runIf(installed)("in Chromium", () => {
       const inner = page.frame("inner");
       expect(inner).not.toBeNull();
       return inner!;
-    });
+    }, 15_000);
     await frame.waitForFunction(() => "analytics" in globalThis);
     const ids = await frame.evaluate(() => {
       let refused = false;
@@ -186,7 +186,7 @@ describe.runIf(installed)("in Chromium", () => {
     const ids = await track(page, 10);
     await vi.waitFor(() => {
       expect(site.calls.length).toBeGreaterThan(0);
-    });
+    }, 15_000);
     await page.reload();
     await page.waitForFunction(() => "analytics" in globalThis);
     expect(await stored(page)).toBe(10);

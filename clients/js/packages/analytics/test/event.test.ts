@@ -11,16 +11,16 @@ afterEach(() => {
 });
 
 describe("freeze", () => {
-  it("gives ids that are UUIDv7, are unique, and sort by time", () => {
+  it("gives ids that are UUIDv7, are unique, and sort by time and sequence", () => {
     vi.useFakeTimers({ now: 1_700_000_000_000 });
-    const ids = Array.from({ length: 1000 }, () => {
-      vi.setSystemTime(Date.now() + 1);
+    const ids = Array.from({ length: 1000 }, (_, n) => {
+      vi.setSystemTime(1_700_000_000_000 + Math.floor(n / 100));
       return freeze("view", { contentType: "post", contentId: "p" }, {}, "USD").eventId;
     });
     for (const id of ids) expect(id).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
     expect(new Set(ids).size).toBe(1000);
     expect([...ids].sort()).toEqual(ids);
-    expect(parseInt(ids[0]!.replace("-", "").slice(0, 12), 16)).toBe(1_700_000_000_001);
+    expect(parseInt(ids[0]!.replace("-", "").slice(0, 12), 16)).toBe(1_700_000_000_000);
   });
 
   it("orders events of the same millisecond by their sequence", () => {
