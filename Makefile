@@ -157,6 +157,11 @@ conformance: $(VENV)/.dev ## Run every client against the service behind faults:
 bench-access: $(VENV)/.dev ## Measure what keys, tokens and quotas cost
 	@$(BIN)/python -m bench.access
 
+sbom: $(VENV)/.dev ## Write the software bill of materials (CycloneDX) to dist/sbom.json
+	@mkdir -p dist
+	@$(BIN)/python -m tools.sbom > dist/sbom.json
+	@echo "==> dist/sbom.json"
+
 chaos: $(VENV)/.dev ## Inject faults under load and verify that no acknowledged event is lost or duplicated
 	@$(BIN)/python -m tests.chaos
 
