@@ -182,5 +182,5 @@ class AsyncAnalytics(TypedEvents[Awaitable[str | None]]):
 
     def _open(self) -> Calls:
         if self._calls is None:
-            self._calls = open_async_calls(self._address, self._credentials)
+            self._calls = open_async_calls(self._address, self._credentials, self._options.key)
         return self._calls

@@ -255,7 +255,7 @@ class Analytics(TypedEvents[str | None]):
     def _open(self) -> Calls:
         with self._changed:
             if self._calls is None:
-                self._calls = open_calls(self._address, self._credentials)
+                self._calls = open_calls(self._address, self._credentials, self._options.key)
             return self._calls
 
     def before_fork(self) -> None:

@@ -118,6 +118,12 @@ class Delivery:
         if failure.is_retryable:
             self._split.append(batch)
             self._attempt += 1
+            if failure.is_of_credentials and self._attempt == 1:
+                LOG.warning(
+                    "the service does not accept the key of the analytics client (%s): %s; events stay queued",
+                    failure.reason,
+                    failure.message,
+                )
             return wait_before_retry_s(self._attempt, failure.retry_after_s)
         self._attempt = 0
         if failure.is_splittable and len(batch) > 1:

@@ -18,6 +18,8 @@ BROKEN_CONNECTIONS = frozenset(
     }
 )
 """The codes that gRPC itself sets for a call without an answer. Sending the same event ids again is safe."""
+CREDENTIAL_CODES = frozenset({grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED})
+"""The codes of a missing, wrong or insufficient key. It is no fault of the events, which stay queued."""
 SPLIT_CODES = frozenset(
     {
         grpc.StatusCode.INVALID_ARGUMENT,
@@ -40,6 +42,7 @@ class Failure:
         is_retryable: whether sending the same again may succeed.
         retry_after_s: how long the service asks to wait.
         is_splittable: whether parts of the request may succeed.
+        is_of_credentials: whether the service does not accept the key.
     """
 
     reason: str
@@ -47,10 +50,11 @@ class Failure:
     is_retryable: bool
     retry_after_s: float
     is_splittable: bool
+    is_of_credentials: bool = False
 
 
 def read_failure(error: grpc.RpcError) -> Failure:
-    """Read the error by the rules of docs/errors.md: retry with RetryInfo, or if no server answered."""
+    """Read the error by the rules of docs/errors.md: retry with RetryInfo, if no server answered, or with a new key."""
     call: Any = error
     code, reason, retry_after_s = call.code(), "", None
     for detail in _details(call.trailing_metadata() or ()):
@@ -59,12 +63,14 @@ def read_failure(error: grpc.RpcError) -> Failure:
             reason = info.reason
         elif detail.Unpack(retry):
             retry_after_s = max(0.0, retry.retry_delay.seconds + retry.retry_delay.nanos / 1e9)
+    is_of_credentials = code in CREDENTIAL_CODES
     return Failure(
         reason=reason or code.name,
         message=call.details() or "",
-        is_retryable=retry_after_s is not None if reason else code in BROKEN_CONNECTIONS,
+        is_retryable=is_of_credentials or (retry_after_s is not None if reason else code in BROKEN_CONNECTIONS),
         retry_after_s=retry_after_s or 0.0,
         is_splittable=code in SPLIT_CODES,
+        is_of_credentials=is_of_credentials,
     )
 
 

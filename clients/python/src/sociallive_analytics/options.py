@@ -2,12 +2,13 @@
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from sociallive_analytics.outcomes import Dropped, Rejected
 
 ADDRESS_VARIABLE = "ANALYTICS_ADDRESS"
+KEY_VARIABLE = "ANALYTICS_KEY"
 DEFAULT_ADDRESS = "127.0.0.1:50051"
 
 
@@ -16,11 +17,18 @@ def default_address() -> str:
     return os.environ.get(ADDRESS_VARIABLE) or DEFAULT_ADDRESS
 
 
+def default_key() -> str | None:
+    """Return the key that the environment names."""
+    return os.environ.get(KEY_VARIABLE) or None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
     """What a client can be told; the defaults suit a web service.
 
     Attributes:
+        key: of the service, with the scope `ingest`; the variable ANALYTICS_KEY if not set. A service on the same
+            machine may need none.
         batch_events: events that are sent at once as soon as so many wait.
         batch_interval_s: the longest that an event waits for others.
         queue_events: events that the client holds at most, those being sent included.
@@ -35,6 +43,7 @@ class Options:
         on_dropped: called for each event that the client gives up.
     """
 
+    key: str | None = field(default_factory=default_key, repr=False)
     batch_events: int = 100
     batch_interval_s: float = 1.0
     queue_events: int = 10_000

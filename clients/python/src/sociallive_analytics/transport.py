@@ -1,6 +1,7 @@
 """The calls of the client, as bytes, over channels that are opened with the first call of a process."""
 
 import sys
+from functools import partial
 from typing import Any
 
 import grpc
@@ -22,33 +23,38 @@ CHANNEL_OPTIONS = (
 
 
 class Calls:
-    """The two calls over one channel. They take bytes, see `encoding.write_request`."""
+    """The two calls over one channel, with the key. They take bytes, see `encoding.write_request`."""
 
-    def __init__(self, channel: Any) -> None:
+    def __init__(self, channel: Any, key: str | None) -> None:
         self._channel = channel
-        self.track_events: Any = channel.unary_unary(
-            f"/{_SERVICE}/TrackEvents", response_deserializer=TrackEventsResponse.FromString
+        metadata = (("authorization", f"Bearer {key}"),) if key else ()
+        self.track_events: Any = partial(
+            channel.unary_unary(f"/{_SERVICE}/TrackEvents", response_deserializer=TrackEventsResponse.FromString),
+            metadata=metadata,
         )
-        self.track: Any = channel.unary_unary(f"/{_SERVICE}/Track", response_deserializer=TrackResponse.FromString)
+        self.track: Any = partial(
+            channel.unary_unary(f"/{_SERVICE}/Track", response_deserializer=TrackResponse.FromString),
+            metadata=metadata,
+        )
 
     def close(self) -> Any:
         """Close the channel and cancel its calls; an asynchronous channel returns what to await."""
         return self._channel.close()
 
 
-def open_calls(address: str, credentials: grpc.ChannelCredentials | None) -> Calls:
+def open_calls(address: str, credentials: grpc.ChannelCredentials | None, key: str | None) -> Calls:
     """Open a channel for threads. It connects with the first call."""
     _support_gevent()
     if credentials is None:
-        return Calls(grpc.insecure_channel(address, options=CHANNEL_OPTIONS))
-    return Calls(grpc.secure_channel(address, credentials, options=CHANNEL_OPTIONS))
+        return Calls(grpc.insecure_channel(address, options=CHANNEL_OPTIONS), key)
+    return Calls(grpc.secure_channel(address, credentials, options=CHANNEL_OPTIONS), key)
 
 
-def open_async_calls(address: str, credentials: grpc.ChannelCredentials | None) -> Calls:
+def open_async_calls(address: str, credentials: grpc.ChannelCredentials | None, key: str | None) -> Calls:
     """Open a channel for the running event loop. It connects with the first call."""
     if credentials is None:
-        return Calls(grpc.aio.insecure_channel(address, options=CHANNEL_OPTIONS))
-    return Calls(grpc.aio.secure_channel(address, credentials, options=CHANNEL_OPTIONS))
+        return Calls(grpc.aio.insecure_channel(address, options=CHANNEL_OPTIONS), key)
+    return Calls(grpc.aio.secure_channel(address, credentials, options=CHANNEL_OPTIONS), key)
 
 
 def _support_gevent() -> None:

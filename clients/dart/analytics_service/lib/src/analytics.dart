@@ -30,12 +30,15 @@ class Analytics {
   /// lasts as long as the process. If the state cannot be opened, [onProblem]
   /// is called and the queue is kept in memory.
   ///
+  /// A service that other machines reach wants a [key]; that of an app is public.
+  ///
   /// Callbacks may be called at any time, also before the constructor returns.
   Analytics({
     required Uri endpoint,
     String? stateFolder,
     FutureOr<Store>? store,
     Transport? transport,
+    String? key,
     Map<String, String> headers = const {},
     this.userId,
     String? platform,
@@ -72,7 +75,11 @@ class Analytics {
     _sender = Sender(
       transport: _transport,
       uri: endpoint.resolve(_batchPath(endpoint)),
-      headers: {'content-type': 'application/json', ...headers},
+      headers: {
+        'content-type': 'application/json',
+        if (key != null) 'authorization': 'Bearer $key',
+        ...headers,
+      },
       queue: _queue,
       delays: RetryDelays(random: random, now: _now),
       maxBatchEvents: maxBatchEvents,

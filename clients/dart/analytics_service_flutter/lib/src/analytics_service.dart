@@ -17,6 +17,10 @@ class AnalyticsService {
       'ANALYTICS_ENDPOINT',
       defaultValue: 'http://localhost:3006');
 
+  /// The public key that [initialize] uses if it is given none:
+  /// `--dart-define=ANALYTICS_KEY=sla_pub_...`.
+  static const String defaultKey = String.fromEnvironment('ANALYTICS_KEY');
+
   static Analytics? _client;
   static _LifecycleObserver? _observer;
 
@@ -33,6 +37,7 @@ class AnalyticsService {
   /// A second call does nothing.
   static Future<void> initialize({
     Uri? endpoint,
+    String? key,
     String? userId,
     Map<String, String> headers = const {},
     Device? device,
@@ -51,6 +56,7 @@ class AnalyticsService {
       endpoint: endpoint ?? Uri.parse(defaultEndpoint),
       store: _openStore(),
       transport: transport,
+      key: key ?? (defaultKey.isEmpty ? null : defaultKey),
       headers: headers,
       userId: userId,
       device: device,
