@@ -196,8 +196,8 @@ def main() -> None:
     memory_mb = results.get()
     growing.join()
     with service() as running:
-        good = make_service_key(running.address)
-        limited = make_service_key(running.address, events_per_second=QUOTA)
+        good = make_service_key(running.admin_address)
+        limited = make_service_key(running.admin_address, events_per_second=QUOTA)
         ratios = []
         for number in range(options.rounds):
             pair = {}

@@ -46,6 +46,7 @@ class RunningService:
     """A service under measurement."""
 
     address: str
+    admin_address: str
     data_dir: Path
 
     def workers(self) -> list[int]:
@@ -85,9 +86,10 @@ class RunningService:
 @contextmanager
 def service(**environment: str) -> Iterator[RunningService]:
     """Run `analytics serve` with one worker on a fresh embedded Postgres, and remove it all afterwards."""
-    with socket.socket() as probe:
+    with socket.socket() as probe, socket.socket() as second_probe:
         probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+        second_probe.bind(("127.0.0.1", 0))
+        port, admin_port = probe.getsockname()[1], second_probe.getsockname()[1]
     with tempfile.TemporaryDirectory(prefix="analytics-bench-") as folder:
         data_dir = Path(folder, "data")
         variables = {
@@ -97,14 +99,14 @@ def service(**environment: str) -> Iterator[RunningService]:
             "ANALYTICS_WORKERS": "1",
             "ANALYTICS_METRICS_PORT": "0",
             "ANALYTICS_LOG_LEVEL": "warning",
-            "ANALYTICS_ADMIN_PORT": "0",
+            "ANALYTICS_ADMIN_PORT": str(admin_port),
             **environment,
         }
         process = subprocess.Popen([sys.executable, "-m", "cli", "serve"], env=variables, stdout=subprocess.DEVNULL)
         try:
             address = f"127.0.0.1:{port}"
             _wait_until_serving(address, process)
-            yield RunningService(address, data_dir)
+            yield RunningService(address, f"127.0.0.1:{admin_port}", data_dir)
         finally:
             process.terminate()
             process.wait()
