@@ -1,4 +1,4 @@
-"""The clients with keys: what a service that needs them makes of them."""
+"""The clients and a service that needs keys: a good key is sent, and events wait for one."""
 
 import asyncio
 import logging
@@ -17,7 +17,7 @@ def test_the_python_client_sends_its_key(guarded: GuardedService, monkeypatch: p
     key = guarded.make_key("ingest").text
     assert key not in repr(Options(key=key))
     with Analytics(guarded.address, Options(key=key)) as analytics:
-        assert analytics.track("view", POST, wait=True).status == EventStatus.EVENT_STATUS_STORED
+        assert analytics.track("view", POST, wait=True).status == EventStatus.STORED
         analytics.track("view", POST)
         assert analytics.flush(FLUSH_S) == 0
         assert analytics.statistics().acknowledged == 1
@@ -27,7 +27,7 @@ def test_the_python_client_sends_its_key(guarded: GuardedService, monkeypatch: p
         async with AsyncAnalytics(guarded.address) as client:
             return (await client.track("view", POST, wait=True)).status
 
-    assert asyncio.run(track()) == EventStatus.EVENT_STATUS_STORED
+    assert asyncio.run(track()) == EventStatus.STORED
 
 
 def test_events_wait_while_the_key_is_not_accepted(guarded: GuardedService, caplog: pytest.LogCaptureFixture) -> None:
