@@ -10,16 +10,16 @@ REQUIRED = "required"
 OFF = "off"
 UPSTREAM = "upstream"
 NO_KEYS = (
-    "its callers need a key, and there is none: make the first one and start again:\n"
-    "  analytics keys create --first --name admin --scope admin.keys\n"
-    "  (ANALYTICS_AUTH=off serves everybody without keys)"
+    "- Its callers need a key, and it has none. Create the first one, then start again:\n"
+    "    analytics keys create --first --name admin --scope admin.keys\n"
+    "  Or let everybody call it without a key: ANALYTICS_AUTH=off"
 )
 NO_TLS = (
-    "other machines reach it without TLS: make a certificate for the name of this machine and start again:\n"
-    "  openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 365 -subj /CN=localhost "
+    "- Other machines would reach it without TLS. Make a certificate for the name of this machine, then start again:\n"
+    "    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 365 -subj /CN=localhost "
     "-addext subjectAltName=DNS:localhost,IP:127.0.0.1 -keyout key.pem -out cert.pem\n"
-    "  export ANALYTICS_TLS_CERT_FILE=cert.pem ANALYTICS_TLS_KEY_FILE=key.pem\n"
-    "  (ANALYTICS_TLS=upstream says that a proxy in front of it encrypts)"
+    "    export ANALYTICS_TLS_CERT_FILE=cert.pem ANALYTICS_TLS_KEY_FILE=key.pem\n"
+    "  Or, behind a proxy that encrypts: ANALYTICS_TLS=upstream"
 )
 
 
@@ -101,4 +101,4 @@ def require_safety(settings: Settings, *, live_keys: int) -> None:
 
 def _refuse(settings: Settings, problems: list[str]) -> None:
     if problems:
-        raise OpenServiceError(f"the service listens on {settings.host}, and " + "\nand ".join(problems))
+        raise OpenServiceError("\n".join([f"the service does not start on {settings.host}:", *problems]))
