@@ -188,7 +188,7 @@ $(GENCODE)/.installed: requirements-gencode.lock | $(VENV)/.dev
 	@$(BIN)/uv pip install --quiet --python $(GENCODE)/bin/python --require-hashes -r requirements-gencode.lock
 	@touch $@
 
-gen: $(VENV)/.dev $(GENCODE)/.installed .deps/googleapis ## Generate the code under generated/, docs/events.md, docs/errors.md and gateway/openapi.json
+gen: $(VENV)/.dev $(GENCODE)/.installed .deps/googleapis ## Generate what comes from proto/: generated/, the types of clients, docs/events.md, docs/errors.md, gateway/openapi.json
 	@$(BIN)/buf generate proto
 	@$(BIN)/buf build proto --output generated/descriptors.binpb
 	@$(BIN)/python -m tools.event_docs generated/descriptors.binpb > docs/events.md
@@ -198,7 +198,7 @@ gen: $(VENV)/.dev $(GENCODE)/.installed .deps/googleapis ## Generate the code un
 	@$(BIN)/python -m tools.dart_types generated/descriptors.binpb > clients/dart/analytics_service/lib/src/generated/payloads.dart
 	@$(BIN)/python -m tools.python_client generated/descriptors.binpb > clients/python/src/sociallive_analytics/catalogue.py
 	@$(BIN)/python -m tools.js_client generated/descriptors.binpb clients/js/packages
-	@echo "==> generated/, docs/events.md, docs/errors.md and gateway/openapi.json are up to date"
+	@echo "==> what comes from proto/ is up to date"
 
 tools: $(VENV)/.dev ## Install the programs that tests use: Go programs into .tools; a browser, curl, h2load and Prometheus with apt-get
 	@tools/install_programs

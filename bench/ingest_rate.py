@@ -10,11 +10,11 @@ from datetime import UTC, datetime
 from bench.data.sample_events import MessagePool, make_rows
 from bench.write_ceiling import ROWS_PER_BATCH
 from server.ingest.pipeline import reject_stored
-from storage.batch import Batch
-from storage.batch_store import BatchStore
-from storage.database import Database
 from storage.partitions import Partitions
+from storage.postgres.database import Database
 from storage.quarantine import Quarantine
+from storage.write.batch import Batch
+from storage.write.batch_store import BatchStore
 
 INGEST_S = 4.0
 INGEST_ROUNDS = 3

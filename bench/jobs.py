@@ -33,14 +33,14 @@ from cli.run.worker import tune_collector
 from server.reports import dashboard
 from server.reports.desk import ReportDesk
 from sociallive.analytics.v1.dashboard_pb2 import GetDashboardRequest, Precision
-from storage.batch import Batch
-from storage.database import Database
 from storage.embedded import EmbeddedPostgres
-from storage.migrate import migrate
 from storage.partitions import day_of
-from storage.reader import Reader
+from storage.postgres.database import Database
+from storage.postgres.migrate import migrate
+from storage.postgres.reader import Reader
 from storage.retention import drop_day
 from storage.rollups import fold
+from storage.write.batch import Batch
 
 DAYS = 30
 SIZES = {"100k": 100_000, "1m": 1_000_000, "10m": 10_000_000}

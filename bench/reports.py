@@ -33,17 +33,17 @@ from server.reports.desk import ReportDesk
 from server.reports.periods import Calendar, Length
 from server.reports.steps import parse_step
 from sociallive.analytics.v1.dashboard_pb2 import GetDashboardRequest
-from storage.cohort_sql import CohortQuestion, cohort_query
-from storage.dashboard_rows import dashboard_queries
-from storage.database import Database
 from storage.embedded import EmbeddedPostgres
 from storage.embedded.processes import processes_in
-from storage.event_list_rows import EventFilter, slice_query
-from storage.funnel_sql import FunnelQuestion, Order, totals_query
-from storage.migrate import migrate
-from storage.predicates import EventPattern, Query
-from storage.reader import Reader
-from storage.retention_sql import Entry, RetentionQuestion, retention_query
+from storage.postgres.database import Database
+from storage.postgres.migrate import migrate
+from storage.postgres.reader import Reader
+from storage.reports.cohort_sql import CohortQuestion, cohort_query
+from storage.reports.dashboard_rows import dashboard_queries
+from storage.reports.event_list_rows import EventFilter, slice_query
+from storage.reports.funnel_sql import FunnelQuestion, StepOrder, totals_query
+from storage.reports.predicates import EventPattern, Query
+from storage.reports.retention_sql import Entry, RetentionQuestion, retention_query
 from storage.rollups import fold
 from tests.oracle.stores import ask_duckdb, open_duckdb
 
@@ -70,7 +70,7 @@ def funnel() -> list[Query]:
         end=END,
         window=timedelta(days=14),
         steps=tuple(parse_step(text, "steps") for text in ("view", "engagement", "purchase")),
-        order=Order.ORDERED,
+        order=StepOrder.ORDERED,
         first_only=False,
         exclusions=(),
         breakdown=None,

@@ -23,15 +23,14 @@ from bench.data.realistic_rows import RowMaker
 from bench.machine import describe_load, describe_machine
 from events.catalogue import load_catalogue
 from events.columns import columns_of
-from storage.batch import Batch
 from storage.blocks.codec import Block, decode_columns, encode
 from storage.blocks.pseudonyms import Pseudonyms
 from storage.blocks.store import BlockStore
-from storage.database import Database
 from storage.embedded import EmbeddedPostgres
-from storage.migrate import migrate
+from storage.postgres.database import Database
+from storage.postgres.migrate import migrate
 from storage.quarantine import Quarantine
-from storage.segments.catalogue import Catalogue
+from storage.segments.catalogue import SegmentCatalogue
 from storage.segments.files import SegmentFile, SegmentReader, write_segment
 from storage.segments.keeping import SegmentKeeper
 from storage.segments.parts import PartFetcher
@@ -39,6 +38,7 @@ from storage.segments.places import PostgresPlace
 from storage.segments.plans import buckets, take_blocks
 from storage.segments.schema import EventColumns
 from storage.segments.tables import concatenate, integers, sort, table_of_blocks
+from storage.write.batch import Batch
 
 ROWS_PER_BATCH = 2_000
 ROWS_PER_SEAL = 200_000
@@ -202,7 +202,7 @@ async def _measure_small(store: BlockStore, maker: RowMaker) -> float:
 
 async def _measure_seal(database: Database, folder: Path, meter: Meter) -> dict[str, object]:
     place = PostgresPlace(database)
-    catalogue = Catalogue(database, place)
+    catalogue = SegmentCatalogue(database, place)
     keeper = SegmentKeeper(catalogue, PartFetcher(place, None), KNOWN)
     before = backend_seconds(folder)
     rows = 0

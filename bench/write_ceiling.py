@@ -6,12 +6,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from server.ingest.pipeline import reject_stored
-from storage.batch import Batch, Row, WriteOutcome
-from storage.batch_store import BatchStore
-from storage.database import Database
 from storage.embedded import EmbeddedPostgres
 from storage.partitions import Partitions
+from storage.postgres.database import Database
 from storage.quarantine import Quarantine
+from storage.write.batch import Batch, Row, WriteOutcome
+from storage.write.batch_store import BatchStore
 
 ROWS_PER_BATCH = 2_000
 """As many as the writer gathers where it is busy."""

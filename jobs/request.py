@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from runtime.settings import Settings
-from storage.database import Database
+from storage.postgres.database import Database
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,8 +16,8 @@ from jobs.schedule import Job
 from runtime.errors import AnalyticsError
 from runtime.settings import Settings
 from storage.audit import AuditEntry, write_audit
-from storage.database import Database
-from storage.lease import lease
+from storage.postgres.database import Database
+from storage.postgres.lease import lease
 from storage.ticks import Tick, read_ticks, write_tick
 
 log = structlog.get_logger(__name__)

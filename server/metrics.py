@@ -12,10 +12,10 @@ from prometheus_client.registry import Collector
 
 from runtime.errors import AnalyticsError
 from runtime.supervision import Restarts
-from storage.database import Database
-from storage.ingest_ledger import read_ingest_hours, read_storage_size
 from storage.job_health import read_job_health, read_unfolded
 from storage.keys.refusals import read_refusals
+from storage.postgres.database import Database
+from storage.write.ingest_ledger import read_ingest_hours, read_storage_size
 
 log = structlog.get_logger(__name__)
 

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from runtime.person import name_person
 from runtime.settings import Settings, SettingsError
-from storage.database import Database
+from storage.postgres.database import Database
 from storage.secret_record import SecretRecord, read_secret_record, record_secret
 
 SECRET_FILE = "secret.key"  # noqa: S105 - the name of a file

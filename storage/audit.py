@@ -6,8 +6,8 @@ from datetime import datetime
 
 import orjson
 
-from storage.database import Connection, Database
-from storage.errors import translated
+from storage.postgres.database import Connection, Database
+from storage.postgres.errors import translated
 from storage.sql import statement
 
 READ_TIMEOUT_S = 10.0

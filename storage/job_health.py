@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from storage.database import Database
+from storage.postgres.database import Database
 from storage.sql import statement
 
 READ_TIMEOUT_S = 10.0
@@ -41,7 +41,7 @@ class JobHealth:
 
 
 @dataclass(frozen=True, slots=True)
-class Unfolded:
+class UnfoldedBacklog:
     """What is stored and in no rollup yet; reports count it all the same.
 
     Attributes:
@@ -66,7 +66,7 @@ async def read_job_health(database: Database) -> Sequence[JobHealth]:
         return [JobHealth(**row) for row in await connection.fetch(statement("read/job_health"))]
 
 
-async def read_unfolded(database: Database) -> Unfolded:
+async def read_unfolded(database: Database) -> UnfoldedBacklog:
     """Read how much waits for the next fold.
 
     Raises:
@@ -75,4 +75,4 @@ async def read_unfolded(database: Database) -> Unfolded:
     async with database.acquire_reader(READ_TIMEOUT_S) as connection:
         row = await connection.fetchrow(statement("read/unfolded"))
     assert row is not None  # noqa: S101 - the statement always answers one row
-    return Unfolded(**row)
+    return UnfoldedBacklog(**row)

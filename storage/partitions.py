@@ -9,8 +9,8 @@ from datetime import UTC, date, datetime, timedelta
 import asyncpg
 import structlog
 
-from storage.database import Connection, Database
-from storage.errors import DayClosedError, translated
+from storage.postgres.database import Connection, Database
+from storage.postgres.errors import DayClosedError, translated
 from storage.sql import statement
 
 log = structlog.get_logger(__name__)

@@ -8,7 +8,9 @@ from datetime import datetime
 
 import structlog
 
-from storage.batch import (
+from storage.postgres.database import Connection
+from storage.sql import statement
+from storage.write.batch import (
     PAYLOAD,
     PAYLOAD_BYTES,
     REASON,
@@ -18,9 +20,7 @@ from storage.batch import (
     VIOLATIONS,
     Rejection,
 )
-from storage.database import Connection
-from storage.hours import hour_of
-from storage.sql import statement
+from storage.write.hours import hour_of
 
 log = structlog.get_logger(__name__)
 

@@ -11,12 +11,12 @@ from asyncpg import Record
 
 from runtime.errors import AnalyticsError
 from storage.audit import AuditEntry, add_audit, write_audit
-from storage.batch import EVENT_ID, Batch, Row, WriteOutcome
-from storage.database import Connection, Database, PooledConnection
-from storage.errors import StorageError, translated
-from storage.fingerprint import fingerprint
+from storage.postgres.database import Connection, Database, PooledConnection
+from storage.postgres.errors import StorageError, translated
 from storage.quarantine import ROW_BYTES
 from storage.sql import statement
+from storage.write.batch import EVENT_ID, Batch, Row, WriteOutcome
+from storage.write.fingerprint import fingerprint
 
 SETTINGS = {"plan_cache_mode": "force_custom_plan"}
 """Filters that may be null want a plan for their values."""

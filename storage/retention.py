@@ -9,9 +9,9 @@ from datetime import UTC, date, datetime, timedelta
 import asyncpg
 import structlog
 
-from storage.database import Connection, Database
-from storage.errors import StorageUnavailableError, translated
 from storage.partitions import MAINTENANCE_TIMEOUT_S, Partition, day_of, partition_name, read_partitions
+from storage.postgres.database import Connection, Database
+from storage.postgres.errors import StorageUnavailableError, translated
 from storage.rollups import Timeframe, close_day, drop_hours_and_days
 from storage.rollups.periods import DAY
 from storage.sql import statement

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from storage.audit import AuditEntry, add_audit
-from storage.database import Database
-from storage.errors import translated
+from storage.postgres.database import Database
+from storage.postgres.errors import translated
 from storage.sql import statement
 
 READ_TIMEOUT_S = 10.0

@@ -16,7 +16,7 @@ import structlog
 from hypothesis import settings
 
 from storage.embedded import EmbeddedPostgres
-from storage.migrate import migrate
+from storage.postgres.migrate import migrate
 from tests.other_postgres import other_postgres
 
 TEMPLATE = "analytics_template"

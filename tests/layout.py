@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import storage
-from storage.database import Connection
+from storage.postgres.database import Connection
 
 LAYOUT = Path(storage.__file__).parent / "layout.sql"
 

@@ -7,11 +7,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from server.ingest.pipeline import reject_stored
-from storage.batch import COLUMNS, REJECTION_COLUMNS, Batch
-from storage.batch_store import BatchStore
-from storage.database import Database
 from storage.partitions import Partitions
+from storage.postgres.database import Database
 from storage.quarantine import Quarantine
+from storage.write.batch import COLUMNS, REJECTION_COLUMNS, Batch
+from storage.write.batch_store import BatchStore
 
 NOON = datetime(2026, 3, 10, 12, 0, tzinfo=UTC)
 """A moment that most tests build on."""

@@ -135,7 +135,7 @@ def _rules(field: Field) -> Iterator[str]:
     if field.max_depth != WIRE_MAX_DEPTH:
         yield f"at most {field.max_depth} levels deep"
     if field.known_values:
-        yield f"usual are {_codes(field.known_values)}"
+        yield f"usually {_codes(field.known_values)}; others are accepted"
 
 
 def _codes(texts: Sequence[str]) -> str:

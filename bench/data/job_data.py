@@ -6,8 +6,8 @@ events there are, the more users and contents.
 
 from datetime import datetime, timedelta
 
-from storage.database import Database
 from storage.partitions import Partitions, day_of
+from storage.postgres.database import Database
 
 EVENTS_PER_USER = 25
 EVENTS_PER_CONTENT = 500

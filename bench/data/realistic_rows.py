@@ -47,7 +47,7 @@ class RowMaker:
         self._made = 0
 
     def make(self, number: int) -> list[Row]:
-        """Make the next rows, in the order of `storage.batch.COLUMNS`."""
+        """Make the next rows, in the order of `storage.write.batch.COLUMNS`."""
         rows = [self._make(self._made + place) for place in range(number)]
         self._made += number
         return rows

@@ -11,9 +11,9 @@ from pathlib import Path
 import asyncpg
 import duckdb
 
-from storage.batch import COLUMNS
-from storage.database import Database
 from storage.partitions import Partitions
+from storage.postgres.database import Database
+from storage.write.batch import COLUMNS
 
 DAYS = 30
 START = datetime(2026, 3, 1, tzinfo=UTC)

@@ -22,9 +22,9 @@ from sociallive.analytics.v1.key_service_pb2 import (
     KeyRules,
     UserIdRule,
 )
-from storage.database import Database
-from storage.existing import COMMAND_WAIT_S
-from storage.migrate import migrate
+from storage.postgres.database import Database
+from storage.postgres.existing import COMMAND_WAIT_S
+from storage.postgres.migrate import migrate
 
 KINDS = {"service": KeyKind.KEY_KIND_SERVICE, "public": KeyKind.KEY_KIND_PUBLIC}
 USER_IDS = {

@@ -11,7 +11,7 @@ from runtime.logging import configure_logging
 from runtime.settings import Settings
 from runtime.terminal import bytes_text, count_text, examples, open_console, print_line, print_table
 from storage.audit import AuditEntry, read_audit
-from storage.existing import open_existing
+from storage.postgres.existing import open_existing
 
 DEFAULT_ENTRIES = 20
 MOST_ENTRIES = 10_000

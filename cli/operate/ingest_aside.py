@@ -13,9 +13,9 @@ from cli.render import count_text, open_console, print_line, print_table
 from runtime.logging import configure_logging
 from runtime.settings import Settings
 from runtime.terminal import examples
-from storage.batch import COLUMNS, REJECTION_COLUMNS
-from storage.errors import DatabaseMissingError
+from storage.postgres.errors import DatabaseMissingError
 from storage.spool import SetAside, list_aside, put_back, read_aside
+from storage.write.batch import COLUMNS, REJECTION_COLUMNS
 
 
 @click.group("aside", epilog=examples("analytics ingest aside list", "analytics ingest aside put-back --all"))

@@ -11,8 +11,8 @@ from cli.render import count_text, open_console, print_line, print_table
 from runtime.logging import configure_logging
 from runtime.settings import Settings
 from runtime.terminal import examples
-from storage.existing import open_existing
-from storage.ingest_ledger import BEGINNING, IngestHour, read_ingest_hours
+from storage.postgres.existing import open_existing
+from storage.write.ingest_ledger import BEGINNING, IngestHour, read_ingest_hours
 
 DEFAULT_HOURS = 24
 COLUMNS = ("received", "stored", "duplicates", "rejected", "spooled", "set_aside")

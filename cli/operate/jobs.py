@@ -18,8 +18,8 @@ from runtime.settings import Settings, SettingsError
 from runtime.supervised import stop_on_signals, supervised
 from runtime.terminal import bytes_text, count_text, examples, open_console, print_line, print_table
 from storage.audit import read_last_runs
-from storage.database import Database
-from storage.existing import open_existing
+from storage.postgres.database import Database
+from storage.postgres.existing import open_existing
 from storage.ticks import read_ticks
 
 AnswerT = TypeVar("AnswerT")

@@ -9,8 +9,8 @@ import orjson
 from runtime.logging import configure_logging
 from runtime.settings import Settings
 from runtime.terminal import bytes_text, count_text, examples, open_console, print_line, print_table
-from storage.existing import open_existing
 from storage.partitions import Partition, read_partitions
+from storage.postgres.existing import open_existing
 
 
 @click.command("partitions", epilog=examples("analytics partitions"))

@@ -15,7 +15,7 @@ from runtime.terminal import examples
 from server.processes.database import describe_database
 from server.secrets import ServiceSecret, check_secret, load_secret, make_record
 from storage.audit import AuditEntry
-from storage.existing import open_existing
+from storage.postgres.existing import open_existing
 from storage.secret_record import replace_secret
 
 ACTION = "secret replace"

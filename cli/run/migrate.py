@@ -9,7 +9,7 @@ from runtime.logging import configure_logging
 from runtime.settings import Settings
 from runtime.terminal import examples
 from server.processes.database import describe_database, provide_database
-from storage.migrate import Migration, migrate
+from storage.postgres.migrate import Migration, migrate
 
 WAIT_S = 30.0
 """A database that starts beside this command, as in a deployment, is there by then; then a person should look."""

@@ -12,11 +12,11 @@ import structlog
 
 from server.access.caller import LiveKey
 from server.access.key_text import KeyText
-from storage.database import Database
-from storage.errors import StorageError
 from storage.keys.refusals import add_refusals
 from storage.keys.snapshot import read_snapshot, write_snapshot
 from storage.keys.table import StoredKey, note_use, read_live_keys
+from storage.postgres.database import Database
+from storage.postgres.errors import StorageError
 
 log = structlog.get_logger(__name__)
 

@@ -15,7 +15,7 @@ from google.protobuf import json_format
 from server.access.caller import current_caller
 from sociallive.analytics.v1.admin_service_pb2 import ReplayRejectedEventsRequest, ReplayResult, ReplayStatus
 from storage.audit import AuditEntry
-from storage.batch import WriteOutcome
+from storage.write.batch import WriteOutcome
 
 DONE = "done"
 STOPPED = "stopped"

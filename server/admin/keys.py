@@ -18,8 +18,8 @@ from sociallive.analytics.v1.key_service_pb2 import (
     RotateKeyRequest,
     RotateKeyResponse,
 )
-from storage.database import Database
 from storage.keys import table
+from storage.postgres.database import Database
 
 MAX_LIVE_KEYS = 1_000
 """Every worker holds and rereads all of them."""

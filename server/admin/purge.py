@@ -13,7 +13,7 @@ from server.admin.question import filter_names, read_filter
 from server.reports.errors import QuestionError
 from sociallive.analytics.v1.admin_service_pb2 import PurgeRejectedEventsRequest, PurgeRejectedEventsResponse
 from storage.audit import AuditEntry
-from storage.errors import StorageUnavailableError
+from storage.postgres.errors import StorageUnavailableError
 from storage.rejections import Measure, PurgeEnd, Rejections
 
 log = structlog.get_logger(__name__)

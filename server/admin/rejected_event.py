@@ -11,8 +11,8 @@ from server.reports.scope import to_timestamp
 from sociallive.analytics.v1.admin_service_pb2 import RejectedEvent, ReplayResult, ReplayStatus
 from sociallive.analytics.v1.event_pb2 import Event
 from sociallive.analytics.v1.track_pb2 import FieldViolation
-from storage.batch import WriteOutcome
 from storage.rejections import RejectionRecord
+from storage.write.batch import WriteOutcome
 
 STATUSES = {
     WriteOutcome.STORED.name: ReplayStatus.REPLAY_STATUS_STORED,

@@ -18,8 +18,8 @@ from server.ingest.intake import MAX_EVENTS_PER_MESSAGE, Intake, open_event, ope
 from server.ingest.tally import MAX_REJECTION_BYTES, Tally
 from sociallive.analytics.v1.schema_service_pb2 import ValidateRequest
 from sociallive.analytics.v1.track_pb2 import TrackBatchRequest, TrackEventsRequest, TrackRequest
-from storage import batch
-from storage.writer import WriteOutcome, Writer
+from storage.write import batch
+from storage.write.writer import WriteOutcome, Writer
 
 EVENTS_PER_TURN = 500
 """After this many events of a large message the loop serves other callers."""
@@ -38,7 +38,7 @@ REJECTED_BY_STORAGE: dict[WriteOutcome, Rejected] = {
 
 
 def reject_stored(row: Sequence[Any], outcome: WriteOutcome) -> Rejection:
-    """Make the rejection of a row that storage refused; `storage.batch_store` calls it."""
+    """Make the rejection of a row that storage refused; `storage.write.batch_store` calls it."""
     return reject_row(tuple(row), REJECTED_BY_STORAGE[outcome], "storage")
 
 

@@ -9,9 +9,9 @@ from contextlib import asynccontextmanager
 import structlog
 
 from runtime.settings import Settings
-from storage.database import MAX_DELAY_S, Address, wait_until_ready, why_away
 from storage.embedded import EmbeddedPostgres
-from storage.errors import EmbeddedPostgresError, StorageUnavailableError
+from storage.postgres.database import MAX_DELAY_S, Address, wait_until_ready, why_away
+from storage.postgres.errors import EmbeddedPostgresError, StorageUnavailableError
 
 log = structlog.get_logger(__name__)
 

@@ -26,9 +26,9 @@ from server.processes.database import describe_database, run_database
 from server.processes.port import reserve_port
 from server.processes.program import program_command
 from server.secrets import SECRET_VARIABLE, agree_on_secret
-from storage.database import Database
 from storage.keys.table import count_live_keys
-from storage.migrate import migrate
+from storage.postgres.database import Database
+from storage.postgres.migrate import migrate
 
 log = structlog.get_logger(__name__)
 

@@ -34,15 +34,15 @@ from server.rpc.schema_service import SchemaService
 from server.schemas.registry import SchemaRegistry
 from server.secrets import ADDRESS_PURPOSE, PAGE_TOKEN_PURPOSE, load_secret
 from sociallive.analytics.v1 import admin_service_pb2, analytics_service_pb2, key_service_pb2, schema_service_pb2
-from storage.batch_store import BatchStore
-from storage.database import Database
-from storage.errors import StorageUnavailableError
 from storage.partitions import Partitions
+from storage.postgres.database import Database
+from storage.postgres.errors import StorageUnavailableError
+from storage.postgres.reader import Reader
 from storage.quarantine import Quarantine
-from storage.reader import Reader
 from storage.rejections import Rejections
 from storage.spool import Spool
-from storage.writer import Writer
+from storage.write.batch_store import BatchStore
+from storage.write.writer import Writer
 
 log = structlog.get_logger(__name__)
 

@@ -15,9 +15,9 @@ from server.reports.steps import format_step, parse_step
 from sociallive.analytics.v1.cohort_pb2 import Cohort, CohortPeriod, GetCohortRequest, GetCohortResponse
 from sociallive.analytics.v1.report_scope_pb2 import Revenue
 from sociallive.analytics.v1.retention_pb2 import WeekStart
-from storage.cohort_rows import PeriodRow, read_cohorts
-from storage.cohort_sql import CohortQuestion
-from storage.reader import Snapshot
+from storage.postgres.reader import Snapshot
+from storage.reports.cohort_rows import PeriodRow, read_cohorts
+from storage.reports.cohort_sql import CohortQuestion
 
 DEFAULT_TIMEFRAME = "30d"
 DEFINITION = (

@@ -25,9 +25,9 @@ from sociallive.analytics.v1.dashboard_pb2 import (
 )
 from sociallive.analytics.v1.dashboard_pb2 import Estimate as EstimateMessage
 from sociallive.analytics.v1.report_scope_pb2 import Revenue
-from storage.dashboard_rollups import sum_dashboard, survey_dashboard
-from storage.dashboard_rows import DashboardRows, Estimate, Figures, RevenueTotal, StreamTotals, read_dashboard
-from storage.reader import Snapshot
+from storage.postgres.reader import Snapshot
+from storage.reports.dashboard_rollups import sum_dashboard, survey_dashboard
+from storage.reports.dashboard_rows import DashboardRows, Estimate, Figures, RevenueTotal, StreamTotals, read_dashboard
 
 DEFAULT_TIMEFRAME = "7d"
 EXACT_UP_TO = 100_000

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from server.reports.errors import ReportsBusyError
-from storage.reader import Reader, Snapshot
+from storage.postgres.reader import Reader, Snapshot
 
 QuestionT = TypeVar("QuestionT")
 AnswerT = TypeVar("AnswerT")

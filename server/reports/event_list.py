@@ -16,9 +16,9 @@ from server.reports.errors import QuestionError
 from server.reports.scope import Scope, read_scope
 from server.reports.steps import format_step, parse_step
 from sociallive.analytics.v1.event_list_pb2 import EventView, ListEventsRequest, ListEventsResponse
-from storage.event_list_rows import EventCursor, EventFilter, EventRecord, read_event_page
-from storage.predicates import EventPattern
-from storage.reader import Snapshot
+from storage.postgres.reader import Snapshot
+from storage.reports.event_list_rows import EventCursor, EventFilter, EventRecord, read_event_page
+from storage.reports.predicates import EventPattern
 
 CATALOGUE = load_catalogue()
 UPCASTER = Upcaster(CATALOGUE)

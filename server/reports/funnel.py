@@ -25,10 +25,10 @@ from sociallive.analytics.v1.funnel_pb2 import (
     ListFunnelActorsRequest,
     ListFunnelActorsResponse,
 )
-from storage.funnel_rows import FunnelRow, read_as_of, read_funnel, read_funnel_actors
-from storage.funnel_sql import Exclusion, FunnelQuestion, Order, overlapping_steps
-from storage.predicates import EventPattern
-from storage.reader import Snapshot
+from storage.postgres.reader import Snapshot
+from storage.reports.funnel_rows import FunnelRow, read_as_of, read_funnel, read_funnel_actors
+from storage.reports.funnel_sql import Exclusion, FunnelQuestion, StepOrder, overlapping_steps
+from storage.reports.predicates import EventPattern
 
 DEFAULT_TIMEFRAME = "30d"
 DEFAULT_WINDOW = "14d"
@@ -51,10 +51,10 @@ MOST_GROUPS = 25
 OTHER = "$other"
 
 ORDERS = {
-    FunnelOrder.FUNNEL_ORDER_UNSPECIFIED: Order.ORDERED,
-    FunnelOrder.FUNNEL_ORDER_ORDERED: Order.ORDERED,
-    FunnelOrder.FUNNEL_ORDER_STRICT: Order.STRICT,
-    FunnelOrder.FUNNEL_ORDER_ANY: Order.ANY,
+    FunnelOrder.FUNNEL_ORDER_UNSPECIFIED: StepOrder.ORDERED,
+    FunnelOrder.FUNNEL_ORDER_ORDERED: StepOrder.ORDERED,
+    FunnelOrder.FUNNEL_ORDER_STRICT: StepOrder.STRICT,
+    FunnelOrder.FUNNEL_ORDER_ANY: StepOrder.ANY,
 }
 ENTRIES = {
     FunnelEntry.FUNNEL_ENTRY_UNSPECIFIED: False,
@@ -62,9 +62,9 @@ ENTRIES = {
     FunnelEntry.FUNNEL_ENTRY_FIRST: True,
 }
 ORDER_WORDS = {
-    Order.ORDERED: "one after the other, with anything between",
-    Order.STRICT: "one directly after the other, with no event of the actor between",
-    Order.ANY: "in any order, each by an event of its own",
+    StepOrder.ORDERED: "one after the other, with anything between",
+    StepOrder.STRICT: "one directly after the other, with no event of the actor between",
+    StepOrder.ANY: "in any order, each by an event of its own",
 }
 
 
@@ -139,15 +139,15 @@ def define(funnel: FunnelQuestion) -> str:
     """Say in words what a funnel counts."""
     chosen = "the first entry of an actor" if funnel.first_only else "the attempt of an actor that gets furthest"
     counts = f"The report counts {chosen}"
-    if funnel.order is not Order.ANY and not funnel.first_only:
+    if funnel.order is not StepOrder.ANY and not funnel.first_only:
         counts += ", with the latest start"
     parts = [f"Actors that take the steps {_listed(funnel.steps)}, {ORDER_WORDS[funnel.order]}."]
     parts.append(
-        f"{'Any step' if funnel.order is Order.ANY else 'The first step'} begins an attempt when it lies in "
+        f"{'Any step' if funnel.order is StepOrder.ANY else 'The first step'} begins an attempt when it lies in "
         f"[start_time, end_time); the others follow within {_duration(funnel.window)} of it, also after end_time. "
         f"{counts}."
     )
-    if funnel.order is Order.ANY:
+    if funnel.order is StepOrder.ANY:
         parts.append("The k-th step shown is any k of the steps.")
     parts += [
         f"An attempt ends at {format_step(exclusion.pattern) or 'any event'} between the steps {exclusion.from_step} "
@@ -184,7 +184,7 @@ def _read(question: GetFunnelRequest, now: datetime) -> tuple[Scope, FunnelQuest
     first_only = ENTRIES.get(question.entry)
     if first_only is None:
         raise QuestionError("entry", "must be one of FUNNEL_ENTRY_BEST, FUNNEL_ENTRY_FIRST")
-    if order is Order.ANY:
+    if order is StepOrder.ANY:
         _check_any_order(steps, question.exclusions)
     types = sorted({step.event_type for step in steps if step.event_type})
     return scope, FunnelQuestion(

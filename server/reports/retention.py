@@ -24,10 +24,10 @@ from sociallive.analytics.v1.retention_pb2 import (
     RetentionKind,
     RetentionWindow,
 )
-from storage.predicates import EventPattern
-from storage.reader import Snapshot
-from storage.retention_rows import ReturnRow, read_retention
-from storage.retention_sql import Entry, RetentionQuestion
+from storage.postgres.reader import Snapshot
+from storage.reports.predicates import EventPattern
+from storage.reports.retention_rows import ReturnRow, read_retention
+from storage.reports.retention_sql import Entry, RetentionQuestion
 
 DEFAULT_TIMEFRAME = "30d"
 MOST_BRACKETS = 32

@@ -25,7 +25,7 @@ from events.event_type import Field, Kind
 from events.rules.field_rules import is_decimal
 from events.violations import nearest, quoted
 from server.reports.errors import QuestionError
-from storage.predicates import Condition, EventPattern, FieldPath, Operator, Value, ValueKind
+from storage.reports.predicates import Condition, EventPattern, FieldPath, Operator, Value, ValueKind
 
 CATALOGUE = load_catalogue()
 

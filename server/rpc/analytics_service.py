@@ -39,7 +39,7 @@ from sociallive.analytics.v1.track_pb2 import (
     TrackResponse,
     TrackWarning,
 )
-from storage.writer import WriteOutcome
+from storage.write.writer import WriteOutcome
 
 ResponseT = TypeVar("ResponseT", TrackBatchResponse, TrackEventsResponse)
 Context = grpc.aio.ServicerContext[Any, Any]

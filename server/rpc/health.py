@@ -8,8 +8,8 @@ from grpc_health.v1 import health_pb2
 from grpc_health.v1.health import aio
 
 from runtime.supervision import wait_for_event
-from storage.database import Database
-from storage.errors import StorageError
+from storage.postgres.database import Database
+from storage.postgres.errors import StorageError
 
 log = structlog.get_logger(__name__)
 

@@ -12,8 +12,8 @@ from typing import Any, ClassVar
 
 import orjson
 
-from storage.batch import COLUMNS, RECEIVED_AT, TIMESTAMP, Row
-from storage.errors import StorageError
+from storage.postgres.errors import StorageError
+from storage.write.batch import COLUMNS, RECEIVED_AT, TIMESTAMP, Row
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -83,7 +83,7 @@ def encode(rows: Sequence[Row], hash_actor: ActorHash) -> Block:
     """Make the block of some rows.
 
     Args:
-        rows: at least one, in the order of `storage.batch.COLUMNS`, times in UTC; the block keeps their order.
+        rows: at least one, in the order of `storage.write.batch.COLUMNS`, times in UTC; the block keeps their order.
         hash_actor: makes the column `actor_hash`.
 
     Raises:
@@ -146,7 +146,7 @@ def decode_columns(block: Block, name: object = "") -> Columns:
 
 
 def decode_rows(block: Block, name: object = "") -> list[tuple[Any, ...]]:
-    """Read a block's rows as they were encoded, in the order of `storage.batch.COLUMNS`.
+    """Read a block's rows as they were encoded, in the order of `storage.write.batch.COLUMNS`.
 
     Raises:
         BlockError: as `decode_columns`.

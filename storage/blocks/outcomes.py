@@ -6,11 +6,11 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from itertools import repeat
 
-from storage.batch import EVENT_ID, RECEIVED_AT, REJECTION_RECEIVED_AT, Batch, Row, WriteOutcome
-from storage.database import Connection
-from storage.fingerprint import fingerprint
-from storage.hours import count_by_hour, hour_of
+from storage.postgres.database import Connection
 from storage.sql import statement
+from storage.write.batch import EVENT_ID, RECEIVED_AT, REJECTION_RECEIVED_AT, Batch, Row, WriteOutcome
+from storage.write.fingerprint import fingerprint
+from storage.write.hours import count_by_hour, hour_of
 
 Refused = frozenset[tuple[object, ...]]
 """Rows that cannot be stored."""

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from hashlib import blake2b
 from typing import ClassVar
 
-from storage.database import Connection
-from storage.errors import StorageRefusedError
-from storage.statements import statements_of
+from storage.postgres.database import Connection
+from storage.postgres.errors import StorageRefusedError
+from storage.postgres.statements import statements_of
 
 HASH_BYTES = 8
 """64 bits: among 100 million actors two share a hash with a chance of one in 3,700."""

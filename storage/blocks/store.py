@@ -8,15 +8,15 @@ from typing import Protocol
 import asyncpg
 import structlog
 
-from storage.batch import Batch, BatchIdentity, Rejection, Row, WriteOutcome
 from storage.blocks import outcomes as judging
 from storage.blocks.codec import ActorHash, RowRefusedError, refuses
 from storage.blocks.outcomes import Refused
 from storage.blocks.transaction import Draft, claim_keys, copy_keys, record, store_small
-from storage.database import Connection, Database
-from storage.errors import StorageError, StorageUnavailableError, translate
+from storage.postgres.database import Connection, Database
+from storage.postgres.errors import StorageError, StorageUnavailableError, translate
 from storage.rejections import hold_replays, mark_replays
 from storage.sql import statement
+from storage.write.batch import Batch, BatchIdentity, Rejection, Row, WriteOutcome
 
 log = structlog.get_logger(__name__)
 
@@ -53,11 +53,11 @@ class RejectionKeeper(Protocol):
         """Keep rejections."""
 
 
-class _AlreadyCommittedError(Exception):
+class _BlockCommittedError(Exception):
     """A rival attempt to write this very batch was committed first; this one has to be rolled back."""
 
 
-class _Plan:
+class _WritePlan:
     """How to write a batch, as far as earlier attempts have shown."""
 
     def __init__(self, batch: Batch, hash_actor: ActorHash) -> None:
@@ -131,7 +131,7 @@ class BlockStore:
         identity = batch.identity or BatchIdentity(self._identity.writer_id, self._identity.number + 1)
         if not in_doubt:
             self._identity = identity
-        return await self._store_through_failures(_Plan(batch, self._hash_actor), identity, in_doubt=in_doubt)
+        return await self._store_through_failures(_WritePlan(batch, self._hash_actor), identity, in_doubt=in_doubt)
 
     def give_up_identity(self) -> BatchIdentity:
         """Hand out the identity of the newest batch, whose outcome is unknown, and never use its writer's id again.
@@ -148,7 +148,7 @@ class BlockStore:
             self._connection = None
 
     async def _store_through_failures(
-        self, plan: _Plan, identity: BatchIdentity, *, in_doubt: bool
+        self, plan: _WritePlan, identity: BatchIdentity, *, in_doubt: bool
     ) -> list[WriteOutcome]:
         """Try until the batch is committed or the time is over."""
         loop = asyncio.get_running_loop()
@@ -157,7 +157,7 @@ class BlockStore:
         while True:
             try:
                 return await self._attempt(plan, identity, in_doubt=in_doubt)
-            except _AlreadyCommittedError:
+            except _BlockCommittedError:
                 in_doubt = True
             except asyncpg.UniqueViolationError as exc:
                 if plan.contended or exc.table_name != "analytics_event_keys":
@@ -182,7 +182,7 @@ class BlockStore:
                 await asyncio.sleep(delay_s)
                 delay_s = min(2 * delay_s, RETRY_DELAY_MOST_S)
 
-    async def _attempt(self, plan: _Plan, identity: BatchIdentity, *, in_doubt: bool) -> list[WriteOutcome]:
+    async def _attempt(self, plan: _WritePlan, identity: BatchIdentity, *, in_doubt: bool) -> list[WriteOutcome]:
         batch = plan.batch
         async with asyncio.timeout(ATTEMPT_TIMEOUT_S):
             connection = await self._connected()
@@ -205,7 +205,7 @@ class BlockStore:
         last = await connection.fetchval(statement("write/last_batch"), identity.writer_id)
         return last is not None and last >= identity.number
 
-    async def _transact(self, connection: Connection, plan: _Plan, identity: BatchIdentity) -> list[WriteOutcome]:
+    async def _transact(self, connection: Connection, plan: _WritePlan, identity: BatchIdentity) -> list[WriteOutcome]:
         """Claim the ids, store a block of the rows whose claim succeeded, count, quarantine, commit."""
         batch = plan.batch
         async with connection.transaction():
@@ -217,7 +217,7 @@ class BlockStore:
             # First: a rival attempt is waited for here, and not at the ids of the rejections, which it has written too.
             counts = judging.tally(batch, outcomes)
             if await record(connection, identity, None if draft is None else draft.block, counts):
-                raise _AlreadyCommittedError
+                raise _BlockCommittedError
             rejections = self._all_rejections(batch, outcomes)
             if batch.replays:
                 await mark_replays(connection, batch, outcomes or [WriteOutcome.STORED] * len(batch.rows))
@@ -225,7 +225,7 @@ class BlockStore:
                 await self._quarantine.write(connection, rejections, identity.writer_id)
         return [WriteOutcome.STORED] * len(batch.rows) if outcomes is None else outcomes
 
-    async def _claim(self, connection: Connection, plan: _Plan) -> tuple[list[WriteOutcome] | None, Draft | None]:
+    async def _claim(self, connection: Connection, plan: _WritePlan) -> tuple[list[WriteOutcome] | None, Draft | None]:
         """Claim the ids of the candidates; answer their outcomes (None: all are stored), and what is to be stored."""
         draft, claimed_at = plan.draft, plan.batch.claimed_at
         if draft is None:

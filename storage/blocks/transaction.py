@@ -9,13 +9,13 @@ from io import BytesIO
 from operator import itemgetter
 from struct import pack
 
-from storage.batch import EVENT_ID, BatchIdentity, Row
 from storage.blocks.codec import ActorHash, Block, encode
 from storage.blocks.outcomes import DUPLICATES, REJECTED, STORED
-from storage.database import Connection
-from storage.fingerprint import fingerprint
+from storage.postgres.database import Connection
+from storage.postgres.statements import statements_of
 from storage.sql import statement as shared_statement
-from storage.statements import statements_of
+from storage.write.batch import EVENT_ID, BatchIdentity, Row
+from storage.write.fingerprint import fingerprint
 
 statement = statements_of("storage.blocks")
 

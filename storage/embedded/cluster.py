@@ -13,7 +13,7 @@ import structlog
 from storage.embedded.identity import Identity, postgres_environment
 from storage.embedded.places import DATABASE, SUPERUSER, Places, program, program_major
 from storage.embedded.tuning import Machine, configuration, render
-from storage.errors import EmbeddedPostgresError
+from storage.postgres.errors import EmbeddedPostgresError
 
 UNFINISHED = "postgres.new."
 """How the names of folders begin that are not yet complete."""

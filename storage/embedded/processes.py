@@ -9,7 +9,7 @@ from pathlib import Path
 
 import structlog
 
-from storage.errors import EmbeddedPostgresError
+from storage.postgres.errors import EmbeddedPostgresError
 
 FAST_STOP_S = 6.0
 """What a fast shutdown gets, its checkpoint included; an immediate one costs a recovery at the next start."""

@@ -16,7 +16,7 @@ from storage.embedded.identity import choose_identity, postgres_environment
 from storage.embedded.lock import OwnerLock
 from storage.embedded.places import PORT, PidFile, Places, program, socket_folder, socket_url
 from storage.embedded.processes import FAST_STOP_S, HARD_STOP_S, end_leftovers
-from storage.errors import EmbeddedPostgresError
+from storage.postgres.errors import EmbeddedPostgresError
 
 START_TIMEOUT_S = 60.0
 """How long a start may go without any sign of progress."""

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
-from storage.database import Database
-from storage.errors import translated
 from storage.keys.table import READ_TIMEOUT_S, statement
+from storage.postgres.database import Database
+from storage.postgres.errors import translated
 
 
 async def add_refusals(database: Database, calls: Mapping[str, int]) -> None:

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from storage.audit import AuditEntry, add_audit
-from storage.database import Database
-from storage.errors import translated
-from storage.statements import statements_of
+from storage.postgres.database import Database
+from storage.postgres.errors import translated
+from storage.postgres.statements import statements_of
 
 statement = statements_of("storage.keys")
 

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from storage.reader import Snapshot
+from storage.postgres.reader import Snapshot
 from storage.rollups.cover import Cover, Period, Span, cover, hours_of
 from storage.rollups.periods import Timeframe
 

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic
 
-from storage.reader import Snapshot
-from storage.rollups.frequencies import Rankings, add_rankings, rankings_of
+from storage.postgres.reader import Snapshot
+from storage.rollups.forms.frequencies import Rankings, add_rankings, rankings_of
+from storage.rollups.forms.ranking import Ranking
+from storage.rollups.forms.session_sample import SessionSample
+from storage.rollups.forms.sketch import EMPTY, unpack
 from storage.rollups.memory import PartT, RollupKey
-from storage.rollups.ranking import Ranking
-from storage.rollups.raw_events import Groups, Written, aggregate_events, rank_events
-from storage.rollups.session_sample import SessionSample
-from storage.rollups.sketch import EMPTY, unpack
+from storage.rollups.raw.raw_events import Groups, WrittenRollup, aggregate_events, rank_events
 from storage.rollups.sums import Sums, add_up, sums_of
 from storage.rollups.totals import Distinct, Total, Totals
 
@@ -33,7 +33,7 @@ class Facet(Generic[PartT]):
 
     kind: type[PartT]
     read_rollups: Callable[[Snapshot, Sequence[RollupKey]], Awaitable[Mapping[RollupKey, PartT]]]
-    read_events: Callable[[Snapshot, Groups, Written], Awaitable[Mapping[datetime, PartT]]]
+    read_events: Callable[[Snapshot, Groups, WrittenRollup], Awaitable[Mapping[datetime, PartT]]]
     add: Callable[[Sequence[PartT]], PartT]
 
 
@@ -54,7 +54,7 @@ async def _read_sums(snapshot: Snapshot, keys: Sequence[RollupKey]) -> dict[Roll
     return {key: add_up(list(sums_of(totals).values())) for key, totals in found.items()}
 
 
-async def _sum_events(snapshot: Snapshot, groups: Groups, written: Written) -> dict[datetime, Sums]:
+async def _sum_events(snapshot: Snapshot, groups: Groups, written: WrittenRollup) -> dict[datetime, Sums]:
     return sums_of(await aggregate_events(snapshot.fetch_query, groups, written))
 
 
@@ -66,7 +66,7 @@ async def _read_rankings(snapshot: Snapshot, keys: Sequence[RollupKey]) -> dict[
     return {key: rankings_of(found[key[:3]]) for key in keys}
 
 
-async def _rank_events(snapshot: Snapshot, groups: Groups, written: Written) -> dict[datetime, Rankings]:
+async def _rank_events(snapshot: Snapshot, groups: Groups, written: WrittenRollup) -> dict[datetime, Rankings]:
     found: defaultdict[datetime, list[tuple[str, Ranking]]] = defaultdict(list)
     for (time, name), ranking in (await rank_events(snapshot.fetch_query, groups, written)).items():
         found[time].append((name, ranking))

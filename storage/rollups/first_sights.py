@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from storage.database import Connection
+from storage.postgres.database import Connection
 from storage.rollups.periods import spans_of
 from storage.sql import statement
 

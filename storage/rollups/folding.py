@@ -5,11 +5,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
-from storage.database import Connection, Database
-from storage.lease import leased_connection
+from storage.postgres.database import Connection, Database
+from storage.postgres.lease import leased_connection
 from storage.rollups.first_sights import see_actors
 from storage.rollups.periods import DAY, Timeframe, hours_between, spans_of
-from storage.rollups.raw_events import read_events
+from storage.rollups.raw.raw_events import read_events
 from storage.rollups.totals import Totals, replace_rollups, sources_of, sum_rollups
 from storage.sql import statement
 

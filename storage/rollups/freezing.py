@@ -12,12 +12,12 @@ from datetime import date, datetime
 import asyncpg
 import structlog
 
-from storage.database import Connection, Database
-from storage.errors import StorageUnavailableError
 from storage.partitions import partition_name
+from storage.postgres.database import Connection, Database
+from storage.postgres.errors import StorageUnavailableError
 from storage.rollups.folding import exclusive_rollups, fold_on, refresh_longer
 from storage.rollups.periods import DAY, Timeframe, hours_between, midnight_of
-from storage.rollups.totals import Cleared, Source, clear_rollups, replace_rollups, sum_rollups
+from storage.rollups.totals import Cleared, TotalsSource, clear_rollups, replace_rollups, sum_rollups
 from storage.sql import statement
 
 log = structlog.get_logger(__name__)
@@ -103,7 +103,7 @@ async def _close(connection: Connection, day: date, now: datetime) -> int:
 
 async def _freeze(connection: Connection, timeframe: Timeframe, periods: Sequence[datetime]) -> None:
     """Make one frozen rollup of what each period has, live and frozen."""
-    sources = [Source(period, timeframe, period, timeframe.end_of(period)) for period in periods]
+    sources = [TotalsSource(period, timeframe, period, timeframe.end_of(period)) for period in periods]
     totals = await sum_rollups(connection, sources)
     await clear_rollups(connection, timeframe, periods, frozen=False)
     await replace_rollups(connection, timeframe, periods, totals, frozen=True)
@@ -138,8 +138,8 @@ async def _drop_days(connection: Connection, days: Sequence[datetime]) -> Cleare
     longer = (Timeframe.WEEK, Timeframe.MONTH)
     for timeframe in longer:
         periods = timeframe.periods_of(days)
-        sources = [Source(period, timeframe, period, timeframe.end_of(period), frozen=True) for period in periods]
-        sources += [Source(timeframe.start_of(day), Timeframe.DAY, day, day + DAY) for day in days]
+        sources = [TotalsSource(period, timeframe, period, timeframe.end_of(period), frozen=True) for period in periods]
+        sources += [TotalsSource(timeframe.start_of(day), Timeframe.DAY, day, day + DAY) for day in days]
         await replace_rollups(connection, timeframe, periods, await sum_rollups(connection, sources), frozen=True)
     cleared = await clear_rollups(connection, Timeframe.DAY, days, frozen=None)
     await refresh_longer(connection, days, longer)

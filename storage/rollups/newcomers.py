@@ -6,12 +6,12 @@ from itertools import chain
 
 from asyncpg import Record
 
-from storage.predicates import Query
-from storage.reader import Snapshot
+from storage.postgres.reader import Snapshot
+from storage.reports.predicates import Query
 from storage.rollups.cover import Span, join_spans, split_days
 from storage.rollups.periods import Timeframe
-from storage.rollups.raw_events import ALL, Written
-from storage.rollups.unfolded import Unfolded
+from storage.rollups.raw.raw_events import ALL, WrittenRollup
+from storage.rollups.raw.unfolded import Unfolded
 from storage.sql import statement
 
 
@@ -63,7 +63,7 @@ async def _find_moved(snapshot: Snapshot, unfolded: Unfolded) -> list[tuple[date
     return list(moved.values())
 
 
-def _actors_query(spans: Sequence[Span], written: Written) -> Query:
+def _actors_query(spans: Sequence[Span], written: WrittenRollup) -> Query:
     return Query(
         statement("read/unfolded_actors"), ([span.start for span in spans], [span.end for span in spans], *written)
     )

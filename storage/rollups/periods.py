@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from enum import Enum
 
-from storage.hours import HOUR, hour_of
+from storage.write.hours import HOUR, hour_of
 
 DAY = timedelta(days=1)
 

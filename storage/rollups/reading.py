@@ -7,14 +7,14 @@ from functools import partial
 from itertools import chain, groupby
 from typing import Generic, TypeAlias
 
-from storage.reader import Snapshot
+from storage.postgres.reader import Snapshot
 from storage.rollups.aged import RangeCover
 from storage.rollups.cover import MINUTE, SLICES, Period, Span, hours_of, overlap, parts_of_hours, slice_hour
 from storage.rollups.facets import Facet
 from storage.rollups.memory import Keys, PartT, RollupKey
 from storage.rollups.periods import Timeframe
-from storage.rollups.raw_events import ALL, Written
-from storage.rollups.unfolded import Unfolded
+from storage.rollups.raw.raw_events import ALL, WrittenRollup
+from storage.rollups.raw.unfolded import Unfolded
 
 Wanted: TypeAlias = tuple[Period, bool | None]
 """A rollup: frozen, live or (None) both."""
@@ -39,7 +39,7 @@ class CutHour:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundRollups:
     """What a range is read from.
 
     Attributes:
@@ -58,7 +58,7 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
-class Read(Generic[PartT]):
+class ReadRollups(Generic[PartT]):
     """What happened in a range, and by themselves what adds up to the parts of hours that it cuts."""
 
     whole: PartT
@@ -73,7 +73,7 @@ def wanted_of(cover: RangeCover) -> Iterator[Wanted]:
         yield period, True
 
 
-async def find_rollups(snapshot: Snapshot, covers: Sequence[RangeCover], unfolded: Unfolded) -> list[Found]:
+async def find_rollups(snapshot: Snapshot, covers: Sequence[RangeCover], unfolded: Unfolded) -> list[FoundRollups]:
     """Find what ranges are read from."""
     parts = {cover.span: list(parts_of_hours(cover.rest)) for cover in covers}
     hours = {span: _hour_of(span) for spans in parts.values() for span in spans}
@@ -88,7 +88,7 @@ async def find_rollups(snapshot: Snapshot, covers: Sequence[RangeCover], unfolde
         counted = {*rollups, *(key for hour in touched for key in keys[hour, False])}
         added = {hour.start for hour in touched} | {*fresh_hours(cover, unfolded)}
         found.append(
-            Found(
+            FoundRollups(
                 rollups=rollups,
                 fresh=[span for hour in fresh_hours(cover, unfolded) for span in unfolded.fresh[hour]],
                 cut={span: _cut(span, keys[hours[span], False], unfolded) for span in cut},
@@ -108,8 +108,8 @@ def fresh_hours(cover: RangeCover, unfolded: Unfolded) -> Iterator[datetime]:
 
 
 async def read(
-    snapshot: Snapshot, ranges: Sequence[Found], unfolded: Unfolded, facet: Facet[PartT]
-) -> list[Read[PartT]]:
+    snapshot: Snapshot, ranges: Sequence[FoundRollups], unfolded: Unfolded, facet: Facet[PartT]
+) -> list[ReadRollups[PartT]]:
     """Add up a facet of what happened in each range; what these have in common is asked for once."""
     cut = await _read_cut(snapshot, {span: cut for found in ranges for span, cut in found.cut.items()}, unfolded, facet)
     read_ranges = []
@@ -122,7 +122,7 @@ async def read(
             with snapshot.expecting(little=False):
                 parts += (await facet.read_events(snapshot, {day: list(spans)}, ALL)).values()
         parts += chain.from_iterable(cut[span] for span in found.cut)
-        read_ranges.append(Read(facet.add(parts), {span: cut[span] for span in found.cut}))
+        read_ranges.append(ReadRollups(facet.add(parts), {span: cut[span] for span in found.cut}))
     return read_ranges
 
 
@@ -182,7 +182,7 @@ async def _read_cut(
 
 
 async def _read_slices(
-    facet: Facet[PartT], folded: Written, snapshot: Snapshot, keys: Sequence[RollupKey]
+    facet: Facet[PartT], folded: WrittenRollup, snapshot: Snapshot, keys: Sequence[RollupKey]
 ) -> dict[RollupKey, PartT]:
     lengths = {str(length): length for length in SLICES}
     groups = {key.timestamp: [Span(key.timestamp, key.timestamp + lengths[key.length])] for key in keys}

@@ -8,9 +8,9 @@ from datetime import datetime
 from decimal import Decimal, localcontext
 from typing import TypeAlias
 
-from storage.rollups.numbers import EXACTLY, Number, add_numbers, keep_largest
-from storage.rollups.session_sample import SessionSample, merge_samples
-from storage.rollups.sketch import EMPTY, estimate, merge_sketches
+from storage.rollups.forms.numbers import EXACTLY, Number, add_numbers, keep_largest
+from storage.rollups.forms.session_sample import SessionSample, merge_samples
+from storage.rollups.forms.sketch import EMPTY, estimate, merge_sketches
 from storage.rollups.totals import Total, Totals
 
 Measures: TypeAlias = Mapping[str, Mapping[str, Number]]

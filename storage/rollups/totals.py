@@ -8,11 +8,11 @@ from typing import NamedTuple
 
 from asyncpg import Record
 
-from storage.database import Connection, PooledConnection
+from storage.postgres.database import Connection, PooledConnection
+from storage.rollups.forms.ranking import Ranking, merge_rankings
+from storage.rollups.forms.session_sample import SessionSample, merge_samples
+from storage.rollups.forms.sketch import merge_sketches, pack, unpack
 from storage.rollups.periods import PART_OF, Timeframe
-from storage.rollups.ranking import Ranking, merge_rankings
-from storage.rollups.session_sample import SessionSample, merge_samples
-from storage.rollups.sketch import merge_sketches, pack, unpack
 from storage.sql import statement
 
 
@@ -32,7 +32,7 @@ class Distinct(NamedTuple):
     streams: bytes
 
 
-class Source(NamedTuple):
+class TotalsSource(NamedTuple):
     """Rollups to add up into the period that begins at `time`: those of [start, end), frozen, live or (None) both."""
 
     time: datetime
@@ -66,13 +66,13 @@ class Totals:
         self.samples.update(other.samples)
 
 
-def sources_of(timeframe: Timeframe, periods: Iterable[datetime]) -> Iterator[Source]:
+def sources_of(timeframe: Timeframe, periods: Iterable[datetime]) -> Iterator[TotalsSource]:
     """Name what live rollups of longer periods are summed up from: all of their parts."""
     for period in periods:
-        yield Source(period, PART_OF[timeframe], period, timeframe.end_of(period))
+        yield TotalsSource(period, PART_OF[timeframe], period, timeframe.end_of(period))
 
 
-async def sum_rollups(connection: "Connection | PooledConnection", sources: Iterable[Source]) -> Totals:
+async def sum_rollups(connection: "Connection | PooledConnection", sources: Iterable[TotalsSource]) -> Totals:
     """Add rollups up, and merge their sketches, rankings and samples."""
     listed = list(sources)
     parameters = (

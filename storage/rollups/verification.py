@@ -4,12 +4,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from storage.database import Connection, Database
+from storage.postgres.database import Connection, Database
 from storage.rollups.first_sights import find_wrong_hours
 from storage.rollups.folding import exclusive_rollups, read_open_days, whole_days
 from storage.rollups.periods import DAY, Timeframe, hours_between
-from storage.rollups.raw_events import read_events
-from storage.rollups.totals import Source, Total, Totals, sources_of, sum_rollups
+from storage.rollups.raw.raw_events import read_events
+from storage.rollups.totals import Total, Totals, TotalsSource, sources_of, sum_rollups
 from storage.sql import statement
 
 NOTHING = Total(0, "{}")
@@ -84,7 +84,8 @@ async def _read_pending(connection: Connection, day: datetime) -> Pending:
 
 async def _read_live(connection: Connection, timeframe: Timeframe, periods: list[datetime]) -> Totals:
     return await sum_rollups(
-        connection, [Source(period, timeframe, period, timeframe.end_of(period), frozen=False) for period in periods]
+        connection,
+        [TotalsSource(period, timeframe, period, timeframe.end_of(period), frozen=False) for period in periods],
     )
 
 

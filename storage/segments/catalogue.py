@@ -13,12 +13,12 @@ from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
 from storage.blocks.codec import Block
-from storage.database import Connection, Database
-from storage.errors import translated
+from storage.postgres.database import Connection, Database
+from storage.postgres.errors import translated
+from storage.postgres.statements import statements_of
 from storage.segments.errors import SegmentMissingError
 from storage.segments.files import FORMAT, SegmentFile
-from storage.segments.places import Place
-from storage.statements import statements_of
+from storage.segments.places import SegmentPlace
 
 statement = statements_of("storage.segments")
 
@@ -77,7 +77,7 @@ class WaitingBlock:
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class SegmentChange:
     """What one transaction changes.
 
     Attributes:
@@ -95,7 +95,7 @@ class _LostRaceError(Exception):
     """Another process has changed an input first."""
 
 
-class Catalogue:
+class SegmentCatalogue:
     """Changes and sweeps the catalogue.
 
     Every method raises StorageUnavailableError where the database or the place is away; all may be called again.
@@ -105,7 +105,7 @@ class Catalogue:
         place: where the bytes of segments lie.
     """
 
-    def __init__(self, database: Database, place: Place) -> None:
+    def __init__(self, database: Database, place: SegmentPlace) -> None:
         self._database = database
         self._place = place
 
@@ -137,7 +137,7 @@ class Catalogue:
         await self._place.put(key, file.data)
         return segment_id
 
-    async def change(self, change: Change) -> bool:
+    async def change(self, change: SegmentChange) -> bool:
         """Swap inputs for outputs, all of them or none; tell whether it was done.
 
         Where the answer is lost nobody needs to know it: what was not published is marked as abandoned in time.

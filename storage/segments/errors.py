@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from storage.errors import StorageError
+from storage.postgres.errors import StorageError
 
 
 class SegmentError(StorageError):

@@ -218,7 +218,7 @@ class SegmentReader:
         wanted = self._wanted(columns)
         try:
             file = pq.ParquetFile(
-                _Parts(parts),
+                _ColumnParts(parts),
                 metadata=self._metadata,
                 read_dictionary=[path for path in self._paths if self._is_text(path)],
                 pre_buffer=False,
@@ -248,7 +248,7 @@ class SegmentReader:
         return {path for path in self._paths if path in names or path.split(".list.")[0] in names}
 
 
-class _Parts(io.RawIOBase):
+class _ColumnParts(io.RawIOBase):
     """A file of which only some ranges are there; what else is read fails."""
 
     def __init__(self, parts: Mapping[Range, bytes]) -> None:

@@ -14,11 +14,11 @@ import pyarrow as pa
 import structlog
 
 from storage.blocks.codec import Block, decode_columns
-from storage.segments.catalogue import Catalogue, Change, Segment, WaitingBlock
+from storage.segments.catalogue import Segment, SegmentCatalogue, SegmentChange, WaitingBlock
 from storage.segments.files import Range, SegmentFile, SegmentReader, split_rows, write_segment
 from storage.segments.parts import PartFetcher
 from storage.segments.places import TOP_LEVEL
-from storage.segments.plans import MOST_SEGMENT_ROWS, Bucket, Merge, buckets
+from storage.segments.plans import MOST_SEGMENT_ROWS, HashBucket, Merge, buckets
 from storage.segments.schema import EventColumns
 from storage.segments.tables import concatenate, integers, sort, table_of_blocks
 
@@ -38,7 +38,7 @@ class SegmentKeeper:
         known: the columns of the event catalogue.
     """
 
-    def __init__(self, catalogue: Catalogue, parts: PartFetcher, known: EventColumns) -> None:
+    def __init__(self, catalogue: SegmentCatalogue, parts: PartFetcher, known: EventColumns) -> None:
         self._catalogue = catalogue
         self._parts = parts
         self._known = known
@@ -54,7 +54,7 @@ class SegmentKeeper:
         if len(read) < len(ids):
             return False
         files = await asyncio.to_thread(_seal, read, self._known)
-        return await self._swap(files, 0, Change(sealed=ids))
+        return await self._swap(files, 0, SegmentChange(sealed=ids))
 
     async def merge(self, merge: Merge) -> bool:
         """Put the events of segments into fewer, larger ones; tell whether that was done, or somebody else was first.
@@ -81,14 +81,14 @@ class SegmentKeeper:
         if rows != expected:  # nothing may be lost here, whatever the fault
             await self._catalogue.abandon(written)
             raise AssertionError(f"a merge of {expected} events wrote {rows}")
-        return await self._publish(written, Change(replaced=[segment.id for segment in segments]))
+        return await self._publish(written, SegmentChange(replaced=[segment.id for segment in segments]))
 
     async def age(self, segments: Sequence[Segment], before: datetime) -> int:
         """Drop the segments all of whose events happened before a time, one by one; return how many."""
         aged = [segment for segment in segments if segment.last_at < before]
-        return sum([await self._catalogue.change(Change(replaced=[segment.id])) for segment in aged])
+        return sum([await self._catalogue.change(SegmentChange(replaced=[segment.id])) for segment in aged])
 
-    async def _read(self, segment: Segment, reader: SegmentReader, bucket: Bucket) -> pa.Table | None:
+    async def _read(self, segment: Segment, reader: SegmentReader, bucket: HashBucket) -> pa.Table | None:
         """Read the rows of a bucket; None where there are none."""
         groups = reader.groups(bucket.low, bucket.high)
         if not groups:
@@ -96,12 +96,12 @@ class SegmentKeeper:
         parts = await self._parts.fetch(segment, reader.ranges(groups))
         return await asyncio.to_thread(_read_bucket, reader, parts, groups, bucket)
 
-    async def _swap(self, files: Sequence[SegmentFile], level: int, change: Change) -> bool:
+    async def _swap(self, files: Sequence[SegmentFile], level: int, change: SegmentChange) -> bool:
         written = [await self._catalogue.write(file, level) for file in files]
         return await self._publish(written, change)
 
-    async def _publish(self, written: Sequence[UUID], change: Change) -> bool:
-        done = await self._catalogue.change(Change(change.sealed, change.replaced, written))
+    async def _publish(self, written: Sequence[UUID], change: SegmentChange) -> bool:
+        done = await self._catalogue.change(SegmentChange(change.sealed, change.replaced, written))
         log.info(
             "segments_changed" if done else "segments_change_lost",
             blocks=len(change.sealed),
@@ -126,7 +126,7 @@ def _merge(tables: Sequence[pa.Table | None], *, splits_days: bool) -> list[Segm
 
 
 def _read_bucket(
-    reader: SegmentReader, parts: Mapping[Range, bytes], groups: Sequence[int], bucket: Bucket
+    reader: SegmentReader, parts: Mapping[Range, bytes], groups: Sequence[int], bucket: HashBucket
 ) -> pa.Table | None:
     table = reader.read(parts, groups)
     actors = integers(table, "actor_hash")

@@ -13,7 +13,7 @@ import structlog
 
 from storage.segments.catalogue import Segment
 from storage.segments.files import Range
-from storage.segments.places import Place
+from storage.segments.places import SegmentPlace
 
 log = structlog.get_logger(__name__)
 
@@ -101,7 +101,7 @@ class PartFetcher:
         cache: asked first, where there is one.
     """
 
-    def __init__(self, place: Place, cache: PartCache | None) -> None:
+    def __init__(self, place: SegmentPlace, cache: PartCache | None) -> None:
         self._place = place
         self._cache = cache
 

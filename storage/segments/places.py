@@ -8,11 +8,11 @@ from uuid import UUID
 
 import asyncpg
 
-from storage.database import Connection, Database
-from storage.errors import translated
+from storage.postgres.database import Connection, Database
+from storage.postgres.errors import translated
+from storage.postgres.statements import statements_of
 from storage.segments.errors import SegmentError, SegmentMissingError
 from storage.segments.files import Range
-from storage.statements import statements_of
 
 PART_BYTES = 1 << 20
 """A value of this size is written and read in one message, and a range of one touches few of its pages."""
@@ -22,7 +22,7 @@ TOP_LEVEL = 2
 statement = statements_of("storage.segments")
 
 
-class Place(Protocol):
+class SegmentPlace(Protocol):
     """Where bytes lie under a key. Bytes under a key never change.
 
     Every method raises StorageUnavailableError where the place is away.

@@ -37,7 +37,7 @@ UNBOUNDED: Span = (0, 0)
 
 
 @dataclass(frozen=True, slots=True)
-class Bucket:
+class HashBucket:
     """A range of pseudonyms, both ends included."""
 
     low: int
@@ -112,14 +112,14 @@ def span_of(segment: Segment, totals: Counter[Span]) -> Span:
     return holding[-1] if holding else UNBOUNDED
 
 
-def buckets(rows: int) -> Sequence[Bucket]:
+def buckets(rows: int) -> Sequence[HashBucket]:
     """Split all pseudonyms into as many equal ranges as so many rows need: a power of two."""
     count = 1
     if rows > MOST_SEGMENT_ROWS:
         while count * ROWS_PER_BUCKET < rows:
             count *= 2
     width = 2**64 // count
-    return [Bucket(number * width - 2**63, (number + 1) * width - 2**63 - 1) for number in range(count)]
+    return [HashBucket(number * width - 2**63, (number + 1) * width - 2**63 - 1) for number in range(count)]
 
 
 def _totals(segments: Sequence[Segment]) -> Counter[Span]:

@@ -9,7 +9,7 @@ from uuid import UUID
 import pyarrow as pa
 
 from storage.blocks.codec import Block, decode_columns
-from storage.database import Database
+from storage.postgres.database import Database
 from storage.segments.catalogue import Segment, statement
 from storage.segments.errors import SegmentMissingError
 from storage.segments.files import SegmentReader
@@ -23,7 +23,7 @@ MOST_STARTS = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Snapshot:
+class SegmentSnapshot:
     """What the events were at one moment: the rows of all segments and blocks.
 
     Attributes:
@@ -43,7 +43,7 @@ class Snapshot:
 
 async def take_snapshot(
     database: Database, *, has_blocks: Collection[UUID] = (), has_segments: Collection[UUID] = ()
-) -> Snapshot:
+) -> SegmentSnapshot:
     """Look at the catalogue in one REPEATABLE READ transaction, which ends before anything is computed.
 
     Args:
@@ -64,7 +64,7 @@ async def take_snapshot(
         footers = await connection.fetch(statement("read_footers"), new)
         blocks = {record["id"] for record in await connection.fetch(statement("list_blocks"))}
         fresh = await connection.fetch(statement("read_blocks"), list(blocks.difference(has_blocks)))
-    return Snapshot(
+    return SegmentSnapshot(
         taken_at,
         segments,
         blocks,
@@ -74,7 +74,7 @@ async def take_snapshot(
 
 
 @dataclass(frozen=True, slots=True)
-class Scope:
+class EventScope:
     """Which events to read: parts that hold others alone are left out, and others may be read beside them.
 
     Attributes:
@@ -115,7 +115,7 @@ class EventReader:
         self._blocks: dict[UUID, Block] = {}
         self._readers: dict[UUID, SegmentReader] = {}
 
-    async def read(self, scope: Scope | None = None) -> list[pa.Table]:
+    async def read(self, scope: EventScope | None = None) -> list[pa.Table]:
         """Read the events of one snapshot: each of them is in one table, once. Each table is sorted.
 
         Args:
@@ -126,7 +126,7 @@ class EventReader:
             SegmentMissingError: segments were swept again and again before they could be read.
             StorageUnavailableError: the database or the place is away.
         """
-        scope = scope or Scope()
+        scope = scope or EventScope()
         for start in range(MOST_STARTS):
             snapshot = await self._look()
             try:
@@ -136,7 +136,7 @@ class EventReader:
                     raise
         raise AssertionError
 
-    async def _look(self) -> Snapshot:
+    async def _look(self) -> SegmentSnapshot:
         snapshot = await take_snapshot(
             self._database, has_blocks=self._blocks.keys(), has_segments=self._readers.keys()
         )
@@ -149,7 +149,7 @@ class EventReader:
         }
         return snapshot
 
-    async def _read(self, snapshot: Snapshot, scope: Scope) -> list[pa.Table]:
+    async def _read(self, snapshot: SegmentSnapshot, scope: EventScope) -> list[pa.Table]:
         blocks = {block_id: self._blocks[block_id] for block_id in snapshot.blocks}
         tables = []
         for segment in filter(scope.holds, snapshot.segments):

@@ -11,11 +11,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from storage.batch import COLUMNS
 from storage.blocks.codec import BLOCK_COLUMNS, Columns
 from storage.segments.errors import ColumnsClashError
 from storage.segments.payloads import Split, join, split, spread
 from storage.segments.schema import DEVICE, ENVELOPE, EVENT_ID_BYTES, INSTANT, REQUIRED, EventColumns
+from storage.write.batch import COLUMNS
 
 _PLAIN_TEXTS = (
     "event_type",
@@ -75,7 +75,7 @@ def _table_of_blocks(blocks: Sequence[Columns], known: EventColumns) -> pa.Table
 
 
 def rows_of_table(table: pa.Table, known: EventColumns) -> list[tuple[Any, ...]]:
-    """Turn a table into rows in the order of `storage.batch.COLUMNS`; their JSON texts say the same as they did."""
+    """Turn a table into rows in the order of `batch.COLUMNS`; their JSON texts say the same as they did."""
     names = set(table.column_names)
     values = {name: _values(table, name, names) for name in ENVELOPE}
     values["event_id"] = [str(uuid.UUID(bytes=value)) for value in values["event_id"]]

@@ -13,11 +13,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from storage.batch import Batch, BatchIdentity
 from storage.spool.codec import encode, read_head, unpack
 from storage.spool.errors import DamagedGroupError
 from storage.spool.files import sync_folder
 from storage.spool.portion import Portion
+from storage.write.batch import Batch, BatchIdentity
 
 FOLDER = "aside"
 _SUFFIX = ".json"

@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from storage.batch import (
+from storage.spool.errors import DamagedGroupError
+from storage.write.batch import (
     PAYLOAD,
     RECEIVED_AT,
     REJECTION_RECEIVED_AT,
@@ -23,8 +24,7 @@ from storage.batch import (
     Rejection,
     Row,
 )
-from storage.hours import count_by_hour
-from storage.spool.errors import DamagedGroupError
+from storage.write.hours import count_by_hour
 
 FORMAT = 1
 """The version of this layout. Its number is part of every group, so that a later one can read both."""

@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from storage.errors import StorageUnavailableError
+from storage.postgres.errors import StorageUnavailableError
 
 
 class SpoolFullError(StorageUnavailableError):

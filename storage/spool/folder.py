@@ -13,7 +13,6 @@ from pathlib import Path
 
 import structlog
 
-from storage.batch import Batch
 from storage.spool.aside import write_aside
 from storage.spool.claim import NOTE_BYTES
 from storage.spool.codec import Record, encode
@@ -21,7 +20,8 @@ from storage.spool.errors import SpoolFullError, SpoolUnwritableError
 from storage.spool.files import list_segments, measure, sync_folder
 from storage.spool.log import TornLogError, size_of
 from storage.spool.portion import Portion
-from storage.spool.segment import Segment
+from storage.spool.segment import SpoolSegment
+from storage.write.batch import Batch
 
 log = structlog.get_logger(__name__)
 
@@ -33,8 +33,8 @@ LOG_SHARE = 16
 """The room of a segment is free again when all of it is drained, so it takes a part of the bound and no more."""
 USUAL_BYTES = 4096
 """What an append takes, where nothing was refused that tells more."""
-FULL = "the database is away and the spool is full: send the same events again later"
-UNWRITABLE = "the database is away and the disk under the spool takes nothing: send the same events again later"
+FULL = "the database is unavailable and the spool is full: send the same events again later"
+UNWRITABLE = "the database is unavailable and the disk under the spool takes nothing: send the same events again later"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +59,8 @@ class SpoolFolder:
     def __init__(self, path: Path, max_bytes: int) -> None:
         self._path = path
         self._max_bytes = max_bytes
-        self._own: Segment | None = None
-        self._adopted: list[Segment] = []
+        self._own: SpoolSegment | None = None
+        self._adopted: list[SpoolSegment] = []
         self._damaged_groups = 0
         self._most_log_bytes = min(MOST_LOG_BYTES, max_bytes // LOG_SHARE)
         self._refused_bytes = 0
@@ -90,7 +90,7 @@ class SpoolFolder:
             self._note_unwritable(exc)
             return [_because_of(exc) for _ in batches]
 
-    def next_portion(self, max_events: int) -> tuple[Segment, Portion] | None:
+    def next_portion(self, max_events: int) -> tuple[SpoolSegment, Portion] | None:
         """Read what is to be drained next: oldest adopted segments first, our own last.
 
         Raises:
@@ -106,7 +106,7 @@ class SpoolFolder:
                 return segment, portion
         return None
 
-    def remove(self, segment: Segment, portion: Portion) -> None:
+    def remove(self, segment: SpoolSegment, portion: Portion) -> None:
         """Forget a portion that is stored, and its segment when that was all.
 
         Raises:
@@ -115,7 +115,7 @@ class SpoolFolder:
         segment.remove(portion)
         self._settle(segment)
 
-    def set_aside(self, segment: Segment, portion: Portion, error: str) -> Path:
+    def set_aside(self, segment: SpoolSegment, portion: Portion, error: str) -> Path:
         """Move a portion out of the way of what is behind it, into a file of its own.
 
         Raises:
@@ -156,7 +156,7 @@ class SpoolFolder:
             self._retire_own()
         records, results = self._admit(batches)
         if records:
-            own = self._own = self._own or Segment.create(self._path, self._count_damage)
+            own = self._own = self._own or SpoolSegment.create(self._path, self._count_damage)
             try:
                 own.append(records)
             except OSError as exc:
@@ -208,7 +208,7 @@ class SpoolFolder:
             if files.segment_id in held:
                 continue
             try:
-                segment = Segment.adopt(files, self._count_damage)
+                segment = SpoolSegment.adopt(files, self._count_damage)
             except OSError as exc:
                 if files.segment_id not in self._unadoptable:
                     self._unadoptable.add(files.segment_id)
@@ -219,16 +219,16 @@ class SpoolFolder:
                 log.info("spool_adopted", segment=segment.segment_id, events=segment.pending_events)
                 self._adopted.append(segment)
 
-    def _first_to_drain(self) -> Segment | None:
+    def _first_to_drain(self) -> SpoolSegment | None:
         segments = [segment for segment in self._segments() if not segment.is_drained]
         return segments[0] if segments else None
 
-    def _segments(self) -> list[Segment]:
+    def _segments(self) -> list[SpoolSegment]:
         """List what we hold, in the order in which it is drained."""
         adopted = sorted(self._adopted, key=lambda segment: segment.segment_id)
         return [*adopted, self._own] if self._own else adopted
 
-    def _settle(self, segment: Segment) -> None:
+    def _settle(self, segment: SpoolSegment) -> None:
         """Release a drained segment."""
         if not segment.is_drained:
             return

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from storage.batch import BatchIdentity
 from storage.spool.aside import SetAside, list_aside
 from storage.spool.claim import Note, read_note
 from storage.spool.codec import add_hours
 from storage.spool.files import SegmentFiles, list_segments
 from storage.spool.log import SegmentLog
+from storage.write.batch import BatchIdentity
 
 
 @dataclass(frozen=True, slots=True)

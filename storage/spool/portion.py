@@ -3,9 +3,9 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from storage.batch import Batch, BatchIdentity, Rejection, Row
 from storage.spool.claim import Note
 from storage.spool.log import Stored
+from storage.write.batch import Batch, BatchIdentity, Rejection, Row
 
 UnpackGroup = Callable[[Stored], tuple[Sequence[Row], Sequence[Rejection]] | None]
 """Unpacks a group; None where it is damaged."""

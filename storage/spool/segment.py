@@ -7,13 +7,13 @@ from pathlib import Path
 
 import structlog
 
-from storage.batch import BatchIdentity, Rejection, Row
 from storage.spool.claim import Note, SegmentClaim
 from storage.spool.codec import Record, unpack
 from storage.spool.errors import DamagedGroupError, SpoolUnwritableError
 from storage.spool.files import SegmentFiles, new_segment_id, sync_folder
 from storage.spool.log import SegmentLog, Stored
 from storage.spool.portion import Portion, gather
+from storage.write.batch import BatchIdentity, Rejection, Row
 
 log = structlog.get_logger(__name__)
 
@@ -21,7 +21,7 @@ UNKNOWN = "unknown"
 """How many groups are lost where neither the note nor the log tells."""
 
 
-class Segment:
+class SpoolSegment:
     """One segment under this process's claim. Only the spool's thread uses it.
 
     Args of the constructor:
@@ -44,7 +44,7 @@ class Segment:
         self._lost: set[int] = set()
 
     @classmethod
-    def create(cls, folder: Path, on_damage: Callable[[int], None]) -> "Segment":
+    def create(cls, folder: Path, on_damage: Callable[[int], None]) -> "SpoolSegment":
         """Make an empty segment of our own.
 
         Raises:
@@ -66,7 +66,7 @@ class Segment:
         return cls(files, claim, content, on_damage)
 
     @classmethod
-    def adopt(cls, files: SegmentFiles, on_damage: Callable[[int], None]) -> "Segment | None":
+    def adopt(cls, files: SegmentFiles, on_damage: Callable[[int], None]) -> "SpoolSegment | None":
         """Take over what a dead owner has left; None where it is alive, or has left nothing to drain.
 
         Raises:

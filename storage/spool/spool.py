@@ -10,12 +10,12 @@ from pathlib import Path
 from threading import Lock
 from typing import TypeVar
 
-from storage.batch import Batch
 from storage.spool.aside import SetAside, read_aside, remove_aside
 from storage.spool.errors import SpoolUnwritableError
 from storage.spool.folder import SpoolFigures, SpoolFolder
 from storage.spool.portion import Portion
-from storage.spool.segment import Segment
+from storage.spool.segment import SpoolSegment
+from storage.write.batch import Batch
 
 MAX_EVENTS_PER_DRAIN = 5_000
 """Events that are stored in one transaction while draining: the writer's own batches are about as large."""
@@ -60,7 +60,7 @@ class _Outstanding:
     """A batch that was handed out, and where it came from."""
 
     spooled: SpooledBatch
-    segment: Segment
+    segment: SpoolSegment
     portion: Portion
 
 

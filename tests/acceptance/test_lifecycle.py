@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from sociallive.analytics.v1.track_pb2 import EventStatus
-from storage.existing import COMMAND_WAIT_S
+from storage.postgres.existing import COMMAND_WAIT_S
 from tests.acceptance.running import WORKER, Service, eventually, free_port, processes_of
 from tests.acceptance.samples import track
 

@@ -13,7 +13,7 @@ from server.access.guard import Guard, Presented
 from server.access.key_text import SERVICE, KeyText, make_key
 from server.access.keyring import Keyring
 from server.access.scopes import INGEST, MethodAccess
-from storage.database import Database
+from storage.postgres.database import Database
 
 ACCESS = MethodAccess(INGEST, {}, takes_events=True, is_report=False)
 MOST_GROWTH_BYTES = 1_000_000

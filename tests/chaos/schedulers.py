@@ -20,9 +20,9 @@ from pathlib import Path
 
 import asyncpg
 
-from storage.database import Connection
 from storage.embedded import EmbeddedPostgres
-from storage.migrate import migrate
+from storage.postgres.database import Connection
+from storage.postgres.migrate import migrate
 
 SCHEDULERS = 3
 FULL_S = 60

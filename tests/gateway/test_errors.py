@@ -19,7 +19,7 @@ from server.rpc.refusals import DrainingError
 from sociallive.analytics.v1.analytics_service_pb2_grpc import AnalyticsServiceStub
 from sociallive.analytics.v1.event_pb2 import Event
 from sociallive.analytics.v1.track_pb2 import TrackRequest, TrackResponse
-from storage.errors import StorageRefusedError, StorageTimeoutError, StorageUnavailableError, WriterFullError
+from storage.postgres.errors import StorageRefusedError, StorageTimeoutError, StorageUnavailableError, WriterFullError
 from tests.acceptance.running import free_port
 from tests.gateway.conftest import GatewayService
 from tests.gateway.http import call, expect_error

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 
-from storage.database import Connection, Database
+from storage.postgres.database import Connection, Database
 
 
 @pytest.fixture

@@ -3,8 +3,8 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from storage.database import Connection, Database
 from storage.partitions import day_of
+from storage.postgres.database import Connection, Database
 from storage.rollups import close_day
 from tests.rows import NOON, make_batch, make_store
 

@@ -20,11 +20,11 @@ from alembic.runtime.migration import MigrationStep
 from alembic.script import ScriptDirectory
 from sqlalchemy.ext.asyncio import create_async_engine
 
-import storage.migrations
-from storage.database import Connection, Database
-from storage.migrate import VERSION_TABLE
+import storage.postgres.migrations
+from storage.postgres.database import Connection, Database
+from storage.postgres.migrate import VERSION_TABLE
 from storage.rollups import Timeframe
-from storage.rollups.sketch import REGISTERS, make_sketch
+from storage.rollups.forms.sketch import REGISTERS, make_sketch
 from tests.integration.folded import store
 from tests.oracle.dashboard import Seen
 
@@ -38,7 +38,7 @@ Metadata = dict[str, dict[str, int | Decimal]]
 
 async def migrate_to(url: str, revision: str) -> None:
     """Bring an empty database to an earlier revision."""
-    scripts = ScriptDirectory(str(Path(next(iter(storage.migrations.__path__)))))
+    scripts = ScriptDirectory(str(Path(next(iter(storage.postgres.migrations.__path__)))))
 
     def steps(current: object, _context: MigrationContext) -> list[MigrationStep]:
         return list(scripts._upgrade_revs(revision, current))  # type: ignore[arg-type]

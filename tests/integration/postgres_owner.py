@@ -18,7 +18,7 @@ import asyncpg
 from storage.embedded import EmbeddedPostgres
 from storage.embedded.places import PidFile
 from storage.embedded.processes import processes_in
-from storage.errors import EmbeddedPostgresError
+from storage.postgres.errors import EmbeddedPostgresError
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_S = 15.0

@@ -21,9 +21,9 @@ from sociallive.analytics.v1.admin_service_pb2 import (
 )
 from sociallive.analytics.v1.event_pb2 import Event
 from sociallive.analytics.v1.view_event_pb2 import ViewEvent
-from storage.batch_store import BatchStore
-from storage.database import Connection, Database
+from storage.postgres.database import Connection, Database
 from storage.rejections import Rejections
+from storage.write.batch_store import BatchStore
 from tests.rows import make_batch, make_store
 
 NOW = datetime(2026, 3, 10, 15, 30, tzinfo=UTC)

@@ -16,16 +16,16 @@ from events.columns import columns_of
 from server.ingest.pipeline import reject_stored
 from storage.blocks.pseudonyms import Pseudonyms
 from storage.blocks.store import BlockStore
-from storage.database import Database
+from storage.postgres.database import Database
 from storage.quarantine import Quarantine
 from storage.segments import files, keeping, places, plans
-from storage.segments.catalogue import Catalogue
+from storage.segments.catalogue import SegmentCatalogue
 from storage.segments.keeping import SegmentKeeper
 from storage.segments.parts import PartCache, PartFetcher
 from storage.segments.places import PostgresPlace
 from storage.segments.plans import plan_merge, take_blocks
 from storage.segments.schema import EventColumns
-from storage.segments.snapshot import EventReader, Scope
+from storage.segments.snapshot import EventReader, EventScope
 from storage.segments.tables import rows_of_table
 from tests.rows import NOON, make_row
 
@@ -115,7 +115,7 @@ class Server:
         self.cache = PartCache(cache, max_bytes=1 << 30)
         self.parts = PartFetcher(place, self.cache)
         self.place = place
-        self.catalogue = Catalogue(database, place)
+        self.catalogue = SegmentCatalogue(database, place)
         self.keeper = SegmentKeeper(self.catalogue, self.parts, KNOWN)
         self.reader = EventReader(database, self.parts, KNOWN)
         self.store = BlockStore(database, Quarantine(max_bytes=1 << 40), reject_row=reject_stored, hash_actor=ACTORS.of)
@@ -130,7 +130,7 @@ class Server:
         plan = plan_merge(await self.catalogue.list_segments())
         return plan is not None and await self.keeper.merge(plan)
 
-    async def read(self, scope: Scope | None = None) -> Counter[Row]:
+    async def read(self, scope: EventScope | None = None) -> Counter[Row]:
         """Read the events, each with what tells it from others."""
         rows = [row for table in await self.reader.read(scope) for row in rows_of_table(table, KNOWN)]
         return count(rows)

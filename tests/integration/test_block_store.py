@@ -12,16 +12,16 @@ import asyncpg
 import pytest
 
 from server.ingest.pipeline import reject_stored
-from storage.batch import EVENT_ID, Batch, WriteOutcome
 from storage.blocks import store as store_module
 from storage.blocks import transaction
 from storage.blocks.codec import Block, decode_rows
 from storage.blocks.pseudonyms import ActorKeyError, Pseudonyms
 from storage.blocks.store import SMALL_ROWS, BlockStore
-from storage.database import Connection, Database
-from storage.errors import StorageUnavailableError
-from storage.fingerprint import fingerprint
+from storage.postgres.database import Connection, Database
+from storage.postgres.errors import StorageUnavailableError
 from storage.quarantine import Quarantine
+from storage.write.batch import EVENT_ID, Batch, WriteOutcome
+from storage.write.fingerprint import fingerprint
 from tests.integration.write_line import Cut, Line, Moment
 from tests.layout import apply_layout
 from tests.rows import NOON, make_batch, make_rejection, make_row

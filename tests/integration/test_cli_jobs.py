@@ -16,7 +16,7 @@ from structlog.testing import capture_logs
 
 from cli.main import cli
 from jobs.schedule import JOBS
-from storage.database import Database
+from storage.postgres.database import Database
 from tests.rows import NOON, make_batch, make_row, make_store
 
 NEXT_YEAR = "2027-03-10"

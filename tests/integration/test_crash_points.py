@@ -10,8 +10,8 @@ from typing import Any
 import asyncpg
 import pytest
 
-from storage.database import Connection, Database
-from storage.errors import StorageUnavailableError
+from storage.postgres.database import Connection, Database
+from storage.postgres.errors import StorageUnavailableError
 from storage.rollups import close_day, drop_hours_and_days, verify
 from tests.integration.folded import EVER, purge, store
 from tests.rows import NOON, make_row

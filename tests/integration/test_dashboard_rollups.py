@@ -18,16 +18,16 @@ from server.reports.desk import ReportDesk
 from server.reports.errors import QuestionError
 from server.reports.scope import Scope, to_timestamp
 from sociallive.analytics.v1.dashboard_pb2 import GetDashboardRequest, GetDashboardResponse, Precision
-from storage.batch import COLUMNS
-from storage.dashboard_rollups import sum_dashboard, survey_dashboard
-from storage.dashboard_rows import DashboardRows, Figures, read_dashboard
-from storage.database import Database
-from storage.reader import Reader, Snapshot
+from storage.postgres.database import Database
+from storage.postgres.reader import Reader, Snapshot
+from storage.reports.dashboard_rollups import sum_dashboard, survey_dashboard
+from storage.reports.dashboard_rows import DashboardRows, Figures, read_dashboard
 from storage.retention import RetentionPolicy, purge_aged
 from storage.rollups import fold
 from storage.rollups.cover import Span
-from storage.rollups.lengths import LARGEST_ERROR
-from storage.rollups.sketch import STANDARD_ERROR
+from storage.rollups.forms.lengths import LARGEST_ERROR
+from storage.rollups.forms.sketch import STANDARD_ERROR
+from storage.write.batch import COLUMNS
 from tests.rows import make_batch, make_row, make_store
 
 FIRST = datetime(2026, 1, 29, tzinfo=UTC)

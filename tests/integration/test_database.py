@@ -8,9 +8,9 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from storage.database import Connection, Database, wait_until_ready
 from storage.embedded import EmbeddedPostgres
-from storage.errors import (
+from storage.postgres.database import Connection, Database, wait_until_ready
+from storage.postgres.errors import (
     StorageRefusedError,
     StorageTimeoutError,
     StorageUnavailableError,
@@ -250,7 +250,7 @@ async def test_another_encoding_is_refused(postgres_server: str) -> None:
 
 async def test_an_old_server_is_refused(postgres_server: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A server older than the oldest that is supported is named with both versions."""
-    monkeypatch.setattr("storage.database.OLDEST_POSTGRES", 99)
+    monkeypatch.setattr("storage.postgres.database.OLDEST_POSTGRES", 99)
     with pytest.raises(UnsupportedPostgresError, match=r"runs Postgres \d+; this service needs 99 or newer"):
         await wait_until_ready(postgres_server, timeout_s=10, on_retry=lambda exc: pytest.fail(str(exc)))
 

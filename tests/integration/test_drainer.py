@@ -15,13 +15,13 @@ import structlog
 from click.testing import CliRunner
 
 from cli.operate import ingest_aside
-from storage import batch_store, drainer
-from storage.batch import WriteOutcome
-from storage.batch_store import BatchStore
-from storage.database import Connection, Database
-from storage.ingest_ledger import read_ingest_hours
+from storage.postgres.database import Connection, Database
 from storage.spool import Spool, list_aside, put_back
-from storage.writer import Writer
+from storage.write import batch_store, drainer
+from storage.write.batch import WriteOutcome
+from storage.write.batch_store import BatchStore
+from storage.write.ingest_ledger import read_ingest_hours
+from storage.write.writer import Writer
 from tests.integration.test_writer import make_writer
 from tests.rows import make_batch, make_rejection, make_row
 

@@ -8,7 +8,7 @@ import pytest
 
 from storage.embedded import EmbeddedPostgres, server
 from storage.embedded.places import PidFile, Places
-from storage.errors import EmbeddedPostgresError
+from storage.postgres.errors import EmbeddedPostgresError
 from tests.integration.postgres_owner import ask, wait_until_gone
 
 

@@ -14,7 +14,7 @@ import pytest
 from storage.embedded import EmbeddedPostgres, identity
 from storage.embedded.identity import LAUNCHER, Identity, choose_identity
 from storage.embedded.places import MAX_SOCKET_BYTES, PidFile, program
-from storage.errors import EmbeddedPostgresError
+from storage.postgres.errors import EmbeddedPostgresError
 from tests.integration.postgres_owner import ask, owner, postmaster
 
 as_root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root has to become somebody else")

@@ -14,7 +14,7 @@ from storage.embedded import EmbeddedPostgres, server
 from storage.embedded.identity import LAUNCHER, choose_identity
 from storage.embedded.places import PidFile, program
 from storage.embedded.processes import processes_in
-from storage.errors import EmbeddedPostgresError
+from storage.postgres.errors import EmbeddedPostgresError
 from tests.integration.postgres_owner import (
     PATIENCE_S,
     ask,

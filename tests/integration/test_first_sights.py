@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from storage.database import Connection, Database
+from storage.postgres.database import Connection, Database
 from storage.rollups import fold, rebuild, verify
 from tests.integration.folded import EVER, purge, store
 from tests.rows import NOON, make_row

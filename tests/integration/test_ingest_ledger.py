@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from storage.batch import Batch, BatchIdentity, WriteOutcome
-from storage.batch_store import BatchStore
-from storage.database import Connection, Database
+from storage.postgres.database import Connection, Database
+from storage.write.batch import Batch, BatchIdentity, WriteOutcome
+from storage.write.batch_store import BatchStore
 from tests.rows import NOON, make_batch, make_rejection, make_row, make_store
 
 STORED, DUPLICATE, CONFLICT = WriteOutcome.STORED, WriteOutcome.DUPLICATE, WriteOutcome.CONFLICT

@@ -9,10 +9,10 @@ import pytest
 from jobs.runner import Runner
 from jobs.schedule import JOBS
 from runtime.settings import Settings
-from storage.batch import WriteOutcome
-from storage.database import Connection, Database
 from storage.partitions import DAYS_AHEAD, Partitions, read_partitions
+from storage.postgres.database import Connection, Database
 from storage.rollups import Timeframe
+from storage.write.batch import WriteOutcome
 from tests.rows import make_batch, make_row, make_store
 
 MICROSECOND = timedelta(microseconds=1)

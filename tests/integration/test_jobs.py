@@ -14,8 +14,8 @@ from jobs.schedule import JOBS, Job
 from runtime.cron import Cron
 from runtime.settings import Settings
 from storage.audit import read_audit, read_last_runs
-from storage.database import Connection, Database
-from storage.errors import StorageUnavailableError
+from storage.postgres.database import Connection, Database
+from storage.postgres.errors import StorageUnavailableError
 from storage.rollups import fold
 from storage.ticks import read_ticks
 from tests.rows import NOON, make_batch, make_row, make_store

@@ -14,7 +14,7 @@ from jobs.runner import Runner
 from jobs.schedule import JOBS
 from runtime.settings import Settings
 from storage.audit import AuditEntry, read_audit
-from storage.database import Connection, Database
+from storage.postgres.database import Connection, Database
 from storage.rollups.folding import exclusive_rollups
 from storage.ticks import Tick, read_ticks
 from tests.integration.folded import store

@@ -13,8 +13,8 @@ from jobs.schedule import Job
 from runtime.settings import Settings
 from runtime.supervision import Restarts
 from server.metrics import serve_metrics
-from storage.database import Database
-from storage.errors import StorageUnavailableError
+from storage.postgres.database import Database
+from storage.postgres.errors import StorageUnavailableError
 from storage.rollups import fold
 from tests.acceptance.running import free_port, scrape
 from tests.rows import NOON, make_batch, make_row, make_store

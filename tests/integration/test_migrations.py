@@ -10,15 +10,15 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from storage.errors import (
+from storage.postgres.errors import (
     DatabaseTooNewError,
     ForeignTablesError,
     MigrationFailedError,
     StorageRefusedError,
     StorageUnavailableError,
 )
-from storage.migrate import LOCK_KEY, VERSION_TABLE, Migration, current, head, migrate
-from storage.schema import metadata
+from storage.postgres.migrate import LOCK_KEY, VERSION_TABLE, Migration, current, head, migrate
+from storage.postgres.schema import metadata
 from tests.conftest import database_url_in
 
 POSTGRES_SCALE_FACTOR, POSTGRES_THRESHOLD = 0.2, 50

@@ -15,16 +15,16 @@ from zoneinfo import ZoneInfo
 import asyncpg
 import pytest
 
-from storage.batch import COLUMNS
-from storage.dashboard_rollups import sum_dashboard, survey_dashboard
-from storage.dashboard_rows import DashboardRows, RevenueTotal
-from storage.database import Connection, Database
-from storage.migrate import migrate
-from storage.reader import Reader
+from storage.postgres.database import Connection, Database
+from storage.postgres.migrate import migrate
+from storage.postgres.reader import Reader
+from storage.reports.dashboard_rollups import sum_dashboard, survey_dashboard
+from storage.reports.dashboard_rows import DashboardRows, RevenueTotal
 from storage.retention import RetentionPolicy, purge_aged
 from storage.rollups import Timeframe, fold, rebuild, verify
-from storage.rollups.lengths import LARGEST_ERROR
-from storage.rollups.sketch import STANDARD_ERROR
+from storage.rollups.forms.lengths import LARGEST_ERROR
+from storage.rollups.forms.sketch import STANDARD_ERROR
+from storage.write.batch import COLUMNS
 from tests.integration.old_rollups import NEXT_TO_NEWEST, OLD, forget_deltas, migrate_to, store_as_then, write_rollups
 from tests.oracle.dashboard import Seen, expected_dashboard
 from tests.rows import make_row

@@ -7,9 +7,9 @@ from datetime import timedelta
 import asyncpg
 import pytest
 
-from storage.batch import EVENT_ID, TIMESTAMP, WriteOutcome
-from storage.database import Connection, Database
 from storage.partitions import LOCK_KEY, Partitions, partition_name
+from storage.postgres.database import Connection, Database
+from storage.write.batch import EVENT_ID, TIMESTAMP, WriteOutcome
 from tests.rows import NOON, make_batch, make_row, make_store
 
 WRITERS = 2

@@ -5,10 +5,10 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from storage.batch import WriteOutcome
-from storage.database import Connection, Database
-from storage.errors import StorageUnavailableError
 from storage.partitions import DAYS_AHEAD, DAYS_PER_TRANSACTION, MAX_DAYS_AHEAD, Partitions, day_of
+from storage.postgres.database import Connection, Database
+from storage.postgres.errors import StorageUnavailableError
+from storage.write.batch import WriteOutcome
 from tests.rows import NOON, make_batch, make_row, make_store
 
 DAY = date(2026, 3, 10)

@@ -9,11 +9,11 @@ import pytest
 
 from sociallive.analytics.v1.event_pb2 import Event
 from storage import quarantine
-from storage.batch import WriteOutcome
-from storage.batch_store import BatchStore
-from storage.database import Connection, Database
+from storage.postgres.database import Connection, Database
 from storage.quarantine import Quarantine
 from storage.rejections import Rejections
+from storage.write.batch import WriteOutcome
+from storage.write.batch_store import BatchStore
 from tests.rows import NOON, make_batch, make_rejection, make_row, make_store
 
 STORED, DUPLICATE = WriteOutcome.STORED, WriteOutcome.DUPLICATE

@@ -6,11 +6,11 @@ from decimal import Decimal
 
 import pytest
 
-from storage.database import Connection, Database
+from storage.postgres.database import Connection, Database
 from storage.rollups import Timeframe, drop_hours_and_days, fold, rebuild, verify
-from storage.rollups.ranking import Ranking
-from storage.rollups.session_sample import estimate_sessions
-from storage.rollups.totals import Source, Totals, sum_rollups
+from storage.rollups.forms.ranking import Ranking
+from storage.rollups.forms.session_sample import estimate_sessions
+from storage.rollups.totals import Totals, TotalsSource, sum_rollups
 from tests.integration.folded import EVER, purge, store
 from tests.rows import NOON, make_row
 
@@ -20,7 +20,7 @@ MONTH = Timeframe.MONTH.start_of(NOON)
 
 async def read_month(sql: Connection) -> Totals:
     """Read what the rollups of the month hold, frozen and live."""
-    return await sum_rollups(sql, [Source(MONTH, Timeframe.MONTH, MONTH, Timeframe.MONTH.end_of(MONTH))])
+    return await sum_rollups(sql, [TotalsSource(MONTH, Timeframe.MONTH, MONTH, Timeframe.MONTH.end_of(MONTH))])
 
 
 def view(content: str, *, hour: int = 0, **values: object) -> tuple[object, ...]:
@@ -57,7 +57,7 @@ async def test_a_full_ranking_tells_how_far_it_may_be_wrong(
     database: Database, sql: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of the true counts none is below the one told, or above it by more than the error, at any length of period."""
-    monkeypatch.setattr("storage.rollups.ranking.MAX_RANKED", 3)
+    monkeypatch.setattr("storage.rollups.forms.ranking.MAX_RANKED", 3)
     views = [(f"c{n * n % 17}", n % 4) for n in range(120)]
     await store(database, *(view(content, hour=hour) for content, hour in views))
     await fold(database)
@@ -89,7 +89,7 @@ async def test_rankings_and_samples_outlive_what_they_were_made_of(database: Dat
 
 async def test_many_sessions_are_sampled(database: Database, sql: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same sample from raw events and from parts; those without a session id as well."""
-    monkeypatch.setattr("storage.rollups.session_sample.MAX_KEYS", 50)
+    monkeypatch.setattr("storage.rollups.forms.session_sample.MAX_KEYS", 50)
     await store(
         database,
         *(

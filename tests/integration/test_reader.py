@@ -15,14 +15,14 @@ import pytest
 
 from server.reports.buckets import Bucket, buckets_of
 from server.reports.scope import Scope
-from storage.dashboard_rows import DashboardRows, read_dashboard
-from storage.database import Database
-from storage.errors import StorageTimeoutError
-from storage.event_list_rows import EventCursor, EventFilter, read_event_page
 from storage.partitions import Partitions
-from storage.predicates import Query
-from storage.reader import Reader, Snapshot
-from storage.writer import COLUMNS
+from storage.postgres.database import Database
+from storage.postgres.errors import StorageTimeoutError
+from storage.postgres.reader import Reader, Snapshot
+from storage.reports.dashboard_rows import DashboardRows, read_dashboard
+from storage.reports.event_list_rows import EventCursor, EventFilter, read_event_page
+from storage.reports.predicates import Query
+from storage.write.writer import COLUMNS
 from tests.rows import make_batch, make_row, make_store
 
 FIRST = datetime(2026, 3, 27, tzinfo=UTC)

@@ -23,10 +23,10 @@ from sociallive.analytics.v1.admin_service_pb2 import (
     RejectedEventFilter,
     ReplayRejectedEventsRequest,
 )
-from storage.batch import WriteOutcome
-from storage.batch_store import BatchStore
-from storage.errors import StorageUnavailableError
+from storage.postgres.errors import StorageUnavailableError
 from storage.rejections import ReplayedMeanwhileError
+from storage.write.batch import WriteOutcome
+from storage.write.batch_store import BatchStore
 from tests.integration.rejection_desk import (
     CALLER,
     DUPLICATE,
@@ -289,7 +289,7 @@ async def test_a_replay_cut_off_before_its_commit_has_done_nothing(desk: Desk, m
         raise asyncio.CancelledError
 
     with monkeypatch.context() as patch:
-        patch.setattr("storage.batch_store.mark_replays", killed)
+        patch.setattr("storage.write.batch_store.mark_replays", killed)
         with pytest.raises(asyncio.CancelledError):
             await desk.replay(rejection_id, patch=[MEND])
     assert await desk.count("analytics_events") == 0
@@ -318,7 +318,7 @@ async def test_a_lost_answer_of_the_commit_is_found_out(desk: Desk, monkeypatch:
 
 async def test_while_postgres_is_away_nothing_is_marked(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """The caller learns it and may repeat; nothing goes to a spool."""
-    monkeypatch.setattr("storage.batch_store.RETRY_FOR_S", 0)
+    monkeypatch.setattr("storage.write.batch_store.RETRY_FOR_S", 0)
     (rejection_id,) = await desk.reject(bad())
 
     async def away(*_: object) -> None:

@@ -16,9 +16,9 @@ from google.protobuf import json_format
 from server.paging import PageTokens
 from server.reports import cohort, dashboard, event_list, funnel, retention
 from sociallive.analytics.v1.funnel_pb2 import ListFunnelActorsRequest
-from storage.database import Connection, Database
-from storage.predicates import Query
-from storage.reader import Reader, Snapshot
+from storage.postgres.database import Connection, Database
+from storage.postgres.reader import Reader, Snapshot
+from storage.reports.predicates import Query
 from tests.report_questions import COHORT, DASHBOARD, EVENT_LIST, FUNNEL, PURCHASE, RETENTION, VIEW, Report
 from tests.rows import make_batch, make_row, make_store
 

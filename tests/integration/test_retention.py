@@ -7,9 +7,9 @@ from typing import Any
 import asyncpg
 import pytest
 
-from storage.database import Connection, Database
-from storage.errors import DayClosedError
 from storage.partitions import Partitions, read_partitions
+from storage.postgres.database import Connection, Database
+from storage.postgres.errors import DayClosedError
 from storage.retention import Aged, RetentionPolicy, drop_day, purge_aged, survey_aged
 from storage.rollups import close_day, fold, verify
 from tests.rows import NOON, make_batch, make_rejection, make_row, make_store

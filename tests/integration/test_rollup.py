@@ -8,13 +8,13 @@ from typing import Any
 import orjson
 import pytest
 
-from storage.database import Connection, Database
-from storage.errors import DayClosedError, LeaseTakenError
 from storage.partitions import day_of
+from storage.postgres.database import Connection, Database
+from storage.postgres.errors import DayClosedError, LeaseTakenError
 from storage.rollups import Timeframe, close_day, drop_hours_and_days, fold, rebuild, verify
 from storage.rollups.folding import LEASE, exclusive_rollups
-from storage.rollups.raw_events import read_events
-from storage.rollups.sketch import estimate, unpack
+from storage.rollups.forms.sketch import estimate, unpack
+from storage.rollups.raw.raw_events import read_events
 from tests.integration.folded import EVER, purge, store
 from tests.rows import NOON, make_batch, make_row, make_store
 

@@ -15,10 +15,10 @@ from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
-from storage.batch import TIMESTAMP, WriteOutcome
-from storage.database import Database
-from storage.errors import StorageUnavailableError
+from storage.postgres.database import Database
+from storage.postgres.errors import StorageUnavailableError
 from storage.segments.errors import SegmentMissingError
+from storage.write.batch import TIMESTAMP, WriteOutcome
 from tests.integration.segment_stage import KilledError, Server, count, killed_at, make_rows, use_small_sizes
 from tests.layout import apply_layout
 from tests.rows import NOON, make_batch

@@ -5,11 +5,11 @@ from uuid import uuid4
 
 import pytest
 
-from storage.database import Connection, Database
+from storage.postgres.database import Connection, Database
 from storage.segments import places
 from storage.segments.errors import SegmentError, SegmentMissingError
 from storage.segments.files import Range
-from storage.segments.places import Place, PostgresPlace
+from storage.segments.places import PostgresPlace, SegmentPlace
 from tests.layout import apply_layout
 from tests.rows import NOON
 
@@ -19,7 +19,7 @@ LEVELS = (0, 1, 2)
 @pytest.fixture(params=["postgres"])
 async def place(
     request: pytest.FixtureRequest, database: Database, sql: Connection, monkeypatch: pytest.MonkeyPatch
-) -> Place:
+) -> SegmentPlace:
     """A place, whose parts are small."""
     assert request.param == "postgres"
     monkeypatch.setattr(places, "PART_BYTES", 10)
@@ -33,7 +33,7 @@ def spans(*bounds: tuple[int, int]) -> list[Range]:
 
 
 @pytest.mark.parametrize("level", LEVELS)
-async def test_any_ranges_come_back_as_they_were_stored(place: Place, level: int) -> None:
+async def test_any_ranges_come_back_as_they_were_stored(place: SegmentPlace, level: int) -> None:
     """In the order in which they were asked for, over the bounds of parts."""
     data = bytes(range(95))
     key = place.key_of(uuid4(), level, NOON)
@@ -44,7 +44,7 @@ async def test_any_ranges_come_back_as_they_were_stored(place: Place, level: int
     assert await place.get(key, []) == []
 
 
-async def test_what_lies_past_the_end_is_cut_off(place: Place) -> None:
+async def test_what_lies_past_the_end_is_cut_off(place: SegmentPlace) -> None:
     """The reader's checksums find it."""
     key = place.key_of(uuid4(), 0, NOON)
     await place.put(key, bytes(25))
@@ -52,7 +52,9 @@ async def test_what_lies_past_the_end_is_cut_off(place: Place) -> None:
 
 
 @pytest.mark.parametrize("level", LEVELS)
-async def test_bytes_are_missing_before_they_are_stored_and_after_they_are_deleted(place: Place, level: int) -> None:
+async def test_bytes_are_missing_before_they_are_stored_and_after_they_are_deleted(
+    place: SegmentPlace, level: int
+) -> None:
     """And deleting them again changes nothing."""
     key, other = place.key_of(uuid4(), level, NOON), place.key_of(uuid4(), level, NOON)
     await place.delete(key)
@@ -68,7 +70,7 @@ async def test_bytes_are_missing_before_they_are_stored_and_after_they_are_delet
 
 
 @pytest.mark.parametrize("level", LEVELS)
-async def test_storing_again_and_at_once_changes_nothing(place: Place, level: int) -> None:
+async def test_storing_again_and_at_once_changes_nothing(place: SegmentPlace, level: int) -> None:
     """As a writer does that has lost an answer."""
     keys = [place.key_of(uuid4(), level, NOON) for _ in range(4)]
     await asyncio.gather(*(place.put(key, bytes(range(30))) for key in keys for _ in range(2)))
@@ -76,7 +78,7 @@ async def test_storing_again_and_at_once_changes_nothing(place: Place, level: in
         assert await place.get(key, spans((0, 30))) == [bytes(range(30))]
 
 
-async def test_a_key_of_another_place_is_refused_by_name(place: Place) -> None:
+async def test_a_key_of_another_place_is_refused_by_name(place: SegmentPlace) -> None:
     """It could name anything."""
     with pytest.raises(SegmentError, match="'postgres:x; DROP TABLE y'"):
         await place.get("postgres:x; DROP TABLE y", spans((0, 1)))

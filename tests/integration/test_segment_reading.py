@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from storage.batch import TIMESTAMP
-from storage.database import Connection, Database
+from storage.postgres.database import Connection, Database
+from storage.postgres.statements import statements_of
 from storage.segments import snapshot as snapshot_module
-from storage.segments.catalogue import Change
+from storage.segments.catalogue import SegmentChange
 from storage.segments.errors import SegmentDamagedError, SegmentMissingError
 from storage.segments.files import Range
 from storage.segments.parts import PartCache
-from storage.segments.snapshot import Scope
-from storage.statements import statements_of
+from storage.segments.snapshot import EventScope
+from storage.write.batch import TIMESTAMP
 from tests.integration.segment_stage import ACTORS, Server, count, make_rows, use_small_sizes
 from tests.layout import apply_layout
 from tests.rows import NOON, make_batch
@@ -100,8 +100,8 @@ async def test_a_flipped_byte_is_named_and_never_counted_and_other_segments_answ
     assert changed == "UPDATE 1"
     with pytest.raises(SegmentDamagedError, match=str(damaged.id)):
         await server.read()
-    assert await server.read(Scope(end=segments[-1].first_at))
-    await server.catalogue.change(Change(replaced=[damaged.id]))
+    assert await server.read(EventScope(end=segments[-1].first_at))
+    await server.catalogue.change(SegmentChange(replaced=[damaged.id]))
     assert await server.read()
 
 
@@ -109,11 +109,11 @@ async def test_a_scope_reads_what_may_hold_its_events(server: Server) -> None:
     """By time and by actor; the reader of the tables filters the rest."""
     events = await fill(server, 60)
     start, end = NOON - timedelta(days=2), NOON - timedelta(days=1)
-    found = await server.read(Scope(start=start, end=end))
+    found = await server.read(EventScope(start=start, end=end))
     wanted = {row for row in events if start <= row[TIMESTAMP] < end}  # type: ignore[operator] # times
     assert wanted <= found.keys() < events.keys()
     actor = ACTORS.of("user-7")
-    found = await server.read(Scope(low_actor=actor, high_actor=actor))
+    found = await server.read(EventScope(low_actor=actor, high_actor=actor))
     assert {row for row in events if row[8] == "user-7"} <= found.keys() < events.keys()
 
 

@@ -8,10 +8,10 @@ from jobs.request import JobRequest, Outcome
 from jobs.runner import Runner
 from jobs.schedule import JOBS
 from runtime.settings import Settings
-from storage.batch import COLUMNS
-from storage.database import Connection, Database
 from storage.partitions import ANALYZE_LEAST_ROWS, ANALYZE_SHARE, Partitions, analyze_grown, partition_name
+from storage.postgres.database import Connection, Database
 from storage.retention import drop_day
+from storage.write.batch import COLUMNS
 from tests.rows import NOON, make_row
 
 DAY = timedelta(days=1)

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from storage.database import Connection, Database
-from storage.reader import Reader
+from storage.postgres.database import Connection, Database
+from storage.postgres.reader import Reader
 from storage.rollups import fold, folding
 from storage.rollups.cover import Span
-from storage.rollups.unfolded import Unfolded, find_unfolded
+from storage.rollups.raw.unfolded import Unfolded, find_unfolded
 from tests.integration.folded import EVER, store
 from tests.integration.test_dashboard_rollups import ask_both, check_alike
 from tests.rows import NOON, make_row

@@ -15,13 +15,13 @@ from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
-from storage import batch_store, drainer
-from storage.batch import WriteOutcome
-from storage.batch_store import BatchStore
-from storage.database import Connection, Database
-from storage.errors import StorageUnavailableError
-from storage.ingest_ledger import read_ingest_hours
+from storage.postgres.database import Connection, Database
+from storage.postgres.errors import StorageUnavailableError
 from storage.spool import read_pending_groups
+from storage.write import batch_store, drainer
+from storage.write.batch import WriteOutcome
+from storage.write.batch_store import BatchStore
+from storage.write.ingest_ledger import read_ingest_hours
 from tests.integration.write_line import Cut, Line, Moment
 from tests.integration.write_mail import PROCESSES, Letter, cuts, drain_cuts, letters, mail, moments
 from tests.integration.write_model import Call, Observed, WriteModel

@@ -12,15 +12,15 @@ import asyncpg
 import pytest
 
 from server.ingest.pipeline import reject_stored
-from storage import batch_store
-from storage.batch_store import BatchStore
-from storage.database import Connection, Database
-from storage.errors import StorageError, StorageUnavailableError, WriterFullError
-from storage.fingerprint import fingerprint
 from storage.partitions import Partitions
+from storage.postgres.database import Connection, Database
+from storage.postgres.errors import StorageError, StorageUnavailableError, WriterFullError
 from storage.quarantine import Quarantine
 from storage.spool import Spool
-from storage.writer import COLUMNS, WriteOutcome, Writer
+from storage.write import batch_store
+from storage.write.batch_store import BatchStore
+from storage.write.fingerprint import fingerprint
+from storage.write.writer import COLUMNS, WriteOutcome, Writer
 from tests.rows import NOON, make_id, make_row
 
 STORED, DUPLICATE, REFUSED = WriteOutcome.STORED, WriteOutcome.DUPLICATE, WriteOutcome.REFUSED

@@ -13,7 +13,8 @@ from datetime import datetime
 from asyncpg import Record
 
 from sociallive.analytics.v1.event_pb2 import Event
-from storage.batch import (
+from storage.postgres.database import Connection
+from storage.write.batch import (
     COLUMNS,
     EVENT_ID,
     EVENT_TYPE,
@@ -25,10 +26,9 @@ from storage.batch import (
     Row,
     WriteOutcome,
 )
-from storage.database import Connection
-from storage.fingerprint import fingerprint
-from storage.hours import hour_of
-from storage.ingest_ledger import IngestHour
+from storage.write.fingerprint import fingerprint
+from storage.write.hours import hour_of
+from storage.write.ingest_ledger import IngestHour
 
 SEQUENCE = COLUMNS.index("sequence")
 REASONS = {"ID_CONFLICT": WriteOutcome.CONFLICT, "REFUSED_BY_DATABASE": WriteOutcome.REFUSED}

@@ -6,12 +6,12 @@ from functools import partial
 from pathlib import Path
 
 from server.ingest.pipeline import reject_stored
-from storage.batch import Rejection, Row, WriteOutcome
-from storage.database import Database
 from storage.partitions import Partitions
+from storage.postgres.database import Database
 from storage.quarantine import Quarantine
 from storage.spool import Spool
-from storage.writer import Writer
+from storage.write.batch import Rejection, Row, WriteOutcome
+from storage.write.writer import Writer
 from tests.integration.write_line import Line
 
 SPOOL_BYTES = 1 << 30

@@ -24,13 +24,13 @@ from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from storage.database import Connection, Database
+from storage.postgres.database import Connection, Database
 from storage.retention import DAYS as DAY_ROLLUPS
 from storage.retention import HOURS, RAW, RetentionPolicy, purge_aged
 from storage.rollups import Timeframe, fold, rebuild, verify
-from storage.rollups.session_sample import estimate_sessions
-from storage.rollups.sketch import estimate
-from storage.rollups.totals import Source, sum_rollups
+from storage.rollups.forms.session_sample import estimate_sessions
+from storage.rollups.forms.sketch import estimate
+from storage.rollups.totals import TotalsSource, sum_rollups
 from tests.conftest import TEMPLATE, database_url_in
 from tests.rows import make_batch, make_row, make_store
 
@@ -55,7 +55,7 @@ DOOMED = """
 import asyncio, os, signal, sys
 from datetime import datetime
 import asyncpg
-from storage.database import Database
+from storage.postgres.database import Database
 from storage.retention import RetentionPolicy, purge_aged
 from storage.rollups import fold, rebuild
 
@@ -361,7 +361,7 @@ class RollupMachine(RuleBasedStateMachine):
     async def _check_months_in_full(self) -> None:
         months = Timeframe.MONTH.periods_of(time for time, _ in self.months)
         totals = await sum_rollups(
-            self._sql, [Source(month, Timeframe.MONTH, month, Timeframe.MONTH.end_of(month)) for month in months]
+            self._sql, [TotalsSource(month, Timeframe.MONTH, month, Timeframe.MONTH.end_of(month)) for month in months]
         )
         ranked = {
             (month, name): count

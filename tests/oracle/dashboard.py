@@ -10,7 +10,7 @@ from statistics import median
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from storage.dashboard_rows import (
+from storage.reports.dashboard_rows import (
     ContentViews,
     DashboardRows,
     Figures,

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from storage.funnel_sql import FunnelQuestion, Order
+from storage.reports.funnel_sql import FunnelQuestion, StepOrder
 from tests.oracle.history import Happening
 from tests.oracle.matching import matches, value_at
 
@@ -26,7 +26,7 @@ def best_attempt(question: FunnelQuestion, history: Sequence[Happening]) -> Atte
         history: all events of one actor, ordered.
     """
     events = [event for event in history if question.start <= event.timestamp < question.end + question.window]
-    if question.order is Order.ANY:
+    if question.order is StepOrder.ANY:
         fits = [number for number, event in enumerate(events) if any(matches(step, event) for step in question.steps)]
     else:
         fits = [number for number, event in enumerate(events) if matches(question.steps[0], event)]
@@ -35,7 +35,7 @@ def best_attempt(question: FunnelQuestion, history: Sequence[Happening]) -> Atte
         return None
     if question.first_only:
         entries = entries[:1]
-    if question.order is Order.ANY:
+    if question.order is StepOrder.ANY:
         tried = [(entry, _any_order(question, events, entry)) for entry in entries]
         # The furthest; of these the earliest end; of these the latest start.
         _, times = max(tried, key=lambda one: (len(one[1]), question.start - one[1][-1], one[0]))
@@ -57,7 +57,7 @@ def _chains(question: FunnelQuestion, events: Sequence[Happening], chain: list[i
     if len(chain) == len(question.steps):
         return
     last = chain[-1]
-    following = [last + 1] if question.order is Order.STRICT else range(last + 1, len(events))
+    following = [last + 1] if question.order is StepOrder.STRICT else range(last + 1, len(events))
     for number in following:
         if number >= len(events) or not matches(question.steps[len(chain)], events[number]):
             continue

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
-from storage.predicates import Condition, EventPattern, FieldPath, Operator, Value
+from storage.reports.predicates import Condition, EventPattern, FieldPath, Operator, Value
 from tests.oracle.history import Happening
 
 _ORDERS: dict[Operator, Callable[[Any, Any], bool]] = {

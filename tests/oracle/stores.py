@@ -14,9 +14,9 @@ from typing import Any
 import asyncpg
 import duckdb
 
-from storage.batch import COLUMNS
-from storage.database import Database
-from storage.predicates import Query
+from storage.postgres.database import Database
+from storage.reports.predicates import Query
+from storage.write.batch import COLUMNS
 from tests.oracle.history import Happening
 from tests.rows import make_batch, make_store
 

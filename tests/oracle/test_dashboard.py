@@ -16,17 +16,18 @@ from asyncpg import Record
 
 from server.reports.buckets import Bucket, buckets_of
 from server.reports.scope import Scope
-from storage import dashboard_rows, reader
-from storage.batch import COLUMNS
-from storage.dashboard_rollups import Survey, sum_dashboard, survey_dashboard
-from storage.dashboard_rows import DashboardRows, Figures, RevenueTotal, read_dashboard
-from storage.database import Database
-from storage.predicates import Query
-from storage.reader import Reader, Snapshot
+from storage.postgres import reader
+from storage.postgres.database import Database
+from storage.postgres.reader import Reader, Snapshot
+from storage.reports import dashboard_rows
+from storage.reports.dashboard_rollups import Survey, sum_dashboard, survey_dashboard
+from storage.reports.dashboard_rows import DashboardRows, Figures, RevenueTotal, read_dashboard
+from storage.reports.predicates import Query
 from storage.rollups import fold, newcomers
-from storage.rollups.lengths import LARGEST_ERROR
-from storage.rollups.sketch import STANDARD_ERROR
+from storage.rollups.forms.lengths import LARGEST_ERROR
+from storage.rollups.forms.sketch import STANDARD_ERROR
 from storage.sql import statement
+from storage.write.batch import COLUMNS
 from tests.oracle.dashboard import Seen, expected_dashboard, period_name
 from tests.oracle.stores import ask_duckdb, load_duckdb, load_postgres, open_duckdb
 from tests.rows import make_row

@@ -10,10 +10,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from server.reports.steps import parse_step
-from storage.database import Database
-from storage.event_list_rows import EventCursor, EventFilter, read_event_page, slice_query
-from storage.predicates import Query
-from storage.reader import Reader
+from storage.postgres.database import Database
+from storage.postgres.reader import Reader
+from storage.reports.event_list_rows import EventCursor, EventFilter, read_event_page, slice_query
+from storage.reports.predicates import Query
 from tests.oracle.history import Happening, make_histories
 from tests.oracle.matching import matches
 from tests.oracle.stores import Stores, open_stores

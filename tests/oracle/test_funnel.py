@@ -11,8 +11,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from server.reports.steps import parse_field, parse_step
-from storage.funnel_sql import Exclusion, FunnelQuestion, Order, actors_query, overlapping_steps, totals_query
-from storage.predicates import Query
+from storage.reports.funnel_sql import (
+    Exclusion,
+    FunnelQuestion,
+    StepOrder,
+    actors_query,
+    overlapping_steps,
+    totals_query,
+)
+from storage.reports.predicates import Query
 from tests.oracle.funnel import Attempt, best_attempt
 from tests.oracle.history import Happening, make_histories
 from tests.oracle.stores import Stores, open_stores
@@ -54,12 +61,12 @@ async def stores(module_database_url: str) -> AsyncIterator[Stores]:
 @st.composite
 def questions(choose: st.DrawFn) -> FunnelQuestion:
     """Draw a funnel: any order and entry, windows that events hit exactly, exclusions, a breakdown."""
-    order = choose(st.sampled_from(Order))
+    order = choose(st.sampled_from(StepOrder))
     texts = choose(st.lists(st.sampled_from(STEPS), min_size=2, max_size=4))
     count = len(texts)
     spans = [(first, last) for first in range(count) for last in range(first + 1, count)]
     drawn = st.tuples(st.sampled_from([*STEPS, ":platform=ios"]), st.sampled_from(spans))
-    exclusions = [] if order is Order.ANY else choose(st.lists(drawn, max_size=2))
+    exclusions = [] if order is StepOrder.ANY else choose(st.lists(drawn, max_size=2))
     breakdown = choose(st.none() | st.sampled_from(BREAKDOWNS))
     types = ("view", "engagement", "purchase")
     return FunnelQuestion(
@@ -147,7 +154,7 @@ async def test_the_oracle_sees_a_change_of_the_statement(stores: Stores, mutatio
         end=END,
         window=HOUR,
         steps=(parse_step("view", ""), parse_step("view:contentType=post", ""), parse_step("purchase", "")),
-        order=Order.ORDERED,
+        order=StepOrder.ORDERED,
         first_only=False,
         exclusions=(Exclusion(parse_step("engagement", ""), 0, 1),),
         breakdown=None,

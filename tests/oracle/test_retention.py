@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from server.reports.periods import Calendar, Length
 from server.reports.steps import parse_step
-from storage.cohort_rows import read_periods
-from storage.cohort_sql import CohortQuestion, cohort_query
-from storage.predicates import Query
-from storage.retention_sql import Entry, RetentionQuestion, retention_query
+from storage.reports.cohort_rows import read_periods
+from storage.reports.cohort_sql import CohortQuestion, cohort_query
+from storage.reports.predicates import Query
+from storage.reports.retention_sql import Entry, RetentionQuestion, retention_query
 from tests.oracle.history import make_histories
 from tests.oracle.matching import matches
 from tests.oracle.retention import Entering, cohorts, retention

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from server.reports.steps import parse_field, parse_step
-from storage.predicates import Parameters, Query, pattern_sql, text_sql
+from storage.reports.predicates import Parameters, Query, pattern_sql, text_sql
 from tests.oracle.history import Happening, make_histories
 from tests.oracle.matching import matches, value_at
 from tests.oracle.stores import Stores, open_stores

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any, Self
 
 from runtime.logging import configure_logging
-from storage.batch import EVENT_ID, Batch, BatchIdentity
 from storage.spool import Spool, SpooledBatch, SpoolUnwritableError
+from storage.write.batch import EVENT_ID, Batch, BatchIdentity
 from tests.rows import NOON, make_row
 
 ROOT = Path(__file__).parents[2]

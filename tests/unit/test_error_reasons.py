@@ -19,7 +19,7 @@ from runtime.settings import SettingsError
 from server.ingest.errors import EventRejectedError
 from server.rpc.error_reasons import BROKEN_CONNECTIONS, IN_ANSWERS, REASONS
 from server.rpc.errors import status_of
-from storage.errors import StorageRefusedError, UnsupportedPostgresError, WriterFullError
+from storage.postgres.errors import StorageRefusedError, UnsupportedPostgresError, WriterFullError
 from tools.error_docs import write_document
 from tools.proto_comments import read_comments
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from storage.fingerprint import fingerprint
+from storage.write.fingerprint import fingerprint
 from tests.rows import NOON, make_row
 
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis.strategies import datetimes, just, lists, sampled_from, tuples
 
-from storage.hours import Seen, count_by_hour, hour_of, sum_up_by_hour
+from storage.write.hours import Seen, count_by_hour, hour_of, sum_up_by_hour
 
 MOMENTS = lists(
     tuples(

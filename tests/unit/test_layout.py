@@ -5,9 +5,8 @@ from collections import defaultdict
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-ROOMS = ("bench", "cli", "events", "examples", "gateway", "jobs", "runtime", "server", "tools")
-"""All that people write but tests, which name what they need beside where they need it, and storage/: it is being
-replaced as a whole, and the layout of what replaces it is checked with it."""
+ROOMS = ("bench", "cli", "events", "examples", "gateway", "jobs", "runtime", "server", "storage", "tools")
+"""All that people write but tests, which name what they need beside where they need it."""
 MOST_MODULES = 15
 UNCLEAR = frozenset({"Found", "Order", "Read", "Wanted", "Written"})
 """Names that say nothing without their file."""

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storage.rollups.ranking import Ranking, merge_rankings
+from storage.rollups.forms.ranking import Ranking, merge_rankings
 
 Thing = tuple[str, str]
 MAX_RANKED = 4
@@ -29,7 +29,7 @@ class Counted(NamedTuple):
 def _few_ranked() -> Iterator[None]:
     """Let rankings be full soon."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("storage.rollups.ranking.MAX_RANKED", MAX_RANKED)
+        patch.setattr("storage.rollups.forms.ranking.MAX_RANKED", MAX_RANKED)
         yield
 
 

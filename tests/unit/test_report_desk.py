@@ -11,7 +11,7 @@ import pytest
 from server.reports import desk
 from server.reports.desk import ReportDesk
 from server.reports.errors import ReportsBusyError
-from storage.reader import Reader, Snapshot
+from storage.postgres.reader import Reader, Snapshot
 
 
 class OpenReader:

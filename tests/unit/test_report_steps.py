@@ -19,7 +19,16 @@ from server.reports.steps import (
     parse_step,
     step_texts,
 )
-from storage.predicates import Condition, EventPattern, FieldPath, Operator, Parameters, Value, ValueKind, pattern_sql
+from storage.reports.predicates import (
+    Condition,
+    EventPattern,
+    FieldPath,
+    Operator,
+    Parameters,
+    Value,
+    ValueKind,
+    pattern_sql,
+)
 
 
 def data(name: str, kind: ValueKind, *keys: str) -> FieldPath:

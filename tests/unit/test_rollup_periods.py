@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from storage.hours import HOUR
 from storage.rollups.periods import Timeframe, hours_between, spans_of
+from storage.write.hours import HOUR
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from storage.rollups.session_sample import (
+from storage.rollups.forms.session_sample import (
     LONGEST_US,
     PAUSE_US,
     SessionErrors,
@@ -35,7 +35,7 @@ Stretch = tuple[int, int]
 def _small_samples() -> Iterator[None]:
     """Let samples be small, so that many are quickly drawn."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("storage.rollups.session_sample.MAX_KEYS", MAX_KEYS)
+        patch.setattr("storage.rollups.forms.session_sample.MAX_KEYS", MAX_KEYS)
         yield
 
 

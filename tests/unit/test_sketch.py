@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from storage.rollups.sketch import (
+from storage.rollups.forms.sketch import (
     EMPTY,
     MAX_RANK,
     REGISTERS,

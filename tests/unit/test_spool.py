@@ -14,11 +14,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from storage.batch import Batch, BatchIdentity
 from storage.spool import Spool, SpoolPending, SpoolUnwritableError, read_pending, read_pending_groups
 from storage.spool.claim import Note
 from storage.spool.codec import Record
 from storage.spool.log import SegmentLog
+from storage.write.batch import Batch, BatchIdentity
 from tests.rows import NOON, make_rejection, make_row
 from tests.unit.spool_samples import drain, ids, make_batch, opened
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from storage.batch import EVENT_ID, BatchIdentity
 from storage.spool import Spool, read_pending
 from storage.spool.log import MARK
+from storage.write.batch import EVENT_ID, BatchIdentity
 from tests.rows import NOON
 from tests.unit.spool_samples import GENEROUS_BYTES, drain, drain_one, ids, make_batch, opened
 

@@ -6,8 +6,8 @@ import ssl
 import asyncpg
 import pytest
 
-from storage.database import Address
-from storage.errors import (
+from storage.postgres.database import Address
+from storage.postgres.errors import (
     StorageError,
     StorageRefusedError,
     StorageTimeoutError,

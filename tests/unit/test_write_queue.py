@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from storage import write_queue
-from storage.errors import StorageUnavailableError, WriterFullError
-from storage.write_queue import MAX_EVENTS_PER_WRITE, Submission, WriteQueue
+from storage.postgres.errors import StorageUnavailableError, WriterFullError
+from storage.write import write_queue
+from storage.write.write_queue import MAX_EVENTS_PER_WRITE, Submission, WriteQueue
 from tests.rows import make_row
 
 FOR_EVER_MS = 3_600_000

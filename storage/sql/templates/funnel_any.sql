@@ -1,5 +1,5 @@
 -- How many different steps each actor takes, in whatever order: `attempts`, a row an actor.
--- storage.funnel_sql fills it in. Parameters and index as in funnel_ordered.
+-- storage.reports.funnel_sql fills it in. Parameters and index as in funnel_ordered.
 --
 -- n<set>_<m> at an event is when the m-th later event comes that fits any step of the set. c<k> is when the actor, from
 -- this event on, has taken another step: c1, c2 ... in no order. Each by an event of its own, so where one event may fit

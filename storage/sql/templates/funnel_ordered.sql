@@ -1,5 +1,5 @@
 -- How far each actor gets through steps that follow each other: `attempts`, a row an actor.
--- storage.funnel_sql fills it in and repeats funnel_step for each step after the first.
+-- storage.reports.funnel_sql fills it in and repeats funnel_step for each step after the first.
 -- $1 start, $2 end of the entry, $3 end of what is read (timestamptz); $4 the window (interval); $5 the first entry that
 -- may still convert (timestamptz). Further numbers are the values that the steps compare with.
 -- Leans on the order of the partitions, or on (event_type, timestamp) for a rare type; one sort, by a hash of the actor

@@ -4,8 +4,8 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Sequence
 
-from storage.batch import Rejection, Row, WriteOutcome
-from storage.errors import StorageUnavailableError, WriterFullError
+from storage.postgres.errors import StorageUnavailableError, WriterFullError
+from storage.write.batch import Rejection, Row, WriteOutcome
 
 MAX_EVENTS_PER_WRITE = 4_000
 MAX_BYTES_PER_WRITE = 8 * 1024 * 1024

@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from zlib import crc32
 
-from storage.database import Connection, Database
-from storage.errors import LeaseTakenError, translated
+from storage.postgres.database import Connection, Database
+from storage.postgres.errors import LeaseTakenError, translated
 
 LOCK_SPACE = 0x534C_4A42
 """First half of every lease's lock key ("SLJB"), which keeps leases apart from other locks."""

@@ -6,8 +6,8 @@ from datetime import datetime
 
 from asyncpg import Record
 
-from storage.funnel_sql import FunnelQuestion, Order, actors_query, totals_query
-from storage.reader import Snapshot
+from storage.postgres.reader import Snapshot
+from storage.reports.funnel_sql import FunnelQuestion, StepOrder, actors_query, totals_query
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ async def read_as_of(snapshot: Snapshot, question: FunnelQuestion) -> datetime |
     """Find the newest receipt among the events of the steps' types, or among all where any event may count."""
     patterns = [*question.steps, *(exclusion.pattern for exclusion in question.exclusions)]
     types = {pattern.event_type for pattern in patterns}
-    every = question.order is Order.STRICT or None in types
+    every = question.order is StepOrder.STRICT or None in types
     row = await snapshot.fetch_one(
         "funnel_as_of", question.start, question.end + question.window, None if every else list(types)
     )

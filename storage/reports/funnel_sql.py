@@ -9,7 +9,16 @@ from datetime import datetime, timedelta
 from enum import Enum
 from itertools import combinations
 
-from storage.predicates import EventPattern, FieldPath, Operator, Parameters, Query, ValueKind, pattern_sql, text_sql
+from storage.reports.predicates import (
+    EventPattern,
+    FieldPath,
+    Operator,
+    Parameters,
+    Query,
+    ValueKind,
+    pattern_sql,
+    text_sql,
+)
 from storage.sql import template
 
 KEY = ("actor_hash", "timestamp", "sequence", "event_id", "actor_id")
@@ -24,7 +33,7 @@ START, ENTRY_END, READ_END, WINDOW, OPEN_SINCE = (
 )
 
 
-class Order(Enum):
+class StepOrder(Enum):
     """How steps follow each other."""
 
     ORDERED = "ordered"
@@ -49,7 +58,7 @@ class FunnelQuestion:
     end: datetime
     window: timedelta
     steps: tuple[EventPattern, ...]
-    order: Order
+    order: StepOrder
     first_only: bool
     """Whether only an actor's first entry in range may begin an attempt."""
     exclusions: tuple[Exclusion, ...]
@@ -133,8 +142,8 @@ def attempts_sql(question: FunnelQuestion, parameters: Parameters, only_actors: 
     if question.breakdown is not None:
         any_step = " OR ".join(dict.fromkeys(steps))
         facts.append(f"CASE WHEN {any_step} THEN {text_sql(question.breakdown, parameters)} END AS value")
-    wanted = "TRUE" if question.order is Order.STRICT else f"({' OR '.join(dict.fromkeys(predicates))})"
-    compose = _any_order if question.order is Order.ANY else _ordered
+    wanted = "TRUE" if question.order is StepOrder.STRICT else f"({' OR '.join(dict.fromkeys(predicates))})"
+    compose = _any_order if question.order is StepOrder.ANY else _ordered
     return compose(question, ", ".join(facts), f"{wanted} AND {only_actors}")
 
 
@@ -197,7 +206,7 @@ def _ordered(question: FunnelQuestion, facts: str, wanted: str) -> str:
 
 def _step(question: FunnelQuestion, step: int) -> str:
     """Fill in the template of a step after the first."""
-    strict = question.order is Order.STRICT
+    strict = question.order is StepOrder.STRICT
     earlier = [f"max(s{step - 1}_{at}) OVER earlier AS b{at}" for at in range(1, step)]
     complete = [f"m{step}", f"timestamp <= b1 + {WINDOW}"]
     excluded = [

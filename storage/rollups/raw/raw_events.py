@@ -8,25 +8,25 @@ from typing import NamedTuple, TypeAlias
 
 from asyncpg import Record
 
-from storage.database import Connection
-from storage.predicates import Query
+from storage.postgres.database import Connection
+from storage.reports.predicates import Query
 from storage.rollups.cover import Span
+from storage.rollups.forms.ranking import Ranking
+from storage.rollups.forms.session_sample import make_sample
+from storage.rollups.forms.sketch import make_sketch
 from storage.rollups.periods import Timeframe
-from storage.rollups.ranking import Ranking
-from storage.rollups.session_sample import make_sample
-from storage.rollups.sketch import make_sketch
 from storage.rollups.totals import Distinct, Totals, read_rankings, read_rows
 from storage.sql import statement
 
 
-class Written(NamedTuple):
+class WrittenRollup(NamedTuple):
     """Which events are meant: those that some transactions have written, or all others; None stands for all events."""
 
     transactions: Sequence[int] | None = None
     by_them: bool = True
 
 
-ALL = Written()
+ALL = WrittenRollup()
 Groups: TypeAlias = Mapping[datetime, Sequence[Span]]
 """Spans that are read as if they were one, by what they are known by."""
 Fetch: TypeAlias = Callable[[Query], Awaitable[Sequence[Record]]]
@@ -52,7 +52,7 @@ async def read_events(connection: Connection, hours: Iterable[datetime]) -> Tota
     return totals
 
 
-async def aggregate_events(fetch: Fetch, groups: Groups, written: Written = ALL) -> Totals:
+async def aggregate_events(fetch: Fetch, groups: Groups, written: WrittenRollup = ALL) -> Totals:
     """Make totals of the raw events of groups of spans, but for rankings.
 
     Args:
@@ -72,12 +72,14 @@ async def aggregate_events(fetch: Fetch, groups: Groups, written: Written = ALL)
     return totals
 
 
-async def rank_events(fetch: Fetch, groups: Groups, written: Written = ALL) -> dict[tuple[datetime, str], Ranking]:
+async def rank_events(
+    fetch: Fetch, groups: Groups, written: WrittenRollup = ALL
+) -> dict[tuple[datetime, str], Ranking]:
     """Rank the raw events of groups of spans, by group and name; arguments are those of `aggregate_events`."""
     return read_rankings(await fetch(_query("rank_events", groups, written)))
 
 
-def _query(name: str, groups: Groups, written: Written) -> Query:
+def _query(name: str, groups: Groups, written: WrittenRollup) -> Query:
     spans = sorted((span, time) for time, some in groups.items() for span in some)
     columns = ([span.start for span, _ in spans], [span.end for span, _ in spans], [time for _, time in spans])
     return Query(statement(f"rollup/{name}"), (*columns, *written))

@@ -7,14 +7,14 @@ from datetime import datetime
 from itertools import chain
 from typing import TypeAlias
 
-from storage.predicates import Query
-from storage.reader import Snapshot
+from storage.postgres.reader import Snapshot
+from storage.reports.predicates import Query
 from storage.rollups.aged import RangeCover
 from storage.rollups.cover import Span, join_spans, parts_of_hours
 from storage.rollups.periods import Timeframe
+from storage.rollups.raw.unfolded import Unfolded
 from storage.rollups.reading import Wanted, fresh_hours, wanted_of
 from storage.rollups.sums import Sums
-from storage.rollups.unfolded import Unfolded
 from storage.sql import statement
 
 Counts: TypeAlias = Mapping[tuple[int, str], int]

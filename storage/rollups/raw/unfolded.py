@@ -8,9 +8,9 @@ from itertools import chain
 
 from asyncpg import Record
 
-from storage.reader import Snapshot
+from storage.postgres.reader import Snapshot
 from storage.rollups.cover import Span
-from storage.rollups.raw_events import Written
+from storage.rollups.raw.raw_events import WrittenRollup
 
 INSTANT = timedelta(microseconds=1)
 
@@ -37,13 +37,13 @@ class Unfolded:
         return sum(sum(self.counts.get(hour, {}).values()) for hour in hours)
 
     @property
-    def newer(self) -> Written:
+    def newer(self) -> WrittenRollup:
         """All fresh events."""
-        return Written(sorted({*chain.from_iterable(self.transactions.values())}), by_them=True)
+        return WrittenRollup(sorted({*chain.from_iterable(self.transactions.values())}), by_them=True)
 
-    def folded_in(self, hour: datetime) -> Written:
+    def folded_in(self, hour: datetime) -> WrittenRollup:
         """The events that an hour's rollup counts; others of the same transaction may be fresh in another hour."""
-        return Written(self.transactions.get(hour), by_them=False)
+        return WrittenRollup(self.transactions.get(hour), by_them=False)
 
 
 async def find_unfolded(snapshot: Snapshot, end: datetime) -> Unfolded:

@@ -6,10 +6,8 @@ from datetime import UTC, datetime
 
 import structlog
 
-from storage.batch import Batch
-from storage.batch_store import BatchStore
-from storage.database import Database
-from storage.errors import (
+from storage.postgres.database import Database
+from storage.postgres.errors import (
     DayClosedError,
     StorageError,
     StorageInterruptedError,
@@ -18,8 +16,10 @@ from storage.errors import (
     locate_error,
     name_error,
 )
-from storage.outage import Outage
 from storage.spool import MAX_EVENTS_PER_DRAIN, Spool, SpooledBatch, SpoolUnwritableError
+from storage.write.batch import Batch
+from storage.write.batch_store import BatchStore
+from storage.write.outage import Outage
 
 log = structlog.get_logger(__name__)
 

@@ -15,7 +15,7 @@ import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
 from runtime.fault import name_fault
-from storage.errors import (
+from storage.postgres.errors import (
     StorageRefusedError,
     StorageUnavailableError,
     UnsupportedPostgresError,

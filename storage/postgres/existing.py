@@ -6,9 +6,9 @@ from pathlib import Path
 
 import asyncpg
 
-from storage.database import Address, Database, wait_until_ready
 from storage.embedded import EmbeddedPostgres, has_cluster
-from storage.errors import DatabaseMissingError, NotMigratedError, StorageUnavailableError
+from storage.postgres.database import Address, Database, wait_until_ready
+from storage.postgres.errors import DatabaseMissingError, NotMigratedError, StorageUnavailableError
 
 COMMAND_WAIT_S = 5.0
 """How long a command that somebody watches waits for a database that is away."""

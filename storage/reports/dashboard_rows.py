@@ -10,8 +10,8 @@ from operator import itemgetter
 
 from asyncpg import Record
 
-from storage.predicates import Query
-from storage.reader import Snapshot
+from storage.postgres.reader import Snapshot
+from storage.reports.predicates import Query
 from storage.rollups.cover import Span
 from storage.sql import statement
 

@@ -6,8 +6,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from storage.cohort_sql import CohortQuestion, cohort_query
-from storage.reader import Snapshot
+from storage.postgres.reader import Snapshot
+from storage.reports.cohort_sql import CohortQuestion, cohort_query
 
 
 @dataclass(slots=True)

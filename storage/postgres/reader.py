@@ -1,6 +1,6 @@
 """The reader: a report asks it for rows, on one consistent snapshot, and never sees a connection.
 
-The rows of each report have a module of their own beside this one, as in `storage.dashboard_rows`.
+The rows of each report have a module of their own beside this one, as in `storage.reports.dashboard_rows`.
 """
 
 import asyncio
@@ -9,9 +9,9 @@ from contextlib import asynccontextmanager, contextmanager
 
 from asyncpg import Record
 
-from storage.database import Database, PooledConnection
-from storage.errors import StorageTimeoutError
-from storage.predicates import Query
+from storage.postgres.database import Database, PooledConnection
+from storage.postgres.errors import StorageTimeoutError
+from storage.reports.predicates import Query
 from storage.rollups.memory import RollupMemory
 from storage.sql import statement
 

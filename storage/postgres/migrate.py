@@ -16,8 +16,8 @@ from alembic.script import ScriptDirectory
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.pool import NullPool
 
-from storage.database import Address, Connection
-from storage.errors import (
+from storage.postgres.database import Address, Connection
+from storage.postgres.errors import (
     DatabaseTooNewError,
     ForeignTablesError,
     MigrationFailedError,
@@ -25,7 +25,7 @@ from storage.errors import (
     translate,
     translated,
 )
-from storage.schema import metadata
+from storage.postgres.schema import metadata
 
 LOCK_KEY = 0x616E_616C_7974_6963
 """The advisory lock held during a migration ("analytic" in ASCII); no other program is likely to use this number."""

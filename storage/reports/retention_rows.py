@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from storage.reader import Snapshot
-from storage.retention_sql import RetentionQuestion, retention_query
+from storage.postgres.reader import Snapshot
+from storage.reports.retention_sql import RetentionQuestion, retention_query
 
 
 @dataclass(frozen=True, slots=True)

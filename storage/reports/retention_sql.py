@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 
-from storage.predicates import EventPattern, Parameters, Query, pattern_sql
+from storage.reports.predicates import EventPattern, Parameters, Query, pattern_sql
 from storage.sql import template
 
 BEFORE_ALL = datetime(1970, 1, 1, tzinfo=UTC)

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from storage.database import Database
-from storage.hours import hour_of
+from storage.postgres.database import Database
 from storage.spool import PendingGroup, SetAside, read_pending_parts
 from storage.sql import statement
+from storage.write.hours import hour_of
 
 BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 READ_TIMEOUT_S = 10.0

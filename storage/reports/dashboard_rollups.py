@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from storage.dashboard_rows import (
+from storage.postgres.reader import Snapshot
+from storage.reports.dashboard_rows import (
     TOP_CONTENT,
     TOP_PATHS,
     ContentViews,
@@ -22,21 +23,20 @@ from storage.dashboard_rows import (
     mean,
     mean_length,
 )
-from storage.reader import Snapshot
 from storage.rollups.aged import RangeCover, cover_ranges
-from storage.rollups.counting import count_periods
 from storage.rollups.cover import LONGEST_FIRST, Span, join_spans
 from storage.rollups.facets import RANKINGS, SUMS
-from storage.rollups.frequencies import Frequencies, Rankings, find_most_frequent
-from storage.rollups.lengths import LARGEST_ERROR, find_median
+from storage.rollups.forms.frequencies import Frequencies, Rankings, find_most_frequent
+from storage.rollups.forms.lengths import LARGEST_ERROR, find_median
+from storage.rollups.forms.numbers import Number
+from storage.rollups.forms.session_sample import estimate_errors, estimate_sessions
+from storage.rollups.forms.sketch import STANDARD_ERROR
 from storage.rollups.newcomers import count_newcomers
-from storage.rollups.numbers import Number
 from storage.rollups.periods import Timeframe
-from storage.rollups.reading import Found, find_rollups, read
-from storage.rollups.session_sample import estimate_errors, estimate_sessions
-from storage.rollups.sketch import STANDARD_ERROR
+from storage.rollups.raw.counting import count_periods
+from storage.rollups.raw.unfolded import Unfolded, find_unfolded
+from storage.rollups.reading import FoundRollups, find_rollups, read
 from storage.rollups.sums import LARGEST, Sums
-from storage.rollups.unfolded import Unfolded, find_unfolded
 
 SERIES_TIMEFRAMES = (Timeframe.DAY, Timeframe.HOUR)
 """No period of a series is longer than a day."""
@@ -58,7 +58,7 @@ class Survey:
     """
 
     period_starts: Sequence[datetime]
-    ranges: Sequence[Found]
+    ranges: Sequence[FoundRollups]
     series: Sequence[RangeCover]
     unfolded: Unfolded
     unknown: Sequence[Span]

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from storage.predicates import EventPattern, Parameters, Query, pattern_sql
-from storage.reader import Snapshot
+from storage.postgres.reader import Snapshot
+from storage.reports.predicates import EventPattern, Parameters, Query, pattern_sql
 from storage.sql import template
 
 MICROSECOND = timedelta(microseconds=1)

@@ -9,16 +9,16 @@ from itertools import chain
 
 import structlog
 
-from storage.batch import COLUMNS, Batch, Rejection, Row, WriteOutcome
-from storage.batch_store import BatchStore, RejectRow
-from storage.database import Database
-from storage.drainer import Drainer
-from storage.errors import DayClosedError, StorageError, StorageUnavailableError, locate_error, name_error
-from storage.outage import Outage
 from storage.partitions import Partitions
+from storage.postgres.database import Database
+from storage.postgres.errors import DayClosedError, StorageError, StorageUnavailableError, locate_error, name_error
 from storage.quarantine import Quarantine
 from storage.spool import Spool, SpoolFullError
-from storage.write_queue import MAX_QUEUED_BYTES, MAX_QUEUED_EVENTS, STOPPED, Submission, WriteQueue
+from storage.write.batch import COLUMNS, Batch, Rejection, Row, WriteOutcome
+from storage.write.batch_store import BatchStore, RejectRow
+from storage.write.drainer import Drainer
+from storage.write.outage import Outage
+from storage.write.write_queue import MAX_QUEUED_BYTES, MAX_QUEUED_EVENTS, STOPPED, Submission, WriteQueue
 
 __all__ = ["COLUMNS", "Rejection", "Row", "WriteOutcome", "Writer", "WriterCounts"]
 

@@ -18,7 +18,7 @@ def fingerprint(row: Sequence[Any]) -> int:
     which no text of an event holds.
 
     Args:
-        row: an event in the order of `storage.batch.COLUMNS`.
+        row: an event in the order of `storage.write.batch.COLUMNS`.
     """
     _, event_type, _, _, _, _, _, _, user_id, session_id, platform, _, _, _, event_data = row
     text = f"{event_type}\0{user_id or ''}\0{session_id or ''}\0{platform or ''}\0{event_data}"

@@ -12,7 +12,20 @@ from operator import itemgetter
 import asyncpg
 import structlog
 
-from storage.batch import (
+from storage.partitions import Partitions
+from storage.postgres.database import Connection, Database
+from storage.postgres.errors import (
+    DayClosedError,
+    StorageError,
+    StorageInterruptedError,
+    StorageUnavailableError,
+    name_error,
+    translate,
+)
+from storage.quarantine import Quarantine
+from storage.rejections import hold_replays, mark_replays
+from storage.sql import statement
+from storage.write.batch import (
     COLUMNS,
     EVENT_ID,
     EVENT_TYPE,
@@ -25,21 +38,8 @@ from storage.batch import (
     Row,
     WriteOutcome,
 )
-from storage.database import Connection, Database
-from storage.errors import (
-    DayClosedError,
-    StorageError,
-    StorageInterruptedError,
-    StorageUnavailableError,
-    name_error,
-    translate,
-)
-from storage.fingerprint import fingerprint
-from storage.hours import count_by_hour, sum_up_by_hour
-from storage.partitions import Partitions
-from storage.quarantine import Quarantine
-from storage.rejections import hold_replays, mark_replays
-from storage.sql import statement
+from storage.write.fingerprint import fingerprint
+from storage.write.hours import count_by_hour, sum_up_by_hour
 
 log = structlog.get_logger(__name__)
 

@@ -198,7 +198,7 @@ def translated(where: str | None = None) -> Iterator[None]:
         >>> with translated():
         ...     raise ConnectionRefusedError
         Traceback (most recent call last):
-        storage.errors.StorageUnavailableError: the database cannot be reached; try again
+        storage.postgres.errors.StorageUnavailableError: the database cannot be reached; try again
     """
     try:
         yield

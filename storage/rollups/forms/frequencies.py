@@ -6,8 +6,8 @@ from decimal import Decimal, localcontext
 from heapq import nlargest
 from typing import TypeVar
 
-from storage.rollups.numbers import EXACTLY, add_numbers
-from storage.rollups.ranking import Ranking
+from storage.rollups.forms.numbers import EXACTLY, add_numbers
+from storage.rollups.forms.ranking import Ranking
 
 ThingT = TypeVar("ThingT", str, tuple[str, str])
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from storage.predicates import EventPattern, Parameters, Query, pattern_sql
+from storage.reports.predicates import EventPattern, Parameters, Query, pattern_sql
 from storage.sql import template
 
 

@@ -1,0 +1,1 @@
+"""The database: connections, errors, schema, migrations, leases and snapshots."""
