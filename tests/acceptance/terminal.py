@@ -3,6 +3,7 @@
 import fcntl
 import os
 import pty
+import signal
 import subprocess
 import termios
 import threading
@@ -41,7 +42,7 @@ class Terminal:
                 stdout=theirs,
                 stderr=theirs,
                 start_new_session=True,
-                preexec_fn=_take_terminal,  # noqa: PLW1509 - makes one system call
+                preexec_fn=_take_terminal,  # noqa: PLW1509 - makes two system calls
             )
         finally:
             os.close(theirs)
@@ -78,5 +79,6 @@ class Terminal:
 
 
 def _take_terminal() -> None:
-    """Make standard input the terminal that controls this session."""
+    """Make standard input the terminal that controls this session, whose end is not ignored as below nohup."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
