@@ -20,7 +20,10 @@ const { endpoint, state } = readArguments();
 
 /** Pass a request on to the service, as the site of a page does; a broken connection breaks this one, too. */
 const passOn = (incoming, outgoing) => {
-  const { method, headers, url } = incoming;
+  const { method, url } = incoming;
+  // The call is the site's own: a service on loopback without keys refuses those of foreign hosts and origins.
+  const { origin, referer, ...kept } = incoming.headers;
+  const headers = { ...kept, host: new URL(endpoint).host };
   const upstream = request(`${endpoint}${url.slice("/api".length)}`, { method, headers, agent: false });
   upstream.on("response", (response) => {
     response.on("error", () => outgoing.destroy());
