@@ -112,7 +112,7 @@ class EmbeddedPostgresError(StorageError):
     reason: ClassVar[str] = "EMBEDDED_POSTGRES"
 
 
-_PROGRAM = Path(__file__).parent
+_PROGRAM = Path(__file__).parent.parent
 UNNAMED = "the database"
 """How the database is called where callers from outside may read it: no host, no name."""
 
