@@ -78,7 +78,7 @@ def _add(message: TrackBatchRequest, record: Form | RecordError, filler: EventFi
 
     Raises:
         RecordError: the record cannot become an event.
-        HopelessRecordError: the command line is wrong for every record.
+        HopelessRecordError: no record can become an event, because an option is missing or wrong.
     """
     if isinstance(record, RecordError):
         raise record

@@ -50,5 +50,5 @@ class EventFiller(Protocol[Form_contra]):
 
         Raises:
             RecordError: the record cannot become an event.
-            HopelessRecordError: the command line is wrong for every record.
+            HopelessRecordError: no record can become an event, because an option is missing or wrong.
         """

@@ -1,7 +1,7 @@
 """A Django application in one file that tracks views: `python django_app.py runserver`.
 
-A middleware names the user once for every event of a request. The client opens its connection with the first event of
-each process, so that it works with servers that fork.
+The middleware sets the user of all events that a request tracks. The client opens its connection with the first event
+of each process, so that it works with servers that fork.
 """
 
 import sys
