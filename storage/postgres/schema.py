@@ -35,10 +35,11 @@ analytics_events = sa.Table(
     sa.Column("device", JSONB),
     sa.Column("event_data", JSONB, nullable=False),
     sa.Index(None, "event_type", "timestamp"),
-    sa.Index(None, "actor_id", "timestamp"),
+    sa.Index(None, "user_id", "timestamp"),
     postgresql_partition_by="RANGE (timestamp)",
 )
-"""Raw events, one partition a UTC day. No primary key: uniqueness over all days is the ledger's, below."""
+"""Recent events as rows, for SQL and BI tools; one partition a UTC day. Copied from segments; nothing of ours reads it.
+"""
 
 analytics_event_keys = sa.Table(
     "analytics_event_keys",
@@ -52,19 +53,81 @@ analytics_event_keys = sa.Table(
 )
 """The ledger of ids: a row here, in the transaction that stores the event, is what makes it stored exactly once."""
 
-analytics_aggregation_deltas = sa.Table(
-    "analytics_aggregation_deltas",
+analytics_blocks = sa.Table(
+    "analytics_blocks",
     metadata,
-    sa.Column("id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
-    sa.Column("hour", _INSTANT, nullable=False),
-    sa.Column("event_type", sa.Text, nullable=False),
-    sa.Column("count", sa.BigInteger, nullable=False),
-    sa.Column("first_at", _INSTANT),
-    sa.Column("last_at", _INSTANT),
-    # A queue: all that is appended is deleted by the next fold, so vacuum goes by a count, not by the size it once had.
-    postgresql_with={"autovacuum_vacuum_scale_factor": 0, "autovacuum_vacuum_threshold": 5000},
+    sa.Column("id", sa.Uuid, primary_key=True),
+    sa.Column("first_at", _INSTANT, nullable=False),
+    sa.Column("last_at", _INSTANT, nullable=False),
+    sa.Column("stored_at", _INSTANT, nullable=False, server_default=sa.text("now()")),
+    sa.Column("rows", sa.Integer, nullable=False),
+    sa.Column("format", sa.SmallInteger, nullable=False),
+    sa.Column("data", sa.LargeBinary, nullable=False),
+    # A queue: sealing deletes all that is appended, so vacuum goes by a count, not by the size that it once had.
+    postgresql_with={
+        "autovacuum_vacuum_scale_factor": 0,
+        "autovacuum_vacuum_threshold": 200,
+        "autovacuum_vacuum_insert_threshold": -1,
+    },
 )
-"""How many events each write added to an hour, and between which times; the aggregation job folds them into totals."""
+"""What write transactions stored and nobody has sealed yet: the events of each, compressed."""
+
+analytics_actor_key = sa.Table(
+    "analytics_actor_key",
+    metadata,
+    sa.Column("is_only", sa.Boolean, sa.CheckConstraint("is_only", name="is_only"), primary_key=True),
+    sa.Column("check_value", sa.Text, nullable=False),
+)
+"""By which value, derived from it, a service knows whether its key makes the pseudonyms of this database: one row."""
+
+analytics_segments = sa.Table(
+    "analytics_segments",
+    metadata,
+    sa.Column("id", sa.Uuid, primary_key=True),
+    sa.Column(
+        "state",
+        sa.Text,
+        sa.CheckConstraint("state IN ('writing', 'live', 'replaced', 'abandoned')", name="state"),
+        nullable=False,
+    ),
+    sa.Column("level", sa.SmallInteger, nullable=False),
+    sa.Column("format", sa.SmallInteger, nullable=False),
+    sa.Column("place", sa.Text, nullable=False),
+    sa.Column("changed_at", _INSTANT, nullable=False, server_default=sa.text("now()")),
+    sa.Column("first_at", _INSTANT, nullable=False),
+    sa.Column("last_at", _INSTANT, nullable=False),
+    sa.Column("low_actor", sa.BigInteger, nullable=False),
+    sa.Column("high_actor", sa.BigInteger, nullable=False),
+    sa.Column("rows", sa.BigInteger, nullable=False),
+    sa.Column("bytes", sa.BigInteger, nullable=False),
+    sa.Column("is_summarised", sa.Boolean, nullable=False),
+    sa.Column("copied_rows", sa.BigInteger, nullable=False),
+    sa.Column("checksum", sa.LargeBinary, nullable=False),
+    sa.Column("sums", sa.LargeBinary, nullable=False),
+    sa.Column("footer", sa.LargeBinary, nullable=False),
+    # Few rows, read by state at every report.
+    sa.Index(None, "state"),
+)
+"""The catalogue of segments: which files of sorted events there are, and which of them count."""
+
+analytics_segment_parts_0 = sa.Table(
+    "analytics_segment_parts_0",
+    metadata,
+    sa.Column("segment_id", sa.Uuid, primary_key=True),
+    sa.Column("part", sa.Integer, primary_key=True),
+    sa.Column("data", sa.LargeBinary, nullable=False),
+)
+
+analytics_segment_parts_1 = sa.Table(
+    "analytics_segment_parts_1",
+    metadata,
+    sa.Column("segment_id", sa.Uuid, primary_key=True),
+    sa.Column("part", sa.Integer, primary_key=True),
+    sa.Column("data", sa.LargeBinary, nullable=False),
+)
+"""The bytes of segments in Postgres, cut into parts. A table for each level, so that vacuum never scans what stays for
+months; those of the top level have a table for each month, analytics_segment_parts_top_YYYYMM, made when it is needed
+and dropped as a whole."""
 
 analytics_rejected_events = sa.Table(
     "analytics_rejected_events",
@@ -111,56 +174,24 @@ analytics_aggregations = sa.Table(
     sa.Column("timeframe", sa.Text, primary_key=True),
     sa.Column("timestamp", _INSTANT, primary_key=True),
     sa.Column("event_type", sa.Text, primary_key=True),
-    sa.Column("frozen", sa.Boolean, primary_key=True),
     sa.Column("count", sa.BigInteger, nullable=False),
     sa.Column("metadata", JSONB, nullable=False),
 )
-"""Rollups of an hour, day, week or month (UTC). A row that is not frozen equals the sum of what it is made of, raw
-events or finer rollups, and can be made anew at any time; a frozen one stands for what has aged out. Readers add both.
-"""
+"""How many events of a type an hour, day, week or month (UTC) has, and sums of their measures, for SQL and BI tools.
+Written together with the summaries, and made of the same events."""
 
-analytics_distinct_sketches = sa.Table(
-    "analytics_distinct_sketches",
+analytics_summaries = sa.Table(
+    "analytics_summaries",
     metadata,
     sa.Column("timeframe", sa.Text, primary_key=True),
     sa.Column("timestamp", _INSTANT, primary_key=True),
-    sa.Column("frozen", sa.Boolean, primary_key=True),
-    sa.Column("actors", sa.LargeBinary, nullable=False),
-    sa.Column("sessions", sa.LargeBinary, nullable=False),
-    sa.Column("streams", sa.LargeBinary, nullable=False),
+    # Random, new at every change: who changes a summary names the version that it read.
+    sa.Column("version", sa.Uuid, nullable=False),
+    sa.Column("format", sa.SmallInteger, nullable=False),
+    sa.Column("data", sa.LargeBinary, nullable=False),
 )
-"""For each period of the rollups the HyperLogLog registers of its actors, of its sessions and of its live streams, of
-all event types, packed."""
-
-analytics_rankings = sa.Table(
-    "analytics_rankings",
-    metadata,
-    sa.Column("timeframe", sa.Text, primary_key=True),
-    sa.Column("timestamp", _INSTANT, primary_key=True),
-    sa.Column("ranking", sa.Text, primary_key=True),
-    sa.Column("frozen", sa.Boolean, primary_key=True),
-    sa.Column("kinds", ARRAY(sa.Text), nullable=False),
-    sa.Column("names", ARRAY(sa.Text), nullable=False),
-    sa.Column("counts", ARRAY(sa.BigInteger), nullable=False),
-    sa.Column("amounts", ARRAY(sa.Numeric), nullable=False),
-    sa.Column("error", sa.BigInteger, nullable=False),
-)
-"""For each period of the rollups what was viewed most, and which conversion paths led to most purchases, most frequent
-first, as parallel lists. No count is more than the error below the true one."""
-
-analytics_session_samples = sa.Table(
-    "analytics_session_samples",
-    metadata,
-    sa.Column("timeframe", sa.Text, primary_key=True),
-    sa.Column("timestamp", _INSTANT, primary_key=True),
-    sa.Column("frozen", sa.Boolean, primary_key=True),
-    sa.Column("threshold", sa.BigInteger, nullable=False),
-    sa.Column("keys", ARRAY(sa.BigInteger), nullable=False),
-    sa.Column("inferred", ARRAY(sa.Boolean), nullable=False),
-    sa.Column("firsts", ARRAY(sa.BigInteger), nullable=False),
-    sa.Column("lasts", ARRAY(sa.BigInteger), nullable=False),
-)
-"""For each period of the rollups the sessions with the smallest hashes, and when they were active: parallel lists."""
+"""What a dashboard needs of an hour, day, week or month (UTC): the events of all segments that are summarised, and of
+those that have aged out."""
 
 analytics_first_sights = sa.Table(
     "analytics_first_sights",
@@ -169,7 +200,7 @@ analytics_first_sights = sa.Table(
     sa.Column("first_at", _INSTANT, nullable=False),
     sa.Index(None, "first_at"),
 )
-"""When each actor was first seen in folded events, including those since deleted; an actor is a hash of its id."""
+"""When each actor was first seen in summarised events, including those since deleted; an actor is its pseudonym."""
 
 analytics_new_actors = sa.Table(
     "analytics_new_actors",
@@ -178,14 +209,6 @@ analytics_new_actors = sa.Table(
     sa.Column("count", sa.BigInteger, nullable=False),
 )
 """How many first sights an hour has."""
-
-analytics_closed_days = sa.Table(
-    "analytics_closed_days",
-    metadata,
-    sa.Column("day", sa.Date, primary_key=True),
-    sa.Column("closed_at", _INSTANT, nullable=False),
-)
-"""Days whose hours are frozen and whose partition is about to be dropped: it takes no events any more."""
 
 analytics_service_secret = sa.Table(
     "analytics_service_secret",

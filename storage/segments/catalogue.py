@@ -7,7 +7,7 @@ A segment's state: `writing` while its bytes are under way, `live` while it coun
 events or nobody wants them any more, `abandoned` when its writer has given up or died. Ids are random and used once.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
@@ -43,6 +43,8 @@ class Segment:
         rows: its events.
         size_bytes: of its file.
         checksum: of its file; the name by which caches know it.
+        is_summarised: whether the summaries have its events.
+        copied_rows: how many of its first events the table `analytics_events` has, or does not want.
     """
 
     id: UUID
@@ -56,6 +58,13 @@ class Segment:
     rows: int
     size_bytes: int
     checksum: bytes
+    is_summarised: bool
+    copied_rows: int
+
+    @property
+    def is_copied(self) -> bool:
+        """Whether the table `analytics_events` has all of its events that it wants."""
+        return self.copied_rows == self.rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +93,13 @@ class SegmentChange:
         sealed: ids of the blocks that it deletes.
         replaced: ids of the segments that count no more.
         published: ids of the written segments that count from then on.
+        also: what else the transaction does; it returns False where another process was first, and nothing is changed.
     """
 
     sealed: Collection[UUID] = ()
     replaced: Collection[UUID] = ()
     published: Collection[UUID] = ()
+    also: Callable[[Connection], Awaitable[bool]] | None = None
 
 
 class _LostRaceError(Exception):
@@ -125,14 +136,24 @@ class SegmentCatalogue:
             records = await connection.fetch(statement("read_blocks"), ids)
         return [(record["id"], Block(*tuple(record)[1:])) for record in records]
 
-    async def write(self, file: SegmentFile, level: int) -> UUID:
-        """Announce a segment and write its bytes; it does not count before it is published."""
+    async def write(
+        self, file: SegmentFile, level: int, *, is_summarised: bool = False, is_copied: bool = False
+    ) -> UUID:
+        """Announce a segment and write its bytes; it does not count before it is published.
+
+        Args:
+            file: what to write.
+            level: as in `Segment`.
+            is_summarised: whether the summaries have its events, or will when it is published.
+            is_copied: whether the table `analytics_events` has its events, or wants none of them.
+        """
         segment_id = uuid4()
         key = self._place.key_of(segment_id, level, file.first_at)
         await self._execute(
             "insert_segment",
             *(segment_id, level, FORMAT, key, file.first_at, file.last_at, file.low_actor, file.high_actor),
             *(file.rows, len(file.data), file.checksum, file.sums, file.footer),
+            *(is_summarised, file.rows if is_copied else 0),
         )
         await self._place.put(key, file.data)
         return segment_id
@@ -149,6 +170,8 @@ class SegmentCatalogue:
                     await _count(connection, "delete_blocks", change.sealed)
                     await _count(connection, "flip_segments", change.replaced, "live", "replaced")
                     await _count(connection, "flip_segments", change.published, "writing", "live")
+                    if change.also is not None and not await change.also(connection):
+                        raise _LostRaceError
         except _LostRaceError:
             await self.abandon(change.published)
             return False

@@ -11,10 +11,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from events.catalogue import load_catalogue
-from events.columns import columns_of
 from server.ingest.pipeline import reject_stored
-from storage.blocks.pseudonyms import Pseudonyms
 from storage.blocks.store import BlockStore
 from storage.postgres.database import Database
 from storage.quarantine import Quarantine
@@ -24,13 +21,11 @@ from storage.segments.keeping import SegmentKeeper
 from storage.segments.parts import PartCache, PartFetcher
 from storage.segments.places import PostgresPlace
 from storage.segments.plans import plan_merge, take_blocks
-from storage.segments.schema import EventColumns
 from storage.segments.snapshot import EventReader, EventScope
 from storage.segments.tables import rows_of_table
+from tests.event_tables import ACTORS, KNOWN
 from tests.rows import NOON, make_row
 
-KNOWN = EventColumns.of(columns_of(load_catalogue()))
-ACTORS = Pseudonyms(b"k" * 32, "a test")
 STATEMENTS = ("execute", "fetch", "fetchrow", "fetchval", "executemany", "copy_records_to_table")
 SMALL: tuple[tuple[Any, str, int], ...] = (
     (plans, "MOST_ROWS", 12),

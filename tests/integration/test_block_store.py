@@ -23,7 +23,6 @@ from storage.quarantine import Quarantine
 from storage.write.batch import EVENT_ID, Batch, WriteOutcome
 from storage.write.fingerprint import fingerprint
 from tests.integration.write_line import Cut, Line, Moment
-from tests.layout import apply_layout
 from tests.rows import NOON, make_batch, make_rejection, make_row
 
 STORED, DUPLICATE = WriteOutcome.STORED, WriteOutcome.DUPLICATE
@@ -34,19 +33,13 @@ SIZES = (1, SMALL_ROWS, SMALL_ROWS + 1)
 """The first two take one round trip, the last one a transaction with COPY."""
 
 
-@pytest.fixture
-async def tables(sql: Connection) -> None:
-    """The tables of blocks."""
-    await apply_layout(sql)
-
-
 def make_store(database: Database) -> BlockStore:
     """Make a store whose quarantine is never full."""
     return BlockStore(database, Quarantine(max_bytes=1 << 40), reject_row=reject_stored, hash_actor=ACTORS.of)
 
 
 @pytest.fixture
-async def store(database: Database, tables: None) -> AsyncIterator[BlockStore]:  # noqa: ARG001 - they must be there
+async def store(database: Database) -> AsyncIterator[BlockStore]:
     """A store."""
     made = make_store(database)
     yield made
@@ -179,7 +172,7 @@ async def test_a_cut_at_any_moment_of_the_transaction_stores_a_batch_once(
     database_url: str,
     tmp_path: Path,
     sql: Connection,
-    tables: None,  # noqa: ARG001 - they must be there
+    tables: None,
     moment: Moment,
 ) -> None:
     """The ledger tells the next attempt whether the lost one was committed."""

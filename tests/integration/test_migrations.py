@@ -73,7 +73,7 @@ async def test_migrations_equal_the_metadata(database_url: str) -> None:
 
 async def test_a_difference_would_be_seen(database_url: str) -> None:
     """The comparison above can fail: a dropped index, a new column and a changed type are each reported."""
-    await fetch(database_url, "DROP INDEX ix_analytics_events_actor_id_timestamp")
+    await fetch(database_url, "DROP INDEX ix_analytics_events_user_id_timestamp")
     await fetch(database_url, "ALTER TABLE analytics_events ADD COLUMN surplus text")
     await fetch(database_url, "ALTER TABLE analytics_event_keys ALTER COLUMN fingerprint TYPE integer")
     assert len(await differences(database_url)) == 3
@@ -84,10 +84,12 @@ async def test_events_are_partitioned_by_range_of_timestamp(database_url: str) -
     keys = await fetch(database_url, "SELECT pg_get_partkeydef('analytics_events'::regclass) AS key")
     assert keys[0]["key"] == 'RANGE ("timestamp")'
     assert await fetch(database_url, "SELECT 1 FROM pg_inherits WHERE inhparent = 'analytics_events'::regclass") == []
-    options = await fetch(
-        database_url, "SELECT reloptions FROM pg_class WHERE oid = 'analytics_aggregation_deltas'::regclass"
-    )
-    assert options[0]["reloptions"] == ["autovacuum_vacuum_scale_factor=0", "autovacuum_vacuum_threshold=5000"]
+    options = await fetch(database_url, "SELECT reloptions FROM pg_class WHERE oid = 'analytics_blocks'::regclass")
+    assert options[0]["reloptions"] == [
+        "autovacuum_vacuum_scale_factor=0",
+        "autovacuum_vacuum_threshold=200",
+        "autovacuum_vacuum_insert_threshold=-1",
+    ]
 
 
 async def test_migrating_goes_from_empty_to_head_once(empty_database_url: str) -> None:
@@ -137,11 +139,11 @@ async def test_a_newer_database_is_refused_untouched(database_url: str) -> None:
 
 async def test_a_failing_revision_leaves_nothing_behind(empty_database_url: str) -> None:
     """A revision that fails half-way is rolled back whole, its lock freed, and can be tried again."""
-    await fetch(empty_database_url, "CREATE SEQUENCE ix_analytics_events_actor_id_timestamp")
-    with pytest.raises(MigrationFailedError, match='"ix_analytics_events_actor_id_timestamp" already exists'):
+    await fetch(empty_database_url, "CREATE SEQUENCE ix_analytics_events_user_id_timestamp")
+    with pytest.raises(MigrationFailedError, match='"ix_analytics_events_user_id_timestamp" already exists'):
         await migrate(empty_database_url)
     assert "analytics_events" not in await tables(empty_database_url)
-    await fetch(empty_database_url, "DROP SEQUENCE ix_analytics_events_actor_id_timestamp")
+    await fetch(empty_database_url, "DROP SEQUENCE ix_analytics_events_user_id_timestamp")
     assert (await migrate(empty_database_url)).after == head()
 
 

@@ -20,7 +20,6 @@ from storage.postgres.errors import StorageUnavailableError
 from storage.segments.errors import SegmentMissingError
 from storage.write.batch import TIMESTAMP, WriteOutcome
 from tests.integration.segment_stage import KilledError, Server, count, killed_at, make_rows, use_small_sizes
-from tests.layout import apply_layout
 from tests.rows import NOON, make_batch
 
 SEED = 1
@@ -42,7 +41,6 @@ class Stage:
     async def open(self) -> None:
         """Connect, and make two servers."""
         self.sql = await asyncpg.connect(self.url)
-        await apply_layout(self.sql)
         self.databases = [await Database.open(self.url), await Database.open(self.url)]
         self.servers = [
             Server(database, self.folder / f"cache-{number}") for number, database in enumerate(self.databases)

@@ -5,25 +5,21 @@ from uuid import uuid4
 
 import pytest
 
-from storage.postgres.database import Connection, Database
+from storage.postgres.database import Database
 from storage.segments import places
 from storage.segments.errors import SegmentError, SegmentMissingError
 from storage.segments.files import Range
 from storage.segments.places import PostgresPlace, SegmentPlace
-from tests.layout import apply_layout
 from tests.rows import NOON
 
 LEVELS = (0, 1, 2)
 
 
 @pytest.fixture(params=["postgres"])
-async def place(
-    request: pytest.FixtureRequest, database: Database, sql: Connection, monkeypatch: pytest.MonkeyPatch
-) -> SegmentPlace:
+async def place(request: pytest.FixtureRequest, database: Database, monkeypatch: pytest.MonkeyPatch) -> SegmentPlace:
     """A place, whose parts are small."""
     assert request.param == "postgres"
     monkeypatch.setattr(places, "PART_BYTES", 10)
-    await apply_layout(sql)
     return PostgresPlace(database)
 
 

@@ -19,7 +19,6 @@ from storage.segments.parts import PartCache
 from storage.segments.snapshot import EventScope
 from storage.write.batch import TIMESTAMP
 from tests.integration.segment_stage import ACTORS, Server, count, make_rows, use_small_sizes
-from tests.layout import apply_layout
 from tests.rows import NOON, make_batch
 
 AT_ONCE = timedelta(0)
@@ -32,10 +31,9 @@ STATEMENTS = [
 
 
 @pytest.fixture
-async def server(database: Database, sql: Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Server:
+async def server(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Server:
     """A server with an empty cache."""
     use_small_sizes(monkeypatch)
-    await apply_layout(sql)
     return Server(database, tmp_path / "cache")
 
 
