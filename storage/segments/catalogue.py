@@ -170,8 +170,7 @@ class SegmentCatalogue:
                     await _count(connection, "delete_blocks", change.sealed)
                     await _count(connection, "flip_segments", change.replaced, "live", "replaced")
                     await _count(connection, "flip_segments", change.published, "writing", "live")
-                    if change.also is not None and not await change.also(connection):
-                        raise _LostRaceError
+                    await _do_also(connection, change)
         except _LostRaceError:
             await self.abandon(change.published)
             return False
@@ -225,4 +224,9 @@ class SegmentCatalogue:
 
 async def _count(connection: Connection, name: str, ids: Collection[UUID], *states: str) -> None:
     if ids and await connection.fetchval(statement(name), list(ids), *states) != len(ids):
+        raise _LostRaceError
+
+
+async def _do_also(connection: Connection, change: SegmentChange) -> None:
+    if change.also is not None and not await change.also(connection):
         raise _LostRaceError

@@ -172,7 +172,6 @@ async def test_a_cut_at_any_moment_of_the_transaction_stores_a_batch_once(
     database_url: str,
     tmp_path: Path,
     sql: Connection,
-    tables: None,
     moment: Moment,
 ) -> None:
     """The ledger tells the next attempt whether the lost one was committed."""
@@ -245,7 +244,7 @@ async def test_a_cancelled_write_leaves_a_store_that_can_be_used(store: BlockSto
     assert len(await stored_rows(sql)) == 2
 
 
-async def test_the_first_key_of_a_database_is_the_only_one(sql: Connection, tables: None) -> None:  # noqa: ARG001
+async def test_the_first_key_of_a_database_is_the_only_one(sql: Connection) -> None:
     """Another one is refused, with the place where it was read; and the database learns nothing of the key."""
     await ACTORS.check(sql)
     await ACTORS.check(sql)
