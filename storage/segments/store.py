@@ -4,7 +4,7 @@ from pathlib import Path
 
 from storage.postgres.database import Database
 from storage.segments.catalogue import SegmentCatalogue
-from storage.segments.keeping import SegmentKeeper
+from storage.segments.keeping import SegmentKeeper, Summarising
 from storage.segments.parts import PartCache, PartFetcher
 from storage.segments.places import PostgresPlace
 from storage.segments.schema import EventColumns
@@ -28,13 +28,24 @@ class SegmentStore:
         known: the columns of the event catalogue.
         cache_folder: the cache's folder, which several processes share; made where missing.
         cache_bytes: the room for it; 0 for no cache.
+        summaries: as in `SegmentKeeper`.
+        copies: as in `SegmentKeeper`.
     """
 
-    def __init__(self, database: Database, known: EventColumns, *, cache_folder: Path, cache_bytes: int) -> None:
+    def __init__(
+        self,
+        database: Database,
+        known: EventColumns,
+        *,
+        cache_folder: Path,
+        cache_bytes: int,
+        summaries: Summarising | None = None,
+        copies: bool = True,
+    ) -> None:
         self.known = known
         self.place = PostgresPlace(database)
         self.cache = PartCache(cache_folder, max_bytes=cache_bytes) if cache_bytes else None
         self.parts = PartFetcher(self.place, self.cache)
         self.catalogue = SegmentCatalogue(database, self.place)
-        self.keeper = SegmentKeeper(self.catalogue, self.parts, known)
+        self.keeper = SegmentKeeper(self.catalogue, self.parts, known, summaries, copies=copies)
         self.reader = EventReader(database, self.parts, known)
