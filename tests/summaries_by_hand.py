@@ -8,6 +8,8 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+import pyarrow as pa
+
 from storage.summaries.forms.frequencies import Frequencies
 from storage.summaries.forms.hashes import hash_texts
 from storage.summaries.forms.lengths import RATIO
@@ -65,7 +67,7 @@ def summary_of(events: Sequence[Event]) -> Summary:
         dict(counts),
         dict(measures),
         make_sketch([ACTORS.of(event["actor_id"]) for event in events]),
-        make_sketch(hash_texts(streams, "stream")),
+        make_sketch(hash_texts(pa.array(sorted(streams), pa.string()), "stream")),
         sample_of(events),
         Frequencies(dict(content)),
         Frequencies(dict(paths), dict(amounts)),
@@ -108,7 +110,7 @@ def sample_of(events: Sequence[Event]) -> SessionSample:
         half = (event["timestamp"] - EPOCH) // HALF if inferred else 0
         active[inferred, event["session_id"] or event["actor_id"], half].append(microseconds_of(event["timestamp"]))
     return make_sample(
-        [ACTORS.of(name) if inferred else hash_texts([name], "session")[0] for inferred, name, _ in active],
+        [ACTORS.of(name) if inferred else int(hash_texts(pa.array([name]), "session")[0]) for inferred, name, _ in active],
         [inferred for inferred, _, _ in active],
         [min(moments) for moments in active.values()],
         [max(moments) for moments in active.values()],

@@ -25,12 +25,12 @@ MOST_ACTORS = 50_000
 """In one statement."""
 NEVER = 2**63 - 1
 """The time of an actor that has not been seen."""
-NOTHING: Integers = np.zeros(0, np.int64)
+NOBODY: Integers = np.zeros(0, np.int64)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class FirstSights:
     """When actors were seen first; parallel arrays.
 
@@ -39,16 +39,19 @@ class FirstSights:
         firsts: in microseconds since 1970.
     """
 
-    actors: Integers = NOTHING
-    firsts: Integers = NOTHING
+    actors: Integers
+    firsts: Integers
+
+
+NO_SIGHTS = FirstSights(NOBODY, NOBODY)
 
 
 def merge_sights(parts: Sequence[FirstSights]) -> FirstSights:
     """Merge first sights of some events into those of all of them."""
     if len(parts) == 1:
         return parts[0]
-    actors = np.concatenate([NOTHING, *(part.actors for part in parts)])
-    firsts = np.concatenate([NOTHING, *(part.firsts for part in parts)])
+    actors = np.concatenate([NOBODY, *(part.actors for part in parts)])
+    firsts = np.concatenate([NOBODY, *(part.firsts for part in parts)])
     order = np.lexsort((firsts, actors))
     actors, firsts = actors[order], firsts[order]
     is_first = np.ones(len(actors), np.bool_)
@@ -70,7 +73,7 @@ async def look_up_actors(connection: "Connection | PooledConnection", actors: In
         some = actors[start : start + MOST_ACTORS]
         records = await connection.fetch(statement("look_up_actors"), await asyncio.to_thread(some.tolist))
         found.append(await asyncio.to_thread(_look_up, some, records))
-    return np.concatenate([NOTHING, *found])
+    return np.concatenate([NOBODY, *found])
 
 
 async def read_sights(connection: "Connection | PooledConnection", start: datetime, end: datetime) -> FirstSights:
@@ -86,7 +89,7 @@ class SightMemory:
 
     def __init__(self) -> None:
         self._folds = -1
-        self._known = FirstSights()
+        self._known = NO_SIGHTS
 
     async def look_up(self, connection: PooledConnection, actors: Integers, folds: int) -> Integers:
         """Read when actors were seen first, as `look_up_actors`.
@@ -96,7 +99,7 @@ class SightMemory:
             actors: ascending, each once.
             folds: of the horizon.
         """
-        known = self._known if self._folds == folds else FirstSights()
+        known = self._known if self._folds == folds else NO_SIGHTS
         missing = await asyncio.to_thread(np.setdiff1d, actors, known.actors, assume_unique=True)
         if len(missing):
             added = FirstSights(missing, await look_up_actors(connection, missing))
