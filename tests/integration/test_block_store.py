@@ -11,31 +11,23 @@ from typing import Any
 import asyncpg
 import pytest
 
-from server.ingest.pipeline import reject_stored
 from storage.blocks import store as store_module
 from storage.blocks import transaction
-from storage.blocks.codec import Block, decode_rows
 from storage.blocks.pseudonyms import ActorKeyError, Pseudonyms
 from storage.blocks.store import SMALL_ROWS, BlockStore
 from storage.postgres.database import Connection, Database
 from storage.postgres.errors import StorageUnavailableError
-from storage.quarantine import Quarantine
 from storage.write.batch import EVENT_ID, Batch, WriteOutcome
 from storage.write.fingerprint import fingerprint
 from tests.integration.write_line import Cut, Line, Moment
-from tests.rows import NOON, make_batch, make_rejection, make_row
+from tests.rows import ACTORS, NOON, make_batch, make_rejection, make_row, make_store
+from tests.stored import rows_in_blocks
 
 STORED, DUPLICATE = WriteOutcome.STORED, WriteOutcome.DUPLICATE
 CONFLICT, REFUSED = WriteOutcome.CONFLICT, WriteOutcome.REFUSED
 Row = tuple[Any, ...]
-ACTORS = Pseudonyms(b"k" * 32, "a test")
 SIZES = (1, SMALL_ROWS, SMALL_ROWS + 1)
 """The first two take one round trip, the last one a transaction with COPY."""
-
-
-def make_store(database: Database) -> BlockStore:
-    """Make a store whose quarantine is never full."""
-    return BlockStore(database, Quarantine(max_bytes=1 << 40), reject_row=reject_stored, hash_actor=ACTORS.of)
 
 
 @pytest.fixture
@@ -48,10 +40,7 @@ async def store(database: Database) -> AsyncIterator[BlockStore]:
 
 async def stored_rows(sql: Connection) -> list[Row]:
     """Read all events; and see that each is stored once, and that the ledgers tell the same."""
-    blocks = await sql.fetch(
-        "SELECT format, rows, first_at, last_at, data, id FROM analytics_blocks ORDER BY stored_at"
-    )
-    rows = [row for block in blocks for row in decode_rows(Block(*tuple(block)[:5]))]
+    rows = await rows_in_blocks(sql)
     keys = await sql.fetch("SELECT event_id, fingerprint FROM analytics_event_keys")
     assert sorted((str(key["event_id"]), key["fingerprint"]) for key in keys) == sorted(
         (row[EVENT_ID], fingerprint(row)) for row in rows
