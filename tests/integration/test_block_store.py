@@ -156,12 +156,17 @@ async def test_a_batch_that_was_not_committed_is_written_under_its_identity(stor
     assert await stored_rows(sql) == list(batch.rows)
 
 
-@pytest.mark.parametrize("moment", [moment for moment in Moment if moment is not Moment.ASKED])
+@pytest.mark.parametrize(
+    ("form", "moment"),
+    [
+        (form, moment)
+        for form in ("small", "copied", "contended")
+        for moment in Moment
+        if moment is not Moment.ASKED and (form, moment) != ("small", Moment.CLAIMED)  # which is but one statement
+    ],
+)
 async def test_a_cut_at_any_moment_of_the_transaction_stores_a_batch_once(
-    database_url: str,
-    tmp_path: Path,
-    sql: Connection,
-    moment: Moment,
+    database_url: str, tmp_path: Path, sql: Connection, form: str, moment: Moment
 ) -> None:
     """The ledger tells the next attempt whether the lost one was committed."""
     line = Line(tmp_path, database_url)
@@ -169,13 +174,17 @@ async def test_a_cut_at_any_moment_of_the_transaction_stores_a_batch_once(
     database = await Database.open(line.url)
     store = make_store(database)
     await store.store(make_batch([make_row()]))  # connects
-    rows, rejection = make_rows(SMALL_ROWS + 1), make_rejection()
+    rows = make_rows(SMALL_ROWS if form == "small" else SMALL_ROWS + 1)
+    repeats = rows[:1] if form == "contended" else []
+    rejections = [make_rejection()] if form != "small" else []
     line.plan([Cut(moment)])
-    assert await store.store(make_batch([*rows, rows[0]], [rejection])) == [STORED] * len(rows) + [DUPLICATE]
+    assert await store.store(make_batch(rows + repeats, rejections)) == [STORED] * len(rows) + [DUPLICATE] * len(
+        repeats
+    )
     assert line.cuts == {moment: 1}
     assert store.retries == 1
     assert (await stored_rows(sql))[1:] == rows
-    assert await sql.fetchval("SELECT count(*) FROM analytics_rejected_events") == 1
+    assert await sql.fetchval("SELECT count(*) FROM analytics_rejected_events") == len(rejections)
     await store.close()
     await database.close()
     await line.close()
