@@ -1,4 +1,4 @@
-"""`analytics segments`: the stored events as segments and blocks, and whether their bytes are those that were written."""
+"""`analytics segments`: which segments and blocks hold the raw events, and whether their bytes are those written."""
 
 import asyncio
 import sys
