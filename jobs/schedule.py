@@ -18,7 +18,6 @@ class Job:
         run: does it.
         purpose: in words, as a command.
         cron: reads from the settings when it is due, in UTC; None where it only runs when asked to.
-        at_start: whether it also runs whenever the jobs start.
         takes_range: whether it works on a range of event times.
         is_continuous: whether the jobs process does it all the time, in small pieces; a run by hand does all there is.
     """
@@ -27,7 +26,6 @@ class Job:
     run: Callable[[JobRequest], Awaitable[Outcome]]
     purpose: str
     cron: Callable[[Settings], str] | None = None
-    at_start: bool = False
     takes_range: bool = False
     is_continuous: bool = False
 
