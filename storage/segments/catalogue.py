@@ -188,8 +188,7 @@ class SegmentCatalogue:
                     copied = [segment.copied_rows for segment in change.replaced]
                     await _count(connection, "replace_segments", [one.id for one in change.replaced], copied)
                     await _count(connection, "flip_segments", change.published, "writing", "live")
-                    if change.also is not None and not await change.also(connection):
-                        raise _AlsoLostError
+                    await _do_also(connection, change)
         except _LostRaceError:
             await self.abandon(change.published)
             return ChangeOutcome.LOST
@@ -219,6 +218,7 @@ class SegmentCatalogue:
         for record in found:
             await self._place.delete(record["place"])
             await self._execute("delete_segment", record["id"])
+        await self._place.tidy()
         return len(found)
 
     async def read_footers(self, ids: Sequence[UUID]) -> dict[UUID, tuple[bytes, bytes]]:
@@ -246,3 +246,8 @@ class SegmentCatalogue:
 async def _count(connection: Connection, name: str, ids: Collection[UUID], *others: object) -> None:
     if ids and await connection.fetchval(statement(name), list(ids), *others) != len(ids):
         raise _LostRaceError
+
+
+async def _do_also(connection: Connection, change: SegmentChange) -> None:
+    if change.also is not None and not await change.also(connection):
+        raise _AlsoLostError

@@ -249,6 +249,19 @@ def _create_other_tables() -> None:
         sa.PrimaryKeyConstraint("job", name="pk_analytics_job_ticks"),
     )
     op.create_table(
+        "analytics_upkeep",
+        sa.Column("job", sa.Text(), nullable=False),
+        sa.Column("runner", sa.Text(), nullable=False),
+        sa.Column("started_at", instant, nullable=False),
+        sa.Column("finished_at", instant, nullable=False),
+        sa.Column("succeeded_at", instant),
+        sa.Column("reason", sa.Text()),
+        sa.Column("runs", sa.BigInteger(), nullable=False),
+        sa.Column("failures", sa.BigInteger(), nullable=False),
+        sa.Column("rows", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("job", name="pk_analytics_upkeep"),
+    )
+    op.create_table(
         "analytics_audit_log",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
         sa.Column("started_at", instant, nullable=False),
