@@ -99,7 +99,7 @@ async def test_a_flipped_byte_is_named_and_never_counted_and_other_segments_answ
     with pytest.raises(SegmentDamagedError, match=str(damaged.id)):
         await server.read()
     assert await server.read(EventScope(end=segments[-1].first_at))
-    await server.catalogue.change(SegmentChange(replaced=[damaged.id]))
+    await server.catalogue.change(SegmentChange(replaced=[damaged]))
     assert await server.read()
 
 
