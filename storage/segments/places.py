@@ -8,7 +8,7 @@ from uuid import UUID
 
 import asyncpg
 
-from storage.postgres.database import Connection, Database
+from storage.postgres.database import Connection, Database, PooledConnection
 from storage.postgres.errors import translated
 from storage.postgres.statements import statements_of
 from storage.segments.errors import SegmentError, SegmentMissingError
@@ -22,6 +22,7 @@ LOCK_WAIT = "50ms"
 """Nobody uses an empty table; should somebody all the same, others must not queue behind the drop."""
 TOP_LEVEL = 2
 """Segments of this level are rewritten no more until they age."""
+READ_TIMEOUT_S = 30.0
 
 statement = statements_of("storage.segments")
 
@@ -98,8 +99,7 @@ class PostgresPlace:
             for number, found in enumerate(ranges)
             for part in range(found.offset // PART_BYTES, (found.offset + found.length - 1) // PART_BYTES + 1)
         ]
-        with translated():
-            connection = await self._database.connect_writer()
+        async with self._database.acquire_reader(READ_TIMEOUT_S) as connection:
             try:
                 records = await connection.fetch(
                     statement("get_ranges").format(table=table),
@@ -113,8 +113,6 @@ class PostgresPlace:
                     raise SegmentMissingError(f"the bytes of segment {segment_id} are not at {key}")
             except asyncpg.UndefinedTableError as exc:
                 raise SegmentMissingError(f"the bytes of segment {segment_id} are not at {key}") from exc
-            finally:
-                connection.terminate()
         read = [bytearray() for _ in ranges]
         for record in records:
             read[record["number"]] += record["data"]
@@ -177,7 +175,7 @@ async def _drop_table(connection: Connection, table: str) -> bool:
     return True
 
 
-async def _holds(connection: Connection, table: str, segment_id: UUID) -> bool:
+async def _holds(connection: PooledConnection, table: str, segment_id: UUID) -> bool:
     return bool(await connection.fetchval(statement("holds_parts").format(table=table), segment_id))
 
 
