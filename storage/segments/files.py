@@ -169,6 +169,11 @@ class SegmentReader:
             for group in _chunks(self._metadata)
         ]
 
+    @property
+    def group_rows(self) -> list[int]:
+        """The number of rows of each row group."""
+        return [self._metadata.row_group(group).num_rows for group in range(self._metadata.num_row_groups)]
+
     def groups(self, low_actor: int | None = None, high_actor: int | None = None) -> list[int]:
         """List the row groups that may hold actors from `low_actor` to `high_actor`, both included."""
         place = self._paths.index("actor_hash")
