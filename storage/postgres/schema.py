@@ -94,6 +94,8 @@ analytics_segments = sa.Table(
     sa.Column("format", sa.SmallInteger, nullable=False),
     sa.Column("place", sa.Text, nullable=False),
     sa.Column("changed_at", _INSTANT, nullable=False, server_default=sa.text("now()")),
+    # When the oldest of its events were stored.
+    sa.Column("stored_at", _INSTANT, nullable=False, server_default=sa.text("now()")),
     sa.Column("first_at", _INSTANT, nullable=False),
     sa.Column("last_at", _INSTANT, nullable=False),
     sa.Column("low_actor", sa.BigInteger, nullable=False),

@@ -106,6 +106,7 @@ def _create_event_tables() -> None:
         sa.Column("format", sa.SmallInteger(), nullable=False),
         sa.Column("place", sa.Text(), nullable=False),
         sa.Column("changed_at", instant, server_default=sa.text("now()"), nullable=False),
+        sa.Column("stored_at", instant, server_default=sa.text("now()"), nullable=False),
         sa.Column("first_at", instant, nullable=False),
         sa.Column("last_at", instant, nullable=False),
         sa.Column("low_actor", sa.BigInteger(), nullable=False),
