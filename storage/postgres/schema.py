@@ -187,13 +187,25 @@ analytics_summaries = sa.Table(
     metadata,
     sa.Column("timeframe", sa.Text, primary_key=True),
     sa.Column("timestamp", _INSTANT, primary_key=True),
-    # Random, new at every change: who changes a summary names the version that it read.
-    sa.Column("version", sa.Uuid, nullable=False),
+    # Random, used once: who replaces parts names those that it read, and processes remember what they have decoded.
+    sa.Column("version", sa.Uuid, primary_key=True),
     sa.Column("format", sa.SmallInteger, nullable=False),
     sa.Column("data", sa.LargeBinary, nullable=False),
 )
-"""What a dashboard needs of an hour, day, week or month (UTC): the events of all segments that are summarised, and of
-those that have aged out."""
+"""What a dashboard needs of an hour, day, week or month (UTC), in parts that add up: the events of all segments that are
+summarised, and of those that have aged out."""
+
+analytics_horizon = sa.Table(
+    "analytics_horizon",
+    metadata,
+    sa.Column("is_only", sa.Boolean, sa.CheckConstraint("is_only", name="is_only"), primary_key=True),
+    sa.Column("raw_from", _INSTANT, nullable=False),
+    sa.Column("hours_from", _INSTANT, nullable=False),
+    sa.Column("days_from", _INSTANT, nullable=False),
+    sa.Column("folds", sa.BigInteger, nullable=False),
+)
+"""From when on there are all raw events, hours and days, and how often the summaries have changed: one row, which whoever
+changes summaries locks."""
 
 analytics_first_sights = sa.Table(
     "analytics_first_sights",
