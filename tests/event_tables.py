@@ -8,12 +8,11 @@ import pyarrow as pa
 from events.catalogue import load_catalogue
 from events.columns import columns_of
 from storage.blocks.codec import decode_columns, encode
-from storage.blocks.pseudonyms import Pseudonyms
 from storage.segments.schema import EventColumns
 from storage.segments.tables import sort, table_of_blocks
+from tests.rows import ACTORS
 
 KNOWN = EventColumns.of(columns_of(load_catalogue()))
-ACTORS = Pseudonyms(b"k" * 32, "a test")
 
 
 def make_table(rows: Sequence[tuple[Any, ...]]) -> pa.Table:
