@@ -10,13 +10,12 @@ import pyarrow.compute as pc
 from events.catalogue import load_catalogue
 from events.columns import columns_of
 from storage.blocks.codec import decode_columns, encode
-from storage.blocks.pseudonyms import Pseudonyms
 from storage.segments.schema import EventColumns
-from storage.segments.snapshot import EventScope
+from storage.segments.scopes import EventScope
 from storage.segments.tables import integers, sort, table_of_blocks
+from tests.rows import ACTORS
 
 KNOWN = EventColumns.of(columns_of(load_catalogue()))
-ACTORS = Pseudonyms(b"k" * 32, "a test")
 
 
 def make_table(rows: Sequence[tuple[Any, ...]]) -> pa.Table:

@@ -8,7 +8,7 @@ from enum import Enum
 from storage.reports.matching import columns_of, columns_of_field
 from storage.reports.predicates import EventPattern, FieldPath, Operator, ValueKind
 from storage.segments.schema import EventColumns
-from storage.segments.snapshot import EventScope
+from storage.segments.scopes import EventScope
 
 
 class StepOrder(Enum):

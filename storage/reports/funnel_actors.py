@@ -13,6 +13,7 @@ from storage.reports.funnel import ActorRow, ActorRows, FunnelQuestion
 from storage.reports.funnel_attempts import StepFacts, to_moment
 from storage.reports.funnel_rows import find_attempts, group_actors, newest_receipt
 from storage.segments.schema import EVENT_ID_BYTES
+from storage.segments.snapshot import EventSnapshot
 from storage.segments.tables import fixed_bytes
 
 ACTOR_COLUMNS = ("actor_id", "user_id", "session_id", "event_id")
@@ -39,7 +40,7 @@ class ActorChoice:
     limit: int
 
 
-async def read_funnel_actors(snapshot: 'EventSnapshot', question: FunnelQuestion, choice: ActorChoice) -> ActorRows:
+async def read_funnel_actors(snapshot: EventSnapshot, question: FunnelQuestion, choice: ActorChoice) -> ActorRows:
     """Read a page of actors, ordered by id.
 
     Args:

@@ -13,6 +13,7 @@ from storage.reports.funnel import FunnelQuestion, FunnelRow, FunnelRows, StepOr
 from storage.reports.funnel_any import attempts_in_any_order
 from storage.reports.funnel_attempts import Attempts, Counts, Integers, StepFacts, attempts_in_order, changes, to_moment
 from storage.reports.matching import Flags, texts_of
+from storage.segments.snapshot import EventSnapshot
 from storage.segments.tables import integers
 
 Groups = np.ndarray[Any, np.dtype[np.int32]]
@@ -41,7 +42,7 @@ class FunnelPart:
     as_of: int | None
 
 
-async def read_funnel(snapshot: 'EventSnapshot', question: FunnelQuestion, *, most_groups: int) -> FunnelRows:
+async def read_funnel(snapshot: EventSnapshot, question: FunnelQuestion, *, most_groups: int) -> FunnelRows:
     """Read how many actors take each step.
 
     Args:

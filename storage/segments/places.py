@@ -8,7 +8,7 @@ from uuid import UUID
 
 import asyncpg
 
-from storage.postgres.database import Connection, Database
+from storage.postgres.database import Connection, Database, PooledConnection
 from storage.postgres.errors import translated
 from storage.postgres.statements import statements_of
 from storage.segments.errors import SegmentError, SegmentMissingError
@@ -18,6 +18,7 @@ PART_BYTES = 1 << 20
 """A value of this size is written and read in one message, and a range of one touches few of its pages."""
 TOP_LEVEL = 2
 """Segments of this level are rewritten no more until they age."""
+READ_TIMEOUT_S = 30.0
 
 statement = statements_of("storage.segments")
 
@@ -92,8 +93,7 @@ class PostgresPlace:
             for number, found in enumerate(ranges)
             for part in range(found.offset // PART_BYTES, (found.offset + found.length - 1) // PART_BYTES + 1)
         ]
-        with translated():
-            connection = await self._database.connect_writer()
+        async with self._database.acquire_reader(READ_TIMEOUT_S) as connection:
             try:
                 records = await connection.fetch(
                     statement("get_ranges").format(table=table),
@@ -107,8 +107,6 @@ class PostgresPlace:
                     raise SegmentMissingError(f"the bytes of segment {segment_id} are not at {key}")
             except asyncpg.UndefinedTableError as exc:
                 raise SegmentMissingError(f"the bytes of segment {segment_id} are not at {key}") from exc
-            finally:
-                connection.terminate()
         read = [bytearray() for _ in ranges]
         for record in records:
             read[record["number"]] += record["data"]
@@ -139,7 +137,7 @@ async def _make_table(connection: Connection, table: str) -> None:
         return  # which of them depends on how far the other server is: each table has a row type of its name
 
 
-async def _holds(connection: Connection, table: str, segment_id: UUID) -> bool:
+async def _holds(connection: PooledConnection, table: str, segment_id: UUID) -> bool:
     return bool(await connection.fetchval(statement("holds_parts").format(table=table), segment_id))
 
 
