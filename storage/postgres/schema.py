@@ -94,6 +94,8 @@ analytics_segments = sa.Table(
     sa.Column("format", sa.SmallInteger, nullable=False),
     sa.Column("place", sa.Text, nullable=False),
     sa.Column("changed_at", _INSTANT, nullable=False, server_default=sa.text("now()")),
+    # When the oldest of its events were stored.
+    sa.Column("stored_at", _INSTANT, nullable=False, server_default=sa.text("now()")),
     sa.Column("first_at", _INSTANT, nullable=False),
     sa.Column("last_at", _INSTANT, nullable=False),
     sa.Column("low_actor", sa.BigInteger, nullable=False),
@@ -278,6 +280,21 @@ analytics_job_ticks = sa.Table(
     sa.Column("runner", sa.Text, nullable=False),
 )
 """When each job last began by the clock, and who ran it: how several servers run each tick once."""
+
+analytics_upkeep = sa.Table(
+    "analytics_upkeep",
+    metadata,
+    sa.Column("job", sa.Text, primary_key=True),
+    sa.Column("runner", sa.Text, nullable=False),
+    sa.Column("started_at", _INSTANT, nullable=False),
+    sa.Column("finished_at", _INSTANT, nullable=False),
+    sa.Column("succeeded_at", _INSTANT),
+    sa.Column("reason", sa.Text),
+    sa.Column("runs", sa.BigInteger, nullable=False),
+    sa.Column("failures", sa.BigInteger, nullable=False),
+    sa.Column("rows", sa.BigInteger, nullable=False),
+)
+"""How sealing and merging go, which run every second and so leave no row each in the audit log."""
 
 analytics_audit_log = sa.Table(
     "analytics_audit_log",

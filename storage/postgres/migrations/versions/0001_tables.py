@@ -110,6 +110,7 @@ def _create_event_tables() -> None:
         sa.Column("format", sa.SmallInteger(), nullable=False),
         sa.Column("place", sa.Text(), nullable=False),
         sa.Column("changed_at", instant, server_default=sa.text("now()"), nullable=False),
+        sa.Column("stored_at", instant, server_default=sa.text("now()"), nullable=False),
         sa.Column("first_at", instant, nullable=False),
         sa.Column("last_at", instant, nullable=False),
         sa.Column("low_actor", sa.BigInteger(), nullable=False),
@@ -262,6 +263,19 @@ def _create_other_tables() -> None:
         sa.Column("started_at", instant, nullable=False),
         sa.Column("runner", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("job", name="pk_analytics_job_ticks"),
+    )
+    op.create_table(
+        "analytics_upkeep",
+        sa.Column("job", sa.Text(), nullable=False),
+        sa.Column("runner", sa.Text(), nullable=False),
+        sa.Column("started_at", instant, nullable=False),
+        sa.Column("finished_at", instant, nullable=False),
+        sa.Column("succeeded_at", instant),
+        sa.Column("reason", sa.Text()),
+        sa.Column("runs", sa.BigInteger(), nullable=False),
+        sa.Column("failures", sa.BigInteger(), nullable=False),
+        sa.Column("rows", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("job", name="pk_analytics_upkeep"),
     )
     op.create_table(
         "analytics_audit_log",
