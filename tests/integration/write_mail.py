@@ -22,7 +22,7 @@ HOURS_APART = 11
 POISONS: tuple[dict[str, Any], ...] = (
     {"event_data": '{"contentType":"a\\u0000b","contentId":"post-1"}'},
     {"user_agent": "a\0b"},
-    {"event_data": ""},
+    {"session_id": "a\0b"},
     {"event_id": "not-a-uuid"},
 )
 """What a block refuses, of a column each."""
