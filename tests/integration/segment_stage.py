@@ -18,7 +18,8 @@ from storage.segments.keeping import SegmentKeeper
 from storage.segments.parts import PartCache, PartFetcher
 from storage.segments.places import PostgresPlace
 from storage.segments.plans import plan_merge, take_blocks
-from storage.segments.snapshot import EventReader, EventScope
+from storage.segments.scopes import EventScope
+from storage.segments.snapshot import EventReader
 from storage.segments.tables import rows_of_table
 from tests.event_tables import KNOWN
 from tests.rows import NOON, make_row, make_store
