@@ -207,6 +207,13 @@ def judge_stats(hours: Sequence[Mapping[str, Any]], truth: Truth) -> list[str]:
     return problems
 
 
+def judge_report(events: int, truth: Truth) -> list[str]:
+    """Check that the dashboard of the last day counts what is stored; -1 events: it does not answer."""
+    if events == truth.copies.total():
+        return []
+    return [f"the dashboard counts {events} events, {truth.copies.total()} are stored"]
+
+
 def _by_hour(counts: Counter[datetime]) -> str:
     return ", ".join(f"{hour:%Y-%m-%d %H:00} {count}" for hour, count in sorted(counts.items())) or "nothing"
 

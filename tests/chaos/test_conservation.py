@@ -4,7 +4,7 @@ from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tests.chaos.conservation import Truth, judge_answers, judge_stats, judge_storage
+from tests.chaos.conservation import Truth, judge_answers, judge_report, judge_stats, judge_storage
 from tests.chaos.journal import (
     STREAM_LANE,
     Account,
@@ -145,6 +145,13 @@ def test_events_of_a_number_are_the_same_every_time() -> None:
         first, again = (make_event(SEED, LANE, number, 1_700_000_000_000) for _ in range(2))
         assert first.SerializeToString(deterministic=True) == again.SerializeToString(deterministic=True)
         assert first.event_id == event_id(SEED, LANE, number)
+
+
+def test_a_report_has_to_count_what_is_stored(tmp_path: Path) -> None:
+    """Neither more nor fewer, and it has to answer."""
+    _, truth = all_is_well(tmp_path)
+    assert judge_report(3, truth) == []
+    assert all(judge_report(events, truth) for events in (2, 4, -1))
 
 
 def test_hours_have_to_add_up() -> None:
