@@ -209,12 +209,18 @@ class BlockStore:
             if in_doubt and await self._is_committed(connection, identity):
                 log.info("batch_recalled", events=len(batch))
                 return await judging.recall(connection, batch.rows, batch.claimed_at) if batch.rows else []
-            # Only the first attempt: a later one may meet an earlier one that commits late, and has to be able to stop.
-            if plan.is_small and not plan.contended and not in_doubt:
-                assert plan.draft is not None  # noqa: S101 - a plan with rows has one
-                await store_small(connection, identity, plan.draft, judging.tally(batch, None), batch.claimed_at)
-                return [WriteOutcome.STORED] * len(batch.rows)
+            return await self._write(connection, plan, identity, in_doubt=in_doubt)
+
+    async def _write(
+        self, connection: Connection, plan: _WritePlan, identity: BatchIdentity, *, in_doubt: bool
+    ) -> list[WriteOutcome]:
+        # Only the first attempt: a later one may meet an earlier one that commits late, and has to be able to stop.
+        if not plan.is_small or plan.contended or in_doubt:
             return await self._transact(connection, plan, identity)
+        batch = plan.batch
+        assert plan.draft is not None  # noqa: S101 - a plan with rows has one
+        await store_small(connection, identity, plan.draft, judging.tally(batch, None), batch.claimed_at)
+        return [WriteOutcome.STORED] * len(batch.rows)
 
     async def _connected(self) -> Connection:
         if self._connection is None or self._connection.is_closed():

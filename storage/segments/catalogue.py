@@ -184,12 +184,8 @@ class SegmentCatalogue:
         try:
             with translated():
                 async with connection.transaction():
-                    await _count(connection, "delete_blocks", change.sealed)
-                    copied = [segment.copied_rows for segment in change.replaced]
-                    await _count(connection, "replace_segments", [one.id for one in change.replaced], copied)
-                    await _count(connection, "flip_segments", change.published, "writing", "live")
-                    if change.also is not None and not await change.also(connection):
-                        raise _AlsoLostError
+                    await _publish(connection, change)
+                    await _do_also(connection, change)
         except _LostRaceError:
             await self.abandon(change.published)
             return ChangeOutcome.LOST
@@ -201,7 +197,7 @@ class SegmentCatalogue:
 
     async def abandon(self, ids: Collection[UUID]) -> None:
         """Give up segments that are under way."""
-        await self._execute("flip_segments", list(ids), "writing", "abandoned")
+        await self._execute("give_up_segments", list(ids))
 
     async def sweep(self, *, longest_write: timedelta = LONGEST_WRITE, replaced_stay: timedelta = REPLACED_STAY) -> int:
         """Remove the bytes that nobody needs any more, and forget their segments; return how many.
@@ -219,6 +215,7 @@ class SegmentCatalogue:
         for record in found:
             await self._place.delete(record["place"])
             await self._execute("delete_segment", record["id"])
+        await self._place.tidy()
         return len(found)
 
     async def read_footers(self, ids: Sequence[UUID]) -> dict[UUID, tuple[bytes, bytes]]:
@@ -243,6 +240,30 @@ class SegmentCatalogue:
             connection.terminate()
 
 
-async def _count(connection: Connection, name: str, ids: Collection[UUID], *others: object) -> None:
-    if ids and await connection.fetchval(statement(name), list(ids), *others) != len(ids):
+async def _publish(connection: Connection, change: SegmentChange) -> None:
+    """Swap inputs for outputs. These have been stored for as long as the oldest of those."""
+    replaced = [segment.id for segment in change.replaced]
+    copied = [segment.copied_rows for segment in change.replaced]
+    stored_at = [
+        await _count(connection, "delete_blocks", change.sealed),
+        await _count(connection, "replace_segments", replaced, copied),
+    ]
+    oldest = min((moment for moment in stored_at if moment is not None), default=None)
+    await _count(connection, "publish_segments", change.published, oldest)
+
+
+async def _count(connection: Connection, name: str, ids: Collection[UUID], *others: object) -> datetime | None:
+    """Change as many rows as there are ids, and return when the oldest of them was stored."""
+    if not ids:
+        return None
+    record = await connection.fetchrow(statement(name), list(ids), *others)
+    assert record is not None  # noqa: S101 - aggregates answer one row
+    if record["count"] != len(ids):
         raise _LostRaceError
+    oldest: datetime | None = record["stored_at"]
+    return oldest
+
+
+async def _do_also(connection: Connection, change: SegmentChange) -> None:
+    if change.also is not None and not await change.also(connection):
+        raise _AlsoLostError

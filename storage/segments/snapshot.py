@@ -108,6 +108,7 @@ class EventSnapshot:
         taken_at: the moment, by the database's clock.
         segments: oldest first.
         blocks: ids of the blocks.
+        known: the columns of the event catalogue.
     """
 
     def __init__(
@@ -116,11 +117,13 @@ class EventSnapshot:
         parts: PartFetcher,
         readers: Mapping[UUID, SegmentReader],
         block_tables: Sequence[BlockTable],
+        known: EventColumns,
     ) -> None:
         """Read files through `parts`, by the footers of `readers`."""
         self.taken_at = taken.taken_at
         self.segments = taken.segments
         self.blocks = taken.blocks
+        self.known = known
         self._parts = parts
         self._readers = readers
         self._block_tables = block_tables
@@ -269,7 +272,7 @@ class EventReader:
         if taken.footers or len(readers) != len(taken.segments):
             readers = await asyncio.to_thread(_open, taken, readers)
             self._readers = readers
-        return EventSnapshot(taken, self._parts, readers, tables)
+        return EventSnapshot(taken, self._parts, readers, tables, self.known)
 
 
 def _open(taken: SegmentSnapshot, known: Mapping[UUID, SegmentReader]) -> dict[UUID, SegmentReader]:

@@ -1,8 +1,9 @@
 """The periods of summaries: UTC hours, days, weeks from Monday, months."""
 
-from collections.abc import Iterable, Iterator
-from datetime import UTC, date, datetime, time, timedelta
+from collections.abc import Iterable
+from datetime import datetime, timedelta
 from enum import Enum
+from typing import NamedTuple
 
 from storage.write.hours import HOUR, hour_of
 
@@ -39,34 +40,29 @@ class Timeframe(Enum):
         return sorted({self.start_of(moment) for moment in moments})
 
 
+class Span(NamedTuple):
+    """A half-open range of time."""
+
+    start: datetime
+    end: datetime
+
+
+class Period(NamedTuple):
+    """A period that has a summary, or would if anything had happened in it."""
+
+    timeframe: Timeframe
+    start: datetime
+
+    @property
+    def end(self) -> datetime:
+        """The first moment after it."""
+        return self.timeframe.end_of(self.start)
+
+
 PART_OF = {Timeframe.DAY: Timeframe.HOUR, Timeframe.WEEK: Timeframe.DAY, Timeframe.MONTH: Timeframe.DAY}
 """What a longer summary is the sum of; that of an hour is made of its events."""
-
-
-def midnight_of(day: date) -> datetime:
-    """Tell the first moment of a UTC day."""
-    return datetime.combine(day, time(0), tzinfo=UTC)
 
 
 def hours_between(start: datetime, end: datetime) -> list[datetime]:
     """List the hours of [start, end), which are whole hours."""
     return [start + number * HOUR for number in range((end - start) // HOUR)]
-
-
-def spans_of(hours: Iterable[datetime]) -> Iterator[tuple[datetime, datetime]]:
-    """Join ascending hours that follow each other on one day: half-open spans, each within one partition.
-
-    Example:
-        >>> hours = [datetime(2026, 1, 1, hour, tzinfo=UTC) for hour in (1, 2, 5)]
-        >>> [f"{start:%H}-{end:%H}" for start, end in spans_of(hours)]
-        ['01-03', '05-06']
-    """
-    start = end = None
-    for hour in hours:
-        if end != hour or hour.hour == 0:
-            if start is not None and end is not None:
-                yield start, end
-            start = hour
-        end = hour + HOUR
-    if start is not None and end is not None:
-        yield start, end

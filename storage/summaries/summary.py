@@ -1,9 +1,9 @@
 """Summaries: what a dashboard needs of some events, in forms that add up exactly and in any order."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import localcontext
-from typing import TypeAlias
+from typing import Self, TypeAlias
 
 from storage.summaries.forms.frequencies import Frequencies, add_frequencies
 from storage.summaries.forms.numbers import EXACTLY, Number, add_numbers, keep_largest
@@ -85,6 +85,13 @@ class Summary:
     def live_streams(self) -> int:
         """Distinct live streams, estimated."""
         return round(estimate(self.streams))
+
+    def cut(self) -> Self:
+        """Leave the rarest contents and paths out if there are many, as is done to what is stored."""
+        content, paths = self.content.cut(), self.paths.cut()
+        if content is self.content and paths is self.paths:
+            return self
+        return replace(self, content=content, paths=paths)
 
     def keys_of(self, measure: str, event_type: str) -> Mapping[str, Number]:
         """Return the numbers of a measure of one type by key; empty where there are none."""

@@ -1,4 +1,5 @@
--- Marks segments as replaced; answers how many are as they were read. One that another transaction is changing is not.
+-- Marks segments as replaced; answers how many are as they were read, and when their oldest events were stored. One that
+-- another transaction is changing is not.
 -- $1 ids (uuid[]), $2 how many rows of each were copied (bigint[])
 -- Leans on the primary key.
 WITH locked AS (
@@ -12,6 +13,6 @@ WITH locked AS (
     SET state = 'replaced', changed_at = clock_timestamp()
     FROM locked
     WHERE segment.id = locked.id
-    RETURNING segment.id
+    RETURNING segment.stored_at
 )
-SELECT count(*) FROM flipped
+SELECT count(*) AS count, min(stored_at) AS stored_at FROM flipped
