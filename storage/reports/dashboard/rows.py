@@ -3,18 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
+
+from storage.summaries.periods import Span
 
 TOP_CONTENT = 10
 TOP_PATHS = 10
 """A dashboard shows so many; longer lists are a report of their own."""
-
-
-class Span(NamedTuple):
-    """A half-open range of time."""
-
-    start: datetime
-    end: datetime
 
 
 @dataclass(frozen=True, slots=True)
