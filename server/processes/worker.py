@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -32,16 +31,15 @@ from server.rpc.health import Health
 from server.rpc.key_service import KeyService
 from server.rpc.schema_service import SchemaService
 from server.schemas.registry import SchemaRegistry
-from server.secrets import ADDRESS_PURPOSE, PAGE_TOKEN_PURPOSE, load_secret
+from server.secrets import ADDRESS_PURPOSE, PAGE_TOKEN_PURPOSE, ServiceSecret, load_secret
 from sociallive.analytics.v1 import admin_service_pb2, analytics_service_pb2, key_service_pb2, schema_service_pb2
-from storage.partitions import Partitions
+from storage.blocks.pseudonyms import PURPOSE, Pseudonyms
+from storage.blocks.store import BlockStore
 from storage.postgres.database import Database
-from storage.postgres.errors import StorageUnavailableError
 from storage.postgres.reader import Reader
 from storage.quarantine import Quarantine
 from storage.rejections import Rejections
 from storage.spool import Spool
-from storage.write.batch_store import BatchStore
 from storage.write.writer import Writer
 
 log = structlog.get_logger(__name__)
@@ -89,24 +87,22 @@ async def run_worker(
     key_set = KeySet(settings.jwt_jwks) if settings.jwt_jwks else None
     guard = _make_guard(settings, keyring, key_set)
     try:
-        partitions = Partitions(database)
-        # While Postgres is unavailable, events go to the spool, and the writer reads the partitions later.
-        with suppress(StorageUnavailableError):
-            await partitions.refresh()
+        secret = load_secret(settings)
+        hash_actor = Pseudonyms(secret.derive_key(PURPOSE), secret.place).of
         quarantine = Quarantine(max_bytes=settings.quarantine_max_bytes)
         writer = Writer(
             database,
-            partitions,
             quarantine,
             spool,
             reject_row=reject_stored,
+            hash_actor=hash_actor,
             connections=settings.writers,
             batch_size=settings.batch_size,
             batch_interval_ms=settings.batch_interval_ms,
         )
         health = Health(SERVICES, takes_events=writer.takes_events)
-        replays = BatchStore(database, partitions, quarantine, reject_row=reject_stored)
-        services = _make_services(settings, database, writer, replays)
+        replays = BlockStore(database, quarantine, reject_row=reject_stored, hash_actor=hash_actor)
+        services = _make_services(settings, database, writer, replays, secret)
         servers = _build_servers(settings, calls, guard, health, services)
         listen_for_callers(servers[0], settings, own_socket)
         listen_for_operators(servers[1], settings, admin_socket)
@@ -157,11 +153,10 @@ def _make_guard(settings: Settings, keyring: Keyring, key_set: KeySet | None) ->
 
 
 def _make_services(
-    settings: Settings, database: Database, writer: Writer, replays: BatchStore
+    settings: Settings, database: Database, writer: Writer, replays: BlockStore, secret: ServiceSecret
 ) -> Sequence[tuple[ServiceDescriptor, object]]:
     """Build the servicer of each service; all of them validate events by one set of rules."""
     validator = Validator()
-    secret = load_secret(settings)
     tokens = PageTokens(secret.derive_key(PAGE_TOKEN_PURPOSE))
     normalizer = Normalizer(
         ip_hash_key=secret.derive_key(ADDRESS_PURPOSE),

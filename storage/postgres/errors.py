@@ -178,7 +178,7 @@ def name_error(exc: BaseException) -> str:
 
 
 def locate_error(exc: BaseException) -> str:
-    """Name the line of this program in which an error was raised, as in `batch_store.py:238`.
+    """Name the line of this program in which an error was raised, as in `writer.py:238`.
 
     For logs in the place of a traceback, which shows the error's text and may show values of variables.
     """

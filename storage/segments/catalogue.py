@@ -185,8 +185,7 @@ class SegmentCatalogue:
             with translated():
                 async with connection.transaction():
                     await _publish(connection, change)
-                    if change.also is not None and not await change.also(connection):
-                        raise _AlsoLostError
+                    await _do_also(connection, change)
         except _LostRaceError:
             await self.abandon(change.published)
             return ChangeOutcome.LOST
@@ -216,6 +215,7 @@ class SegmentCatalogue:
         for record in found:
             await self._place.delete(record["place"])
             await self._execute("delete_segment", record["id"])
+        await self._place.tidy()
         return len(found)
 
     async def read_footers(self, ids: Sequence[UUID]) -> dict[UUID, tuple[bytes, bytes]]:
@@ -262,3 +262,8 @@ async def _count(connection: Connection, name: str, ids: Collection[UUID], *othe
         raise _LostRaceError
     oldest: datetime | None = record["stored_at"]
     return oldest
+
+
+async def _do_also(connection: Connection, change: SegmentChange) -> None:
+    if change.also is not None and not await change.also(connection):
+        raise _AlsoLostError

@@ -134,6 +134,21 @@ def concatenate(tables: Sequence[pa.Table]) -> pa.Table:
     return joined.unify_dictionaries().combine_chunks()
 
 
+def compact(array: pa.DictionaryArray) -> pa.DictionaryArray:
+    """Forget the texts of a dictionary that no row has."""
+    indices = array.indices
+    is_null = indices.is_null().to_numpy(zero_copy_only=False) if indices.null_count else None
+    codes = (indices.fill_null(0) if indices.null_count else indices).to_numpy()
+    used = np.zeros(len(array.dictionary), bool)
+    used[codes if is_null is None else codes[~is_null]] = True
+    if used.all():
+        return array
+    places = (np.cumsum(used) - 1).astype(np.int32)
+    return pa.DictionaryArray.from_arrays(
+        pa.array(places[codes], pa.int32(), mask=is_null), array.dictionary.filter(pa.array(used))
+    )
+
+
 def sort(table: pa.Table) -> pa.Table:
     """Sort a table by (actor_hash, timestamp, sequence, event_id); fastest where it joins sorted parts in order."""
     order = _order(table)

@@ -16,7 +16,7 @@ from storage.segments.catalogue import SegmentChange
 from storage.segments.errors import SegmentDamagedError, SegmentMissingError
 from storage.segments.files import Range
 from storage.segments.parts import PartCache
-from storage.segments.snapshot import EventScope
+from storage.segments.scopes import EventScope
 from storage.write.batch import TIMESTAMP
 from tests.integration.segment_stage import ACTORS, Server, count, make_rows, use_small_sizes
 from tests.rows import NOON, make_batch
