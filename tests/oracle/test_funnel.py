@@ -171,7 +171,11 @@ async def test_pages_list_every_actor_once_by_id() -> None:
 
 
 MUTATIONS: Mapping[str, tuple[ModuleType, str, str]] = {
-    "a window that excludes its end": (ATTEMPTS, "<= question.window // MICROSECOND", "< question.window // MICROSECOND"),
+    "a window that excludes its end": (
+        ATTEMPTS,
+        "<= question.window // MICROSECOND",
+        "< question.window // MICROSECOND",
+    ),
     "one event for two steps": (ATTEMPTS, "marks[marked + 1] = 1", "marks[marked] = 1"),
     "an earlier start than the latest": (ATTEMPTS, "astype(np.int64) - 1", "astype(np.int64) - 2"),
     "the last to get there instead of the first": (
@@ -192,7 +196,7 @@ MUTATIONS: Mapping[str, tuple[ModuleType, str, str]] = {
     "an exclusion by the step itself": (ATTEMPTS, "last <= previous if", "last < previous if"),
     "an exclusion that a step between escapes": (ATTEMPTS, "else last < previous", "else last <= previous"),
     "completions only in range": (FUNNEL, "end=self.end + self.window", "end=self.end"),
-    "an empty value that makes a group": (ROWS, 'pc.not_equal(texts.dictionary, "")', 'pc.is_valid(texts.dictionary)'),
+    "an empty value that makes a group": (ROWS, 'pc.not_equal(texts.dictionary, "")', "pc.is_valid(texts.dictionary)"),
 }
 STRICT_MUTATIONS: Mapping[str, tuple[ModuleType, str, str]] = {
     "other events between": (ATTEMPTS, "previous == rows - 1", "previous < rows"),
