@@ -314,7 +314,7 @@ async def test_what_is_folded_during_a_rebuild_stays(stage: SummaryStage, monkey
     """Also where its part was put together with others meanwhile."""
     await stage.store_and_fold(make_row())
     await stage.store_and_fold(make_row())
-    happened = []
+    happened: list[str] = []
 
     async def lock(connection: Connection) -> Any:
         if not happened:
