@@ -1,8 +1,8 @@
 """How many steps of a funnel actors take where any order counts.
 
-Each step takes an event of its own. Where one event may fit several steps, so many of them are taken, by Hall's theorem,
-as soon as each set of steps has had the events that it needs: of 3 steps, 2 are taken when there were 2 events that fit
-any of the 3, and 1 that fits any of each 2.
+Each step takes an event of its own. Where one event may fit several steps, some of them are taken, by Hall's theorem,
+as soon as each set of steps has had the events that it needs: of 3 steps, 2 are taken when there were 2 events that
+fit any of the 3, and 1 that fits any of each 2.
 """
 
 from collections.abc import Sequence
