@@ -8,6 +8,7 @@ from runtime.settings import Settings
 from storage.postgres.database import Database
 from storage.segments.schema import EventColumns
 from storage.segments.store import SegmentStore
+from storage.summaries.folding import SummaryKeeper
 
 
 @cache
@@ -18,4 +19,10 @@ def known_columns() -> EventColumns:
 
 def open_segments(database: Database, settings: Settings) -> SegmentStore:
     """Put together what seals, merges and ages. It reads each segment once, so it needs no cache."""
-    return SegmentStore(database, known_columns(), cache_folder=settings.segment_cache_folder, cache_bytes=0)
+    return SegmentStore(
+        database,
+        known_columns(),
+        cache_folder=settings.segment_cache_folder,
+        cache_bytes=0,
+        summaries=SummaryKeeper(database),
+    )
