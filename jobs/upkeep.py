@@ -13,6 +13,7 @@ from storage.postgres.lease import lease
 from storage.segments.errors import SegmentMissingError
 from storage.segments.store import SegmentStore
 from storage.segments.upkeep import SegmentUpkeep, Upkept
+from storage.summaries.folding import SummaryKeeper
 from storage.upkeep import UpkeepRun, note_upkeep
 
 log = structlog.get_logger(__name__)
@@ -49,6 +50,7 @@ class Upkeep:
         self._database = database
         self._store = store
         self._upkeep = SegmentUpkeep(store)
+        self._summaries = SummaryKeeper(database)
         self._name = name
         self._now = now
         self._failures = 0
@@ -75,8 +77,15 @@ class Upkeep:
         if await self._upkeep.blocks_due(self._now()):
             sealed = await self._run(SEAL, lambda: self._upkeep.seal(self._now()))
         if await self._upkeep.merge_due() is not None:
-            merged = await self._run(MERGE, self._upkeep.merge)
+            merged = await self._run(MERGE, self._merge)
         return sealed is not None or merged is not None
+
+    async def _merge(self) -> Upkept | None:
+        """Merge, and put the summaries together that this has added to."""
+        merged = await self._upkeep.merge()
+        if merged is not None and merged.is_done:
+            await self._summaries.compact()
+        return merged
 
     async def _keep(self) -> None:
         while True:

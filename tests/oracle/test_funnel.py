@@ -17,8 +17,9 @@ from server.reports.steps import parse_field, parse_step
 from storage.reports import funnel, funnel_any, funnel_attempts, funnel_rows
 from storage.reports.funnel import Exclusion, FunnelQuestion, FunnelRow, StepOrder, overlapping_steps
 from storage.reports.funnel_actors import ACTOR_COLUMNS, ActorChoice, actor_ids, read_funnel_actors
-from storage.reports.funnel_attempts import StepFacts, to_moment
+from storage.reports.funnel_attempts import StepFacts
 from storage.reports.funnel_rows import find_attempts, group_actors, read_funnel
+from storage.reports.moments import to_datetime
 from storage.segments import tables
 from tests.event_tables import KNOWN, TableSnapshot, make_table
 from tests.oracle.funnel import Attempt, best_attempt
@@ -111,7 +112,7 @@ async def compute_attempts(question: FunnelQuestion, table: pa.Table) -> dict[st
         for number, actor_id in enumerate(actor_ids(part, attempts.rows).to_pylist()):
             reached = attempts.reached[number]
             found[actor_id] = Attempt(
-                times=tuple(to_moment(int(taken[number])) for taken in attempts.times[:reached]),
+                times=tuple(to_datetime(int(taken[number])) for taken in attempts.times[:reached]),
                 value=values[group[number]],
                 is_open=bool(attempts.is_open[number]),
             )
@@ -180,12 +181,12 @@ MUTATIONS: Mapping[str, tuple[ModuleType, str, str]] = {
         "chosen[level.actor[firsts]] = firsts",
         "chosen[level.actor] = np.arange(len(level.actor))",
     ),
-    "an entry at the end of the range": (funnel_attempts, "facts.at < micros", "facts.at <= micros"),
+    "an entry at the end of the range": (funnel_attempts, "facts.at < to_us", "facts.at <= to_us"),
     "no entry but the first": (funnel_attempts, "if question.first_only", "if True"),
     "entries that stay open too short": (
         funnel_attempts,
-        ">= micros(question.open_since)",
-        "> micros(question.open_since)",
+        ">= to_us(question.open_since)",
+        "> to_us(question.open_since)",
     ),
     "actors that share their steps": (
         funnel_attempts,
