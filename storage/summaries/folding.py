@@ -73,11 +73,7 @@ class SummaryKeeper:
 
         Args:
             tables: sorted, with at least the columns of SUMMARY_COLUMNS.
-
-        Raises:
-            SummaryError, StorageUnavailableError: as `compact`, which comes first.
         """
-        await self.compact()
         prepared = await asyncio.to_thread(prepare_fold, tables)
 
         async def also(connection: Connection) -> bool:
