@@ -206,7 +206,7 @@ class _Kernel:
         return actor[chosen], mark[chosen]
 
     def _find_receipts(self, rows: slice) -> tuple[Integers]:
-        """List the times of receipt of entries and returns of actors that have entered, as far as they are the latest."""
+        """List the latest times of receipt, so far, of entries and returns of actors that have entered."""
         newer = np.flatnonzero(self._received_at[rows] > self._as_of_us) + rows.start
         counts = (self._enters[newer] | self._returns[newer]) & self._has_entered[self._actor[newer]]
         return (self._received_at[newer[counts]],)
