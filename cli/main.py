@@ -65,7 +65,7 @@ class MainGroup(LazyGroup):
             "ingest": "cli.operate.ingest",
             "rejected": "cli.rejected.group",
             "jobs": "cli.operate.jobs",
-            "partitions": "cli.operate.partitions",
+            "segments": "cli.operate.segments",
             "audit": "cli.operate.audit",
             "keys": "cli.keys.group",
             "secret": "cli.operate.secret",

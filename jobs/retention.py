@@ -1,23 +1,21 @@
 """The job that deletes data older than its retention period."""
 
+from jobs.open_segments import open_segments
 from jobs.request import JobRequest, Outcome
 from storage.retention import RetentionPolicy, purge_aged, survey_aged
-from storage.rollups import fold
 
 
 async def run(request: JobRequest) -> Outcome:
-    """Drop what is older than the settings say, after folding it; idempotent, and resumed by the next run.
+    """Drop what is older than the settings say, after summarising it; idempotent, and resumed by the next run.
 
     Raises:
-        LeaseTakenError, StorageUnavailableError: what is left is for the next run.
+        SegmentError: a segment that has aged cannot be read; all others are done.
+        StorageUnavailableError: what is left is for the next run.
     """
     settings = request.settings
     policy = RetentionPolicy(settings.retention_raw_days, settings.retention_hourly_days, settings.retention_daily_days)
-    if request.dry_run:
-        aged = await survey_aged(request.database, policy, request.now)
-    else:
-        await fold(request.database)
-        aged = await purge_aged(request.database, policy, request.now)
+    work = survey_aged if request.dry_run else purge_aged
+    aged = await work(request.database, open_segments(request.database, request.settings), policy, request.now)
     return Outcome(
         rows=sum(one.rows for one in aged),
         bytes=sum(one.bytes for one in aged),

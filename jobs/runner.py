@@ -99,12 +99,9 @@ class Runner:
         return JobRequest(database=self._database, settings=self._settings, now=now)
 
     async def _keep(self, job: Job) -> None:
-        at_start = job.at_start
         while True:
             try:
-                if not await self.run_if_due(job) and at_start:
-                    await self.run_now(job)
-                at_start = False
+                await self.run_if_due(job)
                 wait_s = await self._wait_s(job)
             except AnalyticsError as exc:
                 log.error("job_failed", job=job.name, reason=exc.reason, error=str(exc))  # noqa: TRY400 - the message is the story

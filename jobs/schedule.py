@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
-from jobs import aggregate, make_partitions, rebuild, retention, verify
+from jobs import merge, rebuild, retention, seal, verify
 from jobs.request import JobRequest, Outcome
 from runtime.cron import OFF, Cron
 from runtime.settings import Settings
@@ -18,16 +18,16 @@ class Job:
         run: does it.
         purpose: in words, as a command.
         cron: reads from the settings when it is due, in UTC; None where it only runs when asked to.
-        at_start: whether it also runs whenever the jobs start.
         takes_range: whether it works on a range of event times.
+        is_continuous: whether the jobs process does it all the time, in small pieces; a run by hand does all there is.
     """
 
     name: str
     run: Callable[[JobRequest], Awaitable[Outcome]]
     purpose: str
     cron: Callable[[Settings], str] | None = None
-    at_start: bool = False
     takes_range: bool = False
+    is_continuous: bool = False
 
     def read_cron(self, settings: Settings) -> Cron:
         """Read when the job is due.
@@ -40,10 +40,16 @@ class Job:
 
 JOBS: Sequence[Job] = (
     Job(
-        name="aggregate",
-        run=aggregate.run,
-        purpose="fold new events into the rollups of their hours, days, weeks and months",
-        cron=lambda settings: settings.aggregate_cron,
+        name="seal",
+        run=seal.run,
+        purpose="turn stored blocks of events into sorted segments",
+        is_continuous=True,
+    ),
+    Job(
+        name="merge",
+        run=merge.run,
+        purpose="merge small segments into larger ones, and add their events to the summaries",
+        is_continuous=True,
     ),
     Job(
         name="retention",
@@ -52,22 +58,15 @@ JOBS: Sequence[Job] = (
         cron=lambda settings: settings.retention_cron,
     ),
     Job(
-        name="partitions",
-        run=make_partitions.run,
-        purpose="create the partitions of the coming days",
-        cron=lambda settings: settings.partitions_cron,
-        at_start=True,
-    ),
-    Job(
         name="verify",
         run=verify.run,
-        purpose="recompute rollups from raw events and report differences",
+        purpose="recompute summaries from raw events and report differences",
         takes_range=True,
     ),
     Job(
         name="rebuild",
         run=rebuild.run,
-        purpose="rebuild the rollups of a range from raw events",
+        purpose="rebuild the summaries of a range from raw events",
         takes_range=True,
     ),
 )

@@ -130,15 +130,11 @@ class Settings:
     retention_raw_days: int = _set_by("ANALYTICS_RETENTION_RAW_DAYS", whole_number(0, 36_500), 90)
     """Age at which raw events are deleted; 0 keeps them."""
     retention_hourly_days: int = _set_by("ANALYTICS_RETENTION_HOURLY_DAYS", whole_number(0, 36_500), 365)
-    """Age at which hour rollups are deleted; 0 keeps them. At least that of raw events, and the same if not set."""
+    """Age at which hour summaries are deleted; 0 keeps them. At least that of raw events, and the same if not set."""
     retention_daily_days: int = _set_by("ANALYTICS_RETENTION_DAILY_DAYS", whole_number(0, 36_500), 1826)
-    """Age at which day rollups are deleted; 0 keeps them. At least that of hours, and the same if not set."""
-    aggregate_cron: str = _set_by("ANALYTICS_AGGREGATE_CRON", cron_line, "2-57/5 * * * *")
-    """When deltas are folded into rollups, in UTC; "off" for never."""
+    """Age at which day summaries are deleted; 0 keeps them. At least that of hours, and the same if not set."""
     retention_cron: str = _set_by("ANALYTICS_RETENTION_CRON", cron_line, "20 3 * * *")
-    """When data older than its retention period is deleted, in UTC."""
-    partitions_cron: str = _set_by("ANALYTICS_PARTITIONS_CRON", cron_line, "7 0 * * *")
-    """When the partitions of the coming days are created, in UTC."""
+    """When data older than its retention period is deleted, in UTC; "off" for never."""
     schema_sunset_days: int = _set_by("ANALYTICS_SCHEMA_SUNSET_DAYS", whole_number(0, 36_500), 90)
     """How long events of a deprecated schema version are accepted; 0: without limit."""
     spool_max_bytes: int = _set_by("ANALYTICS_SPOOL_MAX_BYTES", whole_number(0, MAX_STORE_BYTES), 1024 * 1024 * 1024)
@@ -147,6 +143,10 @@ class Settings:
         "ANALYTICS_QUARANTINE_MAX_BYTES", whole_number(0, MAX_STORE_BYTES), 256 * 1024 * 1024
     )
     """Size of the quarantine above which rejected events are counted, not kept."""
+    segment_cache_bytes: int = _set_by(
+        "ANALYTICS_SEGMENT_CACHE_BYTES", whole_number(0, MAX_STORE_BYTES), 4 * 1024 * 1024 * 1024
+    )
+    """The room in data_dir for parts of segments that reports have read; 0 reads them anew each time."""
     max_message_bytes: int = _set_by(
         "ANALYTICS_MAX_MESSAGE_BYTES", whole_number(16 * 1024, 64 * 1024 * 1024), 4 * 1024 * 1024
     )
@@ -179,6 +179,11 @@ class Settings:
     def spool_folder(self) -> Path:
         """Where events wait while Postgres is unavailable."""
         return self.data_dir / "spool"
+
+    @property
+    def segment_cache_folder(self) -> Path:
+        """Where reports keep parts of segments that they have read."""
+        return self.data_dir / "cache" / "segments"
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> "Settings":

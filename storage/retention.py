@@ -1,36 +1,33 @@
 """Retention: what has aged out goes, and the sums of it stay."""
 
-import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
-import asyncpg
 import structlog
 
-from storage.partitions import MAINTENANCE_TIMEOUT_S, Partition, day_of, partition_name, read_partitions
 from storage.postgres.database import Connection, Database
-from storage.postgres.errors import StorageUnavailableError, translated
-from storage.rollups import Timeframe, close_day, drop_hours_and_days
-from storage.rollups.periods import DAY
+from storage.postgres.errors import translated
+from storage.segments.errors import SegmentError, SegmentMissingError
+from storage.segments.keeping import Removed
+from storage.segments.store import SegmentStore
+from storage.segments.upkeep import SegmentUpkeep
 from storage.sql import statement
+from storage.summaries.horizon import announce_ageing, drop_periods, survey_periods
+from storage.summaries.horizon import announce_ageing, drop_periods, survey_periods
 
 log = structlog.get_logger(__name__)
 
+DAY = timedelta(days=1)
+MAINTENANCE_TIMEOUT_S = 600.0
+"""Statements that tidy up take seconds; one that takes this long is stuck."""
 KEY_MARGIN = timedelta(hours=1)
 """Events may be ahead of their receipt by minutes; their keys outlive them all the same."""
 KEY_PAGES = 256
 """Some 30,000 keys a transaction: who sends one of these ids again waits for less than 100 ms."""
 REJECTED_ROWS = 5_000
 """Likewise for the quarantine, whose rows are larger."""
-LOCK_WAIT = "50ms"
-"""Nobody uses a detached partition; should somebody all the same, others must not queue behind the drop."""
-DROP_ATTEMPTS = 100
-DROP_PAUSE_S = 0.2
-"""Some 20 s; the next run tries again."""
-STATE_ORDER = ("detached", "detaching", "closed", "open")
-"""What an earlier run left half done goes first: Postgres detaches one partition at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,71 +46,74 @@ class RetentionPolicy:
         return _midnight_before(now, self.raw_days)
 
     def hours_before(self, now: datetime) -> datetime | None:
-        """Tell the midnight before which hour rollups go."""
+        """Tell the midnight before which hour summaries go."""
         return _midnight_before(now, _longest(self.raw_days, self.hourly_days))
 
     def days_before(self, now: datetime) -> datetime | None:
-        """Tell the midnight before which day rollups go."""
+        """Tell the midnight before which day summaries go."""
         return _midnight_before(now, _longest(self.raw_days, self.hourly_days, self.daily_days))
 
 
 @dataclass(frozen=True, slots=True)
 class Aged:
-    """How much of something has aged out; rows of partitions are counted, their bytes include indexes."""
+    """How much of something has aged out."""
 
     what: str
     rows: int
     bytes: int
 
 
-RAW, HOURS, DAYS = "raw events", "hour rollups", "day rollups"
+RAW, HOURS, DAYS = "raw events", "hour summaries", "day summaries"
 KEYS, QUARANTINE, LEDGER = "event keys", "quarantine", "ingest ledger"
 
 
-async def survey_aged(database: Database, policy: RetentionPolicy, now: datetime) -> Sequence[Aged]:
+async def survey_aged(
+    database: Database, store: SegmentStore, policy: RetentionPolicy, now: datetime
+) -> Sequence[Aged]:
     """Tell what `purge_aged` would remove now, without removing anything.
 
     Raises:
+        SegmentError: how much of a segment would go cannot be told, since it cannot be read.
         StorageUnavailableError: the database is away.
     """
     aged = []
-    async with _maintenance(database) as connection:
-        before = policy.raw_before(now)
-        if before is not None:
-            partitions = await _aged_partitions(database, before)
-            rows = [await _count_rows(connection, partition.day) for partition in partitions]
-            aged.append(Aged(RAW, sum(rows), sum(partition.bytes for partition in partitions)))
-        for what, timeframe, end in (
-            (HOURS, Timeframe.HOUR, policy.hours_before(now)),
-            (DAYS, Timeframe.DAY, policy.days_before(now)),
-        ):
-            if end is not None:
-                aged.append(await _count(connection, what, "count_rollups", timeframe.value, end))
-        if before is not None:
+    before = policy.raw_before(now)
+    if before is not None:
+        removed = [await store.keeper.count_before(one, before) for one in await store.catalogue.list_segments()]
+        aged.append(_add_up(removed))
+    periods = await survey_periods(database, hours_before=policy.hours_before(now), days_before=policy.days_before(now))
+    aged += [Aged(HOURS, periods.hours.rows, periods.hours.bytes), Aged(DAYS, periods.days.rows, periods.days.bytes)]
+    if before is not None:
+        async with _maintenance(database) as connection:
             aged.append(await _count(connection, KEYS, "count_keys", before - KEY_MARGIN))
             aged.append(await _count(connection, QUARANTINE, "count_rejected", before))
             aged.append(await _count(connection, LEDGER, "count_ledger", before))
     return aged
 
 
-async def purge_aged(database: Database, policy: RetentionPolicy, now: datetime) -> Sequence[Aged]:
+async def purge_aged(database: Database, store: SegmentStore, policy: RetentionPolicy, now: datetime) -> Sequence[Aged]:
     """Remove what has aged out, and tell how much it was. Idempotent; killed anywhere, the next run goes on.
 
     Order matters: raw events leave their sums in hours before hours leave theirs in days, and a key goes when the
     event it guards is gone.
 
+    Args:
+        database: a migrated one.
+        store: its segments; its keeper summarises what is not summarised yet.
+        policy: how long each kind of data is kept.
+        now: aware.
+
     Raises:
-        LeaseTakenError: another process has been changing rollups for a minute.
-        StorageUnavailableError: the database is away, or a day is being written to all the time.
+        SegmentError: a segment that has aged cannot be read; all others are gone, and keys stay.
+        StorageUnavailableError: the database is away.
     """
     aged = []
     before = policy.raw_before(now)
     if before is not None:
-        aged.append(await _purge_raw(database, before, now))
-    dropped = await drop_hours_and_days(
-        database, hours_before=policy.hours_before(now), days_before=policy.days_before(now)
-    )
-    aged += [Aged(HOURS, *dropped.hours), Aged(DAYS, *dropped.days)]
+        await announce_ageing(database, before)
+        aged.append(await _purge_raw(store, before))
+    dropped = await drop_periods(database, hours_before=policy.hours_before(now), days_before=policy.days_before(now))
+    aged += [Aged(HOURS, dropped.hours.rows, dropped.hours.bytes), Aged(DAYS, dropped.days.rows, dropped.days.bytes)]
     if before is not None:
         async with _maintenance(database) as connection:
             aged.append(await _purge_keys(connection, before - KEY_MARGIN))
@@ -122,56 +122,27 @@ async def purge_aged(database: Database, policy: RetentionPolicy, now: datetime)
     return aged
 
 
-async def drop_day(database: Database, day: date, now: datetime) -> Aged:
-    """Freeze the hours of a day, detach its partition and drop it; goes on from wherever an earlier attempt ended.
-
-    Writers are never in the way and hardly held up: closing waits for the writers of that day for 50 ms at a time,
-    detaching lets everybody go on, and nobody uses what is detached.
-
-    Raises:
-        LeaseTakenError, StorageUnavailableError: as `close_day`, or something holds the partition for long.
-    """
-    name = partition_name(day)
-    events = await close_day(database, day, now)
-    async with _maintenance(database) as connection:
-        aged = Aged(
-            RAW,
-            # Counting rows holds up writers, who share the disk: only where an earlier run has closed the day.
-            events or await _count_rows(connection, day),
-            await connection.fetchval("SELECT pg_total_relation_size(CAST($1::text AS regclass))", name),
-        )
-        state = {partition.day: partition.state for partition in await read_partitions(database)}[day]
-        if state == "detaching":
-            await connection.execute(f"ALTER TABLE analytics_events DETACH PARTITION {name} FINALIZE")
-        elif state != "detached":
-            await connection.execute(f"ALTER TABLE analytics_events DETACH PARTITION {name} CONCURRENTLY")
-        await _drop(connection, day)
-    log.info("day_dropped", day=str(day), rows=aged.rows, bytes=aged.bytes)
-    return aged
-
-
-async def _purge_raw(database: Database, before: datetime, now: datetime) -> Aged:
-    dropped = [await drop_day(database, partition.day, now) for partition in await _aged_partitions(database, before)]
-    return Aged(RAW, sum(aged.rows for aged in dropped), sum(aged.bytes for aged in dropped))
-
-
-async def _aged_partitions(database: Database, before: datetime) -> list[Partition]:
-    partitions = [partition for partition in await read_partitions(database) if partition.day < day_of(before)]
-    return sorted(partitions, key=lambda partition: STATE_ORDER.index(partition.state))
-
-
-async def _drop(connection: Connection, day: date) -> None:
-    for _ in range(DROP_ATTEMPTS):
+async def _purge_raw(store: SegmentStore, before: datetime) -> Aged:
+    """Remove the events that happened before a time, those in blocks included."""
+    if any(block.first_at < before for block in await store.catalogue.list_blocks()):
+        await SegmentUpkeep(store).seal_all()
+    removed: list[Removed] = []
+    failure: SegmentError | None = None
+    for segment in await store.catalogue.list_segments():
         try:
-            async with connection.transaction():
-                await connection.execute(f"SET LOCAL lock_timeout = '{LOCK_WAIT}'")
-                await connection.execute(f"DROP TABLE {partition_name(day)}")
-                await connection.execute(statement("retention/open_day"), day)
-        except asyncpg.LockNotAvailableError:
-            await asyncio.sleep(DROP_PAUSE_S)
-        else:
-            return
-    raise StorageUnavailableError(f"something uses the detached partition of {day}; the next run drops it")
+            removed.append(await store.keeper.age(segment, before))
+        except SegmentMissingError:
+            continue  # another process has replaced it just now; what replaces it ages next time
+        except SegmentError as exc:
+            log.error("segment_not_aged", segment=str(segment.id), reason=exc.reason, error=str(exc))  # noqa: TRY400 - the message is the story
+            failure = exc
+    if failure is not None:
+        raise failure
+    return _add_up(removed)
+
+
+def _add_up(removed: Sequence[Removed]) -> Aged:
+    return Aged(RAW, sum(one.rows for one in removed), sum(one.bytes for one in removed))
 
 
 async def _purge_keys(connection: Connection, before: datetime) -> Aged:
@@ -198,11 +169,6 @@ async def _count(connection: Connection, what: str, name: str, *parameters: obje
     return Aged(what, row["rows"], row["bytes"])
 
 
-async def _count_rows(connection: Connection, day: date) -> int:
-    rows: int = await connection.fetchval(f"SELECT count(*) FROM {partition_name(day)}")
-    return rows
-
-
 @asynccontextmanager
 async def _maintenance(database: Database) -> AsyncIterator[Connection]:
     """Yield a connection whose statements may take minutes."""
@@ -219,4 +185,5 @@ def _longest(*days: int) -> int:
 
 
 def _midnight_before(now: datetime, days: int) -> datetime | None:
-    return Timeframe.DAY.start_of(now.astimezone(UTC) - days * DAY) if days else None
+    moment = now.astimezone(UTC) - days * DAY
+    return moment.replace(hour=0, minute=0, second=0, microsecond=0) if days else None

@@ -7,14 +7,16 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from server.ingest.pipeline import reject_stored
-from storage.partitions import Partitions
+from storage.blocks.pseudonyms import Pseudonyms
+from storage.blocks.store import BlockStore
 from storage.postgres.database import Database
 from storage.quarantine import Quarantine
 from storage.write.batch import COLUMNS, REJECTION_COLUMNS, Batch
-from storage.write.batch_store import BatchStore
 
 NOON = datetime(2026, 3, 10, 12, 0, tzinfo=UTC)
 """A moment that most tests build on."""
+ACTORS = Pseudonyms(b"k" * 32, "a test")
+"""The pseudonyms of all that tests store."""
 _ids = random.Random(1)  # noqa: S311 - ids that differ within a run are all a test needs
 
 
@@ -69,13 +71,11 @@ def make_batch(rows: Sequence[Any], rejections: Sequence[Any] = (), **values: An
     return Batch(rows, rejections, **{"claimed_at": datetime.now(UTC), **values})
 
 
-def make_store(
-    database: Database, partitions: Partitions | None = None, quarantine: Quarantine | None = None
-) -> BatchStore:
+def make_store(database: Database, quarantine: Quarantine | None = None) -> BlockStore:
     """Make a store with a quarantine that is never full."""
-    return BatchStore(
+    return BlockStore(
         database,
-        partitions or Partitions(database),
         quarantine or Quarantine(max_bytes=1 << 40),
         reject_row=reject_stored,
+        hash_actor=ACTORS.of,
     )

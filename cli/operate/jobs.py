@@ -9,18 +9,21 @@ from typing import TypeVar
 import click
 import orjson
 
+from jobs.open_segments import open_segments
 from jobs.request import JobRequest, Outcome
 from jobs.runner import Runner, name_runner
 from jobs.schedule import JOBS, Job
+from jobs.upkeep import Upkeep
 from runtime.logging import configure_logging
 from runtime.person import name_person
 from runtime.settings import Settings, SettingsError
 from runtime.supervised import stop_on_signals, supervised
 from runtime.terminal import bytes_text, count_text, examples, open_console, print_line, print_table
-from storage.audit import read_last_runs
+from storage.audit import AuditEntry, read_last_runs
 from storage.postgres.database import Database
 from storage.postgres.existing import open_existing
 from storage.ticks import read_ticks
+from storage.upkeep import UpkeepState, read_upkeep
 
 AnswerT = TypeVar("AnswerT")
 
@@ -28,6 +31,8 @@ EXIT_FAILED = 1
 STOP_S = 2.0
 """A job's transaction rolls back when it is cut off, and the next run repeats it: there is little to wait for."""
 NEVER = "-"
+CONTINUOUS = "always"
+"""What stands for the cron line of a job that runs whenever there is something to do."""
 NAMED = {job.name: job for job in JOBS}
 
 
@@ -158,7 +163,10 @@ async def _keep_running(settings: Settings, database_url: str, ready_fd: int | N
         database = await Database.open(database_url)
         try:
             report_ready()
-            await Runner(database, settings, name=name_runner()).keep_running(JOBS, stop)
+            name = name_runner()
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(Runner(database, settings, name=name).keep_running(JOBS, stop))
+                tasks.create_task(Upkeep(database, open_segments(database, settings), name=name).keep_running(stop))
         finally:
             await database.close()
 
@@ -169,28 +177,43 @@ async def _with_database(settings: Settings, work: Callable[[Database], Awaitabl
 
 
 async def _describe_jobs(settings: Settings, database: Database) -> list[dict[str, object]]:
-    runs, ticks = await read_last_runs(database), await read_ticks(database)
+    runs, ticks, upkept = await read_last_runs(database), await read_ticks(database), await read_upkeep(database)
     now = datetime.now(UTC)
     listed: list[dict[str, object]] = []
     for job in JOBS:
         cron = job.read_cron(settings)
-        run, tick = runs.get(job.name), ticks.get(job.name)
+        tick = ticks.get(job.name)
         due = cron.next_after(tick.started_at if tick is not None else now)
         listed.append(
             {
                 "job": job.name,
-                "cron": cron.line if job.cron is not None else None,
-                "last_run": run.started_at if run is not None else None,
-                "result": run.outcome if run is not None else None,
-                "reason": run.details.get("reason") if run is not None else None,
-                "duration_s": run.duration_s if run is not None else None,
-                "rows": run.rows if run is not None else None,
+                "cron": CONTINUOUS if job.is_continuous else cron.line if job.cron is not None else None,
+                **_describe_last_run(runs.get(job.name), upkept.get(job.name)),
                 "next_run": due,
                 "overdue": due is not None and due <= now,
                 "purpose": job.purpose,
             }
         )
     return listed
+
+
+def _describe_last_run(run: AuditEntry | None, upkept: UpkeepState | None) -> dict[str, object]:
+    """Describe the newest run: one in the audit log, or one of those that leave no row each there."""
+    if upkept is not None and (run is None or run.started_at < upkept.started_at):
+        return {
+            "last_run": upkept.started_at,
+            "result": "done" if upkept.reason is None else "failed",
+            "reason": upkept.reason,
+            "duration_s": (upkept.finished_at - upkept.started_at).total_seconds(),
+            "rows": None,  # counted over all runs: see the metrics
+        }
+    return {
+        "last_run": run.started_at if run is not None else None,
+        "result": run.outcome if run is not None else None,
+        "reason": run.details.get("reason") if run is not None else None,
+        "duration_s": run.duration_s if run is not None else None,
+        "rows": run.rows if run is not None else None,
+    }
 
 
 def _print_outcome(job: Job, outcome: Outcome, *, as_json: bool, dry_run: bool) -> None:

@@ -33,10 +33,10 @@ from sociallive.analytics.v1.admin_service_pb2 import (
     ReplayStatus,
 )
 from storage.audit import AuditEntry
+from storage.blocks.store import BlockStore
 from storage.postgres.errors import StorageError, StorageUnavailableError
 from storage.rejections import FailedReplay, RejectionRecord, Rejections, ReplayedMeanwhileError
 from storage.write.batch import Batch, WriteOutcome
-from storage.write.batch_store import BatchStore
 
 log = structlog.get_logger(__name__)
 
@@ -78,7 +78,7 @@ class Replayer:
         self,
         rejections: Rejections,
         normalizer: Normalizer,
-        store: BatchStore,
+        store: BlockStore,
         *,
         tokens: PageTokens,
         now: Callable[[], datetime],

@@ -38,7 +38,7 @@ REJECTED_BY_STORAGE: dict[WriteOutcome, Rejected] = {
 
 
 def reject_stored(row: Sequence[Any], outcome: WriteOutcome) -> Rejection:
-    """Make the rejection of a row that storage refused; `storage.write.batch_store` calls it."""
+    """Make the rejection of a row that storage refused; `storage.blocks.store` calls it."""
     return reject_row(tuple(row), REJECTED_BY_STORAGE[outcome], "storage")
 
 

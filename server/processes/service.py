@@ -25,9 +25,12 @@ from server.processes.children import run_children
 from server.processes.database import describe_database, run_database
 from server.processes.port import reserve_port
 from server.processes.program import program_command
-from server.secrets import SECRET_VARIABLE, agree_on_secret
+from server.secrets import SECRET_VARIABLE, ServiceSecret, agree_on_secret
+from storage.blocks.pseudonyms import PURPOSE as ACTOR_PURPOSE
+from storage.blocks.pseudonyms import Pseudonyms
 from storage.keys.table import count_live_keys
 from storage.postgres.database import Database
+from storage.postgres.errors import translated
 from storage.postgres.migrate import migrate
 
 log = structlog.get_logger(__name__)
@@ -51,6 +54,7 @@ async def run_service(settings: Settings, *, complete: bool) -> None:
         StorageRefusedError: the database refuses us, or is too new or too old.
         EmbeddedPostgresError: the embedded Postgres does not start.
         SecretMismatchError: the service's secret is not the one of the database.
+        ActorKeyError: the database's pseudonyms were made with another secret.
         ChildFailedError: a worker ended before it served.
     """
     stop = asyncio.Event()
@@ -102,9 +106,20 @@ async def _settle_secret(settings: Settings, database: Database) -> Settings:
 
     Raises:
         SecretMismatchError: it is not.
+        ActorKeyError: the stored pseudonyms were made with another one.
     """
     secret = await agree_on_secret(settings, database, describe_database(settings))
+    await _check_pseudonyms(secret, database)
     return replace(settings, ip_hash_key=secret.text)
+
+
+async def _check_pseudonyms(secret: ServiceSecret, database: Database) -> None:
+    with translated():
+        connection = await database.connect_writer()
+        try:
+            await Pseudonyms(secret.derive_key(ACTOR_PURPOSE), secret.place).check(connection)
+        finally:
+            connection.terminate()
 
 
 def _workers(settings: Settings, database_url: str, sockets: Path) -> list[Child]:

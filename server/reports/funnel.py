@@ -25,10 +25,11 @@ from sociallive.analytics.v1.funnel_pb2 import (
     ListFunnelActorsRequest,
     ListFunnelActorsResponse,
 )
-from storage.postgres.reader import Snapshot
-from storage.reports.funnel_rows import FunnelRow, read_as_of, read_funnel, read_funnel_actors
-from storage.reports.funnel_sql import Exclusion, FunnelQuestion, StepOrder, overlapping_steps
+from storage.reports.funnel import Exclusion, FunnelQuestion, FunnelRow, StepOrder, overlapping_steps
+from storage.reports.funnel_actors import ActorChoice, read_funnel_actors
+from storage.reports.funnel_rows import read_funnel
 from storage.reports.predicates import EventPattern
+from storage.segments.snapshot import EventSnapshot
 
 DEFAULT_TIMEFRAME = "30d"
 DEFAULT_WINDOW = "14d"
@@ -43,9 +44,9 @@ UNITS = {
 LONGEST_WINDOW = timedelta(days=366)
 LEAST_STEPS, MOST_STEPS = 2, 12
 MOST_EXCLUSIONS = 8
-"""Each step and exclusion is a pass over the rows; nobody reads a funnel that is longer."""
+"""Each step and exclusion is a pass over the events; nobody reads a funnel that is longer."""
 MOST_OVERLAPPING = 3
-"""Steps in any order that one event may fit: the statement looks at every set of them, and four have fifteen."""
+"""Steps in any order that one event may fit: every set of them is looked at, and four have fifteen."""
 MOST_GROUPS = 25
 """What fits a screen; the rest is one group, `$other`."""
 OTHER = "$other"
@@ -68,7 +69,7 @@ ORDER_WORDS = {
 }
 
 
-async def answer(snapshot: Snapshot, question: GetFunnelRequest, now: datetime) -> GetFunnelResponse:
+async def answer(snapshot: EventSnapshot, question: GetFunnelRequest, now: datetime) -> GetFunnelResponse:
     """Answer GetFunnel.
 
     Raises:
@@ -94,7 +95,7 @@ async def answer(snapshot: Snapshot, question: GetFunnelRequest, now: datetime) 
 
 
 async def list_actors(
-    snapshot: Snapshot, question: ListFunnelActorsRequest, now: datetime, *, tokens: PageTokens
+    snapshot: EventSnapshot, question: ListFunnelActorsRequest, now: datetime, *, tokens: PageTokens
 ) -> ListFunnelActorsResponse:
     """Answer ListFunnelActors.
 
@@ -113,24 +114,23 @@ async def list_actors(
         scope = replace(scope, start=token.start, end=token.end)
         funnel = replace(funnel, start=token.start, end=token.end)
         (after,) = token.cursor
-    actors = await read_funnel_actors(
-        snapshot,
-        funnel,
+    choice = ActorChoice(
         least=question.step if question.dropped else question.step + 1,
         most=question.step if question.dropped else len(funnel.steps),
         after=after,
         limit=page_size + 1,  # one more than requested shows whether another page follows
     )
-    page = actors[:page_size]
+    rows = await read_funnel_actors(snapshot, funnel, choice)
+    page = rows.actors[:page_size]
     what = f"Actors that took step {question.step - first}{' and not the next' if question.dropped else ''}, by id. "
     return ListFunnelActorsResponse(
-        info=scope.describe(await read_as_of(snapshot, funnel), what + define(funnel)),
+        info=scope.describe(rows.as_of, what + define(funnel)),
         actors=[
             FunnelActor(actor_id=row.actor_id, value=row.value, step_times=[to_timestamp(at) for at in row.step_times])
             for row in page
         ],
         next_page_token=tokens.write(PageToken(scope.start, scope.end, (page[-1].actor_id,)), question)
-        if len(actors) > page_size
+        if len(rows.actors) > page_size
         else "",
     )
 
@@ -149,11 +149,13 @@ def define(funnel: FunnelQuestion) -> str:
     )
     if funnel.order is StepOrder.ANY:
         parts.append("The k-th step shown is any k of the steps.")
-    parts += [
-        f"An attempt ends at {format_step(exclusion.pattern) or 'any event'} between the steps {exclusion.from_step} "
-        f"and {exclusion.to_step}, and keeps the steps before."
-        for exclusion in funnel.exclusions
-    ]
+    for exclusion in funnel.exclusions:
+        where = f"between the steps {exclusion.from_step} and {exclusion.to_step}"
+        if funnel.order is StepOrder.ANY:
+            where = "before all steps are taken"
+        parts.append(
+            f"An attempt ends at {format_step(exclusion.pattern) or 'any event'} {where}, and keeps the steps before."
+        )
     if funnel.breakdown is not None:
         parts.append(
             f"Groups are by the first {format_field(funnel.breakdown)} among an actor's events that fit a step; at "
@@ -232,8 +234,12 @@ def _exclusions(asked: Sequence[FunnelExclusion], steps: int) -> tuple[Exclusion
 
 
 def _check_any_order(steps: Sequence[EventPattern], exclusions: Sequence[FunnelExclusion]) -> None:
-    if exclusions:
-        raise QuestionError("exclusions", "need an order: in FUNNEL_ORDER_ANY no step lies between two others")
+    for number, exclusion in enumerate(exclusions):
+        if (exclusion.from_step, exclusion.to_step) != (0, len(steps) - 1):
+            raise QuestionError(
+                f"exclusions[{number}]",
+                f"must be from step 0 to the last, {len(steps) - 1}: in FUNNEL_ORDER_ANY no step lies between others",
+            )
     for group in overlapping_steps(steps):
         if len(group) > MOST_OVERLAPPING:
             names = _listed(steps[number] for number in group)

@@ -25,6 +25,8 @@ FORMAT = 1
 BLOCK_COLUMNS = (*COLUMNS, "actor_hash")
 """The columns of format 1. Another list of columns is another format."""
 ACTOR_ID, SEQUENCE = COLUMNS.index("actor_id"), COLUMNS.index("sequence")
+REQUIRED_TEXTS = tuple(map(COLUMNS.index, ("event_id", "event_type", "schema_version", "actor_id", "event_data")))
+"""Columns that no event leaves empty."""
 MOST_SEQUENCE = 2**63
 """JSON would take one bit more than segments do."""
 
@@ -96,7 +98,8 @@ def encode(rows: Sequence[Row], hash_actor: ActorHash) -> Block:
         text = orjson.dumps(columns, option=orjson.OPT_UTC_Z)
         first_at, last_at = min(times), max(times)
         holds = _fits(first_at, min(columns[RECEIVED_AT]), min(columns[SEQUENCE]), max(columns[SEQUENCE]))
-    except (TypeError, ValueError) as exc:  # a lone surrogate, a number past 64 bits, a time that is none
+        holds = holds and all(all(columns[place]) for place in REQUIRED_TEXTS)
+    except (TypeError, ValueError, AttributeError) as exc:  # a lone surrogate, a number past 64 bits, a missing value
         raise RowRefusedError from exc
     if not holds or (_NUL in text and any(map(refuses, rows))):
         raise RowRefusedError
@@ -110,7 +113,9 @@ def refuses(row: Row) -> bool:
     """
     try:
         text = orjson.dumps(row)
-        if not _fits(row[TIMESTAMP], row[RECEIVED_AT], row[SEQUENCE]):
+        if not _fits(row[TIMESTAMP], row[RECEIVED_AT], row[SEQUENCE]) or not all(
+            row[place] for place in REQUIRED_TEXTS
+        ):
             return True
         return _NUL in text and any(map(_holds_nul, row))
     except (TypeError, ValueError):
@@ -158,7 +163,7 @@ def decode_rows(block: Block, name: object = "") -> list[tuple[Any, ...]]:
 
 
 def _fits(first_at: object, received_at: object, *sequences: int) -> bool:
-    is_timed = isinstance(first_at, datetime) and isinstance(received_at, datetime)
+    is_timed = all(isinstance(moment, datetime) and moment.tzinfo is not None for moment in (first_at, received_at))
     return is_timed and all(-MOST_SEQUENCE <= number < MOST_SEQUENCE for number in sequences)
 
 

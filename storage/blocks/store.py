@@ -13,7 +13,13 @@ from storage.blocks.codec import ActorHash, RowRefusedError, refuses
 from storage.blocks.outcomes import Refused
 from storage.blocks.transaction import Draft, claim_keys, copy_keys, record, store_small
 from storage.postgres.database import Connection, Database
-from storage.postgres.errors import StorageError, StorageUnavailableError, translate
+from storage.postgres.errors import (
+    StorageError,
+    StorageInterruptedError,
+    StorageUnavailableError,
+    name_error,
+    translate,
+)
 from storage.rejections import hold_replays, mark_replays
 from storage.sql import statement
 from storage.write.batch import Batch, BatchIdentity, Rejection, Row, WriteOutcome
@@ -35,15 +41,28 @@ SMALL_ROWS = 64
 
 _ROW_FAULTS = (asyncpg.DataError, ValueError, TypeError, OverflowError)
 """What a single row can cause, by the driver's word or by Postgres's: an id that is no UUID."""
+_MISSING = (
+    asyncpg.UndefinedTableError,
+    asyncpg.UndefinedColumnError,
+    asyncpg.InvalidSchemaNameError,
+)
+"""What is missing, or no longer has the form that this program knows, is made or mended by somebody: until then it is
+an outage, and no fault of the rows."""
 _INTERRUPTIONS = (
+    TimeoutError,  # of an attempt
+    asyncpg.OutOfMemoryError,  # also "out of shared memory": too many locks in one transaction
+    asyncpg.ConfigurationLimitExceededError,
     asyncpg.TransactionRollbackError,  # deadlocks and the like: ours cannot, another program's locks might
     asyncpg.QueryCanceledError,  # a statement_timeout of the role's, or an operator's hand
     asyncpg.LockNotAvailableError,
+)
+"""What ends a transaction that may succeed when it is tried again, though its own work may also be the cause."""
+_BREAKS = (
     asyncpg.IdleInTransactionSessionTimeoutError,  # this process was stopped in mid-transaction, and goes on
     asyncpg.InterfaceError,  # the connection is in a state that the driver cannot go on from
     asyncpg.InternalClientError,  # likewise, where a timeout has cut off what it was doing
 )
-"""What ends a transaction that would succeed when it is tried again."""
+"""What breaks the connection under a transaction: no fault of its work."""
 
 
 class RejectionKeeper(Protocol):
@@ -69,8 +88,8 @@ class _WritePlan:
         self._hash_actor = hash_actor
         try:
             self.draft = self.draft_of(batch.rows)
-        except (RowRefusedError, TypeError):
-            self.isolate()
+        except (RowRefusedError, TypeError) as exc:
+            self.isolate(exc)
         self.contended = self.draft is not None and self.draft.has_repeats
         """Whether an id is known to be claimed already, or to come twice."""
 
@@ -84,10 +103,10 @@ class _WritePlan:
         """Draft some of the candidates; None where there are none."""
         return Draft.of(rows, self._hash_actor) if rows else None
 
-    def isolate(self) -> None:
-        """Find the rows that cannot be stored, and go on without them."""
+    def isolate(self, exc: Exception) -> None:
+        """Find the rows that cannot be stored, as an error says that there are, and go on without them."""
         rows = self.batch.rows
-        log.info("write_isolating", events=len(rows))
+        log.info("write_isolating", events=len(rows), error=name_error(exc))
         self.is_isolated = True
         refused = [row for row in rows if not judging.has_id(row) or refuses(row)]
         self.refused = frozenset(map(tuple, refused))
@@ -124,6 +143,7 @@ class BlockStore:
 
         Raises:
             ReplayedMeanwhileError: the batch replays rejections, and one of them waits for that no more.
+            StorageInterruptedError: the database answers, and did not take this batch for RETRY_FOR_S.
             StorageUnavailableError: the database stayed away for RETRY_FOR_S; the ledger tells whether it was written.
             StorageRefusedError: the database refuses this service.
         """
@@ -163,10 +183,10 @@ class BlockStore:
                 if plan.contended or exc.table_name != "analytics_event_keys":
                     raise
                 plan.contended = True
-            except _ROW_FAULTS:
+            except _ROW_FAULTS as exc:
                 if plan.is_isolated:
                     raise
-                plan.isolate()
+                plan.isolate(exc)
             except BaseException as exc:
                 # Whatever it was, cancellation included, the connection may be in mid-transaction.
                 await self.close()
@@ -175,10 +195,10 @@ class BlockStore:
                 if error is None:
                     raise
                 if not isinstance(error, StorageUnavailableError) or loop.time() + delay_s > deadline_s:
-                    raise error from exc
+                    raise error from exc.__cause__ if error is exc else exc
                 in_doubt = True
                 self.retries += 1
-                log.warning("write_retried", events=len(plan.batch), delay_s=delay_s, error=type(exc).__name__)
+                log.warning("write_retried", events=len(plan.batch), delay_s=delay_s, error=name_error(exc))
                 await asyncio.sleep(delay_s)
                 delay_s = min(2 * delay_s, RETRY_DELAY_MOST_S)
 
@@ -189,12 +209,18 @@ class BlockStore:
             if in_doubt and await self._is_committed(connection, identity):
                 log.info("batch_recalled", events=len(batch))
                 return await judging.recall(connection, batch.rows, batch.claimed_at) if batch.rows else []
-            # Only the first attempt: a later one may meet an earlier one that commits late, and has to be able to stop.
-            if plan.is_small and not plan.contended and not in_doubt:
-                assert plan.draft is not None  # noqa: S101 - a plan with rows has one
-                await store_small(connection, identity, plan.draft, judging.tally(batch, None), batch.claimed_at)
-                return [WriteOutcome.STORED] * len(batch.rows)
+            return await self._write(connection, plan, identity, in_doubt=in_doubt)
+
+    async def _write(
+        self, connection: Connection, plan: _WritePlan, identity: BatchIdentity, *, in_doubt: bool
+    ) -> list[WriteOutcome]:
+        # Only the first attempt: a later one may meet an earlier one that commits late, and has to be able to stop.
+        if not plan.is_small or plan.contended or in_doubt:
             return await self._transact(connection, plan, identity)
+        batch = plan.batch
+        assert plan.draft is not None  # noqa: S101 - a plan with rows has one
+        await store_small(connection, identity, plan.draft, judging.tally(batch, None), batch.claimed_at)
+        return [WriteOutcome.STORED] * len(batch.rows)
 
     async def _connected(self) -> Connection:
         if self._connection is None or self._connection.is_closed():
@@ -260,6 +286,10 @@ def _raise_if_cancelled(exc: BaseException) -> None:
 
 def _interruption(exc: BaseException) -> StorageError | None:
     """Translate what is about the connection or its transaction; None for a mistake of ours, and for cancellation."""
+    if isinstance(exc, _MISSING):
+        return StorageUnavailableError("the database lacks tables of this service; migrate it, then it is stored")
     if isinstance(exc, _INTERRUPTIONS):
-        return StorageUnavailableError("the database interrupts writes now; send the same events again")
+        return StorageInterruptedError("the database interrupts writes now; send the same events again")
+    if isinstance(exc, _BREAKS):
+        return StorageUnavailableError("the connection to the database broke; send the same events again")
     return translate(exc)

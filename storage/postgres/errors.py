@@ -34,12 +34,6 @@ class StorageInterruptedError(StorageUnavailableError):
     reason: ClassVar[str] = "STORAGE_INTERRUPTED"
 
 
-class DayClosedError(StorageUnavailableError):
-    """A day is being removed just now; what comes in for it can be stored as soon as it is gone."""
-
-    reason: ClassVar[str] = "DAY_CLOSED"
-
-
 class WriterFullError(StorageError):
     """The writer's queue is full; the same call is worth repeating after `retry_after_s`."""
 
@@ -178,7 +172,7 @@ def name_error(exc: BaseException) -> str:
 
 
 def locate_error(exc: BaseException) -> str:
-    """Name the line of this program in which an error was raised, as in `batch_store.py:238`.
+    """Name the line of this program in which an error was raised, as in `writer.py:238`.
 
     For logs in the place of a traceback, which shows the error's text and may show values of variables.
     """

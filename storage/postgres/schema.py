@@ -94,6 +94,8 @@ analytics_segments = sa.Table(
     sa.Column("format", sa.SmallInteger, nullable=False),
     sa.Column("place", sa.Text, nullable=False),
     sa.Column("changed_at", _INSTANT, nullable=False, server_default=sa.text("now()")),
+    # When the oldest of its events were stored.
+    sa.Column("stored_at", _INSTANT, nullable=False, server_default=sa.text("now()")),
     sa.Column("first_at", _INSTANT, nullable=False),
     sa.Column("last_at", _INSTANT, nullable=False),
     sa.Column("low_actor", sa.BigInteger, nullable=False),
@@ -185,13 +187,25 @@ analytics_summaries = sa.Table(
     metadata,
     sa.Column("timeframe", sa.Text, primary_key=True),
     sa.Column("timestamp", _INSTANT, primary_key=True),
-    # Random, new at every change: who changes a summary names the version that it read.
-    sa.Column("version", sa.Uuid, nullable=False),
+    # Random, used once: who replaces parts names those that it read, and processes remember what they have decoded.
+    sa.Column("version", sa.Uuid, primary_key=True),
     sa.Column("format", sa.SmallInteger, nullable=False),
     sa.Column("data", sa.LargeBinary, nullable=False),
 )
-"""What a dashboard needs of an hour, day, week or month (UTC): the events of all segments that are summarised, and of
-those that have aged out."""
+"""What a dashboard needs of an hour, day, week or month (UTC), in parts that add up: the events of all segments that are
+summarised, and of those that have aged out."""
+
+analytics_horizon = sa.Table(
+    "analytics_horizon",
+    metadata,
+    sa.Column("is_only", sa.Boolean, sa.CheckConstraint("is_only", name="is_only"), primary_key=True),
+    sa.Column("raw_from", _INSTANT, nullable=False),
+    sa.Column("hours_from", _INSTANT, nullable=False),
+    sa.Column("days_from", _INSTANT, nullable=False),
+    sa.Column("folds", sa.BigInteger, nullable=False),
+)
+"""From when on there are all raw events, hours and days, and how often the summaries have changed: one row, which whoever
+changes summaries locks."""
 
 analytics_first_sights = sa.Table(
     "analytics_first_sights",
@@ -266,6 +280,21 @@ analytics_job_ticks = sa.Table(
     sa.Column("runner", sa.Text, nullable=False),
 )
 """When each job last began by the clock, and who ran it: how several servers run each tick once."""
+
+analytics_upkeep = sa.Table(
+    "analytics_upkeep",
+    metadata,
+    sa.Column("job", sa.Text, primary_key=True),
+    sa.Column("runner", sa.Text, nullable=False),
+    sa.Column("started_at", _INSTANT, nullable=False),
+    sa.Column("finished_at", _INSTANT, nullable=False),
+    sa.Column("succeeded_at", _INSTANT),
+    sa.Column("reason", sa.Text),
+    sa.Column("runs", sa.BigInteger, nullable=False),
+    sa.Column("failures", sa.BigInteger, nullable=False),
+    sa.Column("rows", sa.BigInteger, nullable=False),
+)
+"""How sealing and merging go, which run every second and so leave no row each in the audit log."""
 
 analytics_audit_log = sa.Table(
     "analytics_audit_log",

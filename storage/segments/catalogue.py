@@ -10,6 +10,7 @@ events or nobody wants them any more, `abandoned` when its writer has given up o
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import Enum
 from uuid import UUID, uuid4
 
 from storage.blocks.codec import Block
@@ -85,25 +86,43 @@ class WaitingBlock:
     stored_at: datetime
 
 
+Also = Callable[[Connection], Awaitable[bool]]
+"""What else a transaction does; it returns False where another process was first, and then nothing is changed."""
+
+
 @dataclass(frozen=True, slots=True)
 class SegmentChange:
     """What one transaction changes.
 
     Attributes:
         sealed: ids of the blocks that it deletes.
-        replaced: ids of the segments that count no more.
+        replaced: the segments that count no more, as they were read.
         published: ids of the written segments that count from then on.
-        also: what else the transaction does; it returns False where another process was first, and nothing is changed.
+        also: what else the transaction does.
     """
 
     sealed: Collection[UUID] = ()
-    replaced: Collection[UUID] = ()
+    replaced: Collection[Segment] = ()
     published: Collection[UUID] = ()
-    also: Callable[[Connection], Awaitable[bool]] | None = None
+    also: Also | None = None
+
+
+class ChangeOutcome(Enum):
+    """What became of a change."""
+
+    DONE = "done"
+    LOST = "lost"
+    """Another process has changed an input first; what was written is given up."""
+    ALSO_LOST = "also lost"
+    """Another process has changed first what `also` changes: the same change may be tried with a new one."""
 
 
 class _LostRaceError(Exception):
     """Another process has changed an input first."""
+
+
+class _AlsoLostError(Exception):
+    """Another process was first at what else was to be done."""
 
 
 class SegmentCatalogue:
@@ -136,16 +155,14 @@ class SegmentCatalogue:
             records = await connection.fetch(statement("read_blocks"), ids)
         return [(record["id"], Block(*tuple(record)[1:])) for record in records]
 
-    async def write(
-        self, file: SegmentFile, level: int, *, is_summarised: bool = False, is_copied: bool = False
-    ) -> UUID:
+    async def write(self, file: SegmentFile, level: int, *, is_summarised: bool = False, copied_rows: int = 0) -> UUID:
         """Announce a segment and write its bytes; it does not count before it is published.
 
         Args:
             file: what to write.
             level: as in `Segment`.
             is_summarised: whether the summaries have its events, or will when it is published.
-            is_copied: whether the table `analytics_events` has its events, or wants none of them.
+            copied_rows: as in `Segment`.
         """
         segment_id = uuid4()
         key = self._place.key_of(segment_id, level, file.first_at)
@@ -153,13 +170,13 @@ class SegmentCatalogue:
             "insert_segment",
             *(segment_id, level, FORMAT, key, file.first_at, file.last_at, file.low_actor, file.high_actor),
             *(file.rows, len(file.data), file.checksum, file.sums, file.footer),
-            *(is_summarised, file.rows if is_copied else 0),
+            *(is_summarised, copied_rows),
         )
         await self._place.put(key, file.data)
         return segment_id
 
-    async def change(self, change: SegmentChange) -> bool:
-        """Swap inputs for outputs, all of them or none; tell whether it was done.
+    async def change(self, change: SegmentChange) -> ChangeOutcome:
+        """Swap inputs for outputs, all of them or none.
 
         Where the answer is lost nobody needs to know it: what was not published is marked as abandoned in time.
         """
@@ -167,20 +184,20 @@ class SegmentCatalogue:
         try:
             with translated():
                 async with connection.transaction():
-                    await _count(connection, "delete_blocks", change.sealed)
-                    await _count(connection, "flip_segments", change.replaced, "live", "replaced")
-                    await _count(connection, "flip_segments", change.published, "writing", "live")
+                    await _publish(connection, change)
                     await _do_also(connection, change)
         except _LostRaceError:
             await self.abandon(change.published)
-            return False
+            return ChangeOutcome.LOST
+        except _AlsoLostError:
+            return ChangeOutcome.ALSO_LOST
         finally:
             connection.terminate()
-        return True
+        return ChangeOutcome.DONE
 
     async def abandon(self, ids: Collection[UUID]) -> None:
         """Give up segments that are under way."""
-        await self._execute("flip_segments", list(ids), "writing", "abandoned")
+        await self._execute("give_up_segments", list(ids))
 
     async def sweep(self, *, longest_write: timedelta = LONGEST_WRITE, replaced_stay: timedelta = REPLACED_STAY) -> int:
         """Remove the bytes that nobody needs any more, and forget their segments; return how many.
@@ -198,6 +215,7 @@ class SegmentCatalogue:
         for record in found:
             await self._place.delete(record["place"])
             await self._execute("delete_segment", record["id"])
+        await self._place.tidy()
         return len(found)
 
     async def read_footers(self, ids: Sequence[UUID]) -> dict[UUID, tuple[bytes, bytes]]:
@@ -222,11 +240,30 @@ class SegmentCatalogue:
             connection.terminate()
 
 
-async def _count(connection: Connection, name: str, ids: Collection[UUID], *states: str) -> None:
-    if ids and await connection.fetchval(statement(name), list(ids), *states) != len(ids):
+async def _publish(connection: Connection, change: SegmentChange) -> None:
+    """Swap inputs for outputs. These have been stored for as long as the oldest of those."""
+    replaced = [segment.id for segment in change.replaced]
+    copied = [segment.copied_rows for segment in change.replaced]
+    stored_at = [
+        await _count(connection, "delete_blocks", change.sealed),
+        await _count(connection, "replace_segments", replaced, copied),
+    ]
+    oldest = min((moment for moment in stored_at if moment is not None), default=None)
+    await _count(connection, "publish_segments", change.published, oldest)
+
+
+async def _count(connection: Connection, name: str, ids: Collection[UUID], *others: object) -> datetime | None:
+    """Change as many rows as there are ids, and return when the oldest of them was stored."""
+    if not ids:
+        return None
+    record = await connection.fetchrow(statement(name), list(ids), *others)
+    assert record is not None  # noqa: S101 - aggregates answer one row
+    if record["count"] != len(ids):
         raise _LostRaceError
+    oldest: datetime | None = record["stored_at"]
+    return oldest
 
 
 async def _do_also(connection: Connection, change: SegmentChange) -> None:
     if change.also is not None and not await change.also(connection):
-        raise _LostRaceError
+        raise _AlsoLostError

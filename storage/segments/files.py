@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 
 from storage.segments.errors import SegmentDamagedError, UnknownSegmentFormatError
 from storage.segments.schema import ENVELOPE, EVENT_ID_BYTES, INSTANT, REQUIRED, TEXT
-from storage.segments.tables import concatenate, fixed_bytes, integers
+from storage.segments.tables import compact, concatenate, fixed_bytes, integers
 
 FORMAT = 1
 """What `write_segment` writes; the number lies in the file and in the catalogue."""
@@ -132,6 +132,23 @@ class Range:
     checksum: int
 
 
+@dataclass(frozen=True, slots=True)
+class RowGroup:
+    """Some consecutive rows of a segment.
+
+    Attributes:
+        rows: how many.
+        low_actor, high_actor: the least and the greatest actor_hash.
+        first_at, last_at: the times of the earliest and the latest event.
+    """
+
+    rows: int
+    low_actor: int
+    high_actor: int
+    first_at: datetime
+    last_at: datetime
+
+
 class SegmentReader:
     """Reads some columns and row groups of a segment, of whose file it needs no more than their ranges.
 
@@ -168,18 +185,36 @@ class SegmentReader:
             [Range(start, length, int.from_bytes(next(numbers), "big")) for start, length in group]
             for group in _chunks(self._metadata)
         ]
+        self._groups = _row_groups(self._metadata, self._paths)
 
-    def groups(self, low_actor: int | None = None, high_actor: int | None = None) -> list[int]:
-        """List the row groups that may hold actors from `low_actor` to `high_actor`, both included."""
-        place = self._paths.index("actor_hash")
-        found = []
-        for group in range(self._metadata.num_row_groups):
-            statistics = self._metadata.row_group(group).column(place).statistics
-            is_below = low_actor is not None and statistics.max < low_actor
-            is_above = high_actor is not None and statistics.min > high_actor
-            if not (is_below or is_above):
-                found.append(group)
-        return found
+    @property
+    def row_groups(self) -> Sequence["RowGroup"]:
+        """The row groups, in order."""
+        return self._groups
+
+    def groups(
+        self,
+        low_actor: int | None = None,
+        high_actor: int | None = None,
+        start: datetime | None = None,
+        end: datetime | None = None,
+    ) -> list[int]:
+        """List the row groups that may hold events of some actors and times.
+
+        Args:
+            low_actor: the least; None without a bound.
+            high_actor: the greatest, included; None without a bound.
+            start: the first moment; None without a bound.
+            end: the first moment after them; None without a bound.
+        """
+        return [
+            number
+            for number, group in enumerate(self._groups)
+            if (low_actor is None or group.high_actor >= low_actor)
+            and (high_actor is None or group.low_actor <= high_actor)
+            and (start is None or group.last_at >= start)
+            and (end is None or group.first_at < end)
+        ]
 
     def ranges(self, groups: Sequence[int] | None = None, columns: Sequence[str] | None = None) -> list[Range]:
         """List the ranges that some row groups and columns take, ascending.
@@ -292,6 +327,15 @@ def _chunks(metadata: pq.FileMetaData) -> list[list[tuple[int, int]]]:
     ]
 
 
+def _row_groups(metadata: pq.FileMetaData, paths: Sequence[str]) -> list[RowGroup]:
+    groups = []
+    for number in range(metadata.num_row_groups):
+        group = metadata.row_group(number)
+        actors, times = (group.column(paths.index(name)).statistics for name in _STATISTICS)
+        groups.append(RowGroup(group.num_rows, actors.min, actors.max, times.min, times.max))
+    return groups
+
+
 def _to_file_columns(table: pa.Table) -> pa.Table:
     at_us, received_us = integers(table, "timestamp"), integers(table, "received_at")
     ids = np.frombuffer(fixed_bytes(table["event_id"]), np.uint8).reshape(-1, EVENT_ID_BYTES)
@@ -358,22 +402,8 @@ def _group(table: pa.Table) -> pa.Table:
         array = column.combine_chunks()
         if isinstance(array, pa.ChunkedArray):
             array = array.chunk(0)
-        columns[name] = _compact(array) if array.type == TEXT else array
+        columns[name] = compact(array) if array.type == TEXT else array
     return pa.table(columns)
-
-
-def _compact(array: pa.DictionaryArray) -> pa.DictionaryArray:
-    indices = array.indices
-    is_null = indices.is_null().to_numpy(zero_copy_only=False) if indices.null_count else None
-    codes = (indices.fill_null(0) if indices.null_count else indices).to_numpy()
-    used = np.zeros(len(array.dictionary), bool)
-    used[codes if is_null is None else codes[~is_null]] = True
-    if used.all():
-        return array
-    places = (np.cumsum(used) - 1).astype(np.int32)
-    return pa.DictionaryArray.from_arrays(
-        pa.array(places[codes], pa.int32(), mask=is_null), array.dictionary.filter(pa.array(used))
-    )
 
 
 def _to_structs(table: pa.Table) -> pa.Table:

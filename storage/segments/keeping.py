@@ -1,20 +1,24 @@
-"""Keeping segments: seals blocks, merges small segments into larger ones, and drops what has aged.
+"""Keeping segments: seals blocks, merges small segments into larger ones, and removes what has aged.
 
 Each of these can be stopped at any statement, and run by several servers at once. The event loop is never kept: tables
 are made, sorted and written in a thread.
 """
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
 from uuid import UUID
 
 import numpy as np
 import pyarrow as pa
 import structlog
 
-from storage.blocks.codec import Block, decode_columns
-from storage.segments.catalogue import Segment, SegmentCatalogue, SegmentChange, WaitingBlock
+from storage.blocks.codec import Block, BlockError, Columns, decode_columns
+from storage.segments.catalogue import Also, ChangeOutcome, Segment, SegmentCatalogue, SegmentChange, WaitingBlock
+from storage.segments.errors import SegmentDamagedError, UnknownSegmentFormatError
 from storage.segments.files import Range, SegmentFile, SegmentReader, split_rows, write_segment
 from storage.segments.parts import PartFetcher
 from storage.segments.places import TOP_LEVEL
@@ -26,35 +30,74 @@ log = structlog.get_logger(__name__)
 
 LEAST_ROWS_OF_A_DAY = 100_000
 """Fewer late rows of a day stay in a segment of mixed days."""
+MOST_TRIES = 5
+"""So often summaries are prepared anew where another process was first; then the whole change is for the next run."""
+ALL_ACTORS = HashBucket(-(2**63), 2**63 - 1)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY_US = 86_400 * 1_000_000
 
 
+class Summarising(Protocol):
+    """Adds events to the summaries, in the transaction that publishes the segments that they are merged into."""
+
+    async def prepare(self, tables: Sequence[pa.Table]) -> Also:
+        """Prepare to add each event of some tables once; what is returned does it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """What ageing has removed of a segment: rows, and bytes of its file."""
+
+    rows: int = 0
+    bytes: int = 0
+
+
 class SegmentKeeper:
-    """Seals, merges and ages.
+    """Seals, merges and ages. One that was made without summaries summarises nothing.
 
     Args of the constructor:
         catalogue: of the database.
         parts: fetches the bytes of segments.
         known: the columns of the event catalogue.
+        summaries: takes the events of segments when they are merged first, or age before.
+        copies: whether the table `analytics_events` wants the events of new segments.
+
+    Attributes:
+        damaged: ids of blocks and segments that could not be read; nobody need try them again.
     """
 
-    def __init__(self, catalogue: SegmentCatalogue, parts: PartFetcher, known: EventColumns) -> None:
+    def __init__(
+        self,
+        catalogue: SegmentCatalogue,
+        parts: PartFetcher,
+        known: EventColumns,
+        summaries: Summarising | None = None,
+        *,
+        copies: bool = True,
+    ) -> None:
         self._catalogue = catalogue
         self._parts = parts
         self._known = known
+        self._summaries = summaries
+        self._copies = copies
+        self.damaged: set[UUID] = set()
 
     async def seal(self, blocks: Sequence[WaitingBlock]) -> bool:
         """Put the events of blocks into segments; tell whether that was done, or somebody else has sealed one of them.
 
+        A block that cannot be read is named in the log and stays; the others are sealed.
+
         Raises:
-            BlockError: a block cannot be read; it is named.
+            BlockError: none of them can be read.
         """
         ids = [block.id for block in blocks]
         read = await self._catalogue.read_blocks(ids)
         if len(read) < len(ids):
             return False
-        files = await asyncio.to_thread(_seal, read, self._known)
-        return await self._swap(files, 0, SegmentChange(sealed=ids))
+        decoded, files = await asyncio.to_thread(_seal, read, self._known)
+        self.damaged |= set(ids) - set(decoded)
+        written = [await self._catalogue.write(file, 0, copied_rows=0 if self._copies else file.rows) for file in files]
+        return await self._publish(SegmentChange(sealed=decoded, published=written), [])
 
     async def merge(self, merge: Merge) -> bool:
         """Put the events of segments into fewer, larger ones; tell whether that was done, or somebody else was first.
@@ -64,29 +107,83 @@ class SegmentKeeper:
             SegmentMissingError: somebody else has replaced one, long ago.
         """
         segments = merge.segments
-        footers = await self._catalogue.read_footers([segment.id for segment in segments])
-        readers = [SegmentReader(*footers[segment.id], segment.id) for segment in segments]
-        chosen = buckets(sum(segment.rows for segment in segments))
+        readers = await self._open(segments)
+        expected = sum(segment.rows for segment in segments)
+        chosen = buckets(expected)
         level = TOP_LEVEL if len(chosen) > 1 else 1
+        is_summarised = self._summaries is not None or all(segment.is_summarised for segment in segments)
         written: list[UUID] = []
+        fresh: list[pa.Table] = []
         rows = 0
         for bucket in chosen:
-            tables = [
-                await self._read(segment, reader, bucket) for segment, reader in zip(segments, readers, strict=True)
-            ]
-            files = await asyncio.to_thread(_merge, tables, splits_days=merge.splits_days)
-            rows += sum(file.rows for file in files)
-            written += [await self._catalogue.write(file, level) for file in files]
-        expected = sum(segment.rows for segment in segments)
+            pairs = [(segment, await self._read(segment, readers[segment.id], bucket)) for segment in segments]
+            fresh += [table for segment, table in pairs if table is not None and not segment.is_summarised]
+            files = await asyncio.to_thread(_merge, [table for _, table in pairs], splits_days=merge.splits_days)
+            for file in files:
+                copied_rows = file.rows if segments[0].is_copied else 0
+                written.append(
+                    await self._catalogue.write(file, level, is_summarised=is_summarised, copied_rows=copied_rows)
+                )
+                rows += file.rows
         if rows != expected:  # nothing may be lost here, whatever the fault
             await self._catalogue.abandon(written)
             raise AssertionError(f"a merge of {expected} events wrote {rows}")
-        return await self._publish(written, SegmentChange(replaced=[segment.id for segment in segments]))
+        return await self._publish(SegmentChange(replaced=segments, published=written), fresh)
 
-    async def age(self, segments: Sequence[Segment], before: datetime) -> int:
-        """Drop the segments all of whose events happened before a time, one by one; return how many."""
-        aged = [segment for segment in segments if segment.last_at < before]
-        return sum([await self._catalogue.change(SegmentChange(replaced=[segment.id])) for segment in aged])
+    async def age(self, segment: Segment, before: datetime) -> Removed:
+        """Remove the events of a segment that happened before a time; nothing where somebody else changed it first.
+
+        A segment with younger events, too, is rewritten without the older ones. What is not summarised yet is first.
+
+        Raises:
+            SegmentDamagedError: the segment cannot be read, and has to be; it is named, and stays as it is.
+            SegmentMissingError: somebody else has replaced it, long ago.
+        """
+        if segment.first_at >= before:
+            return Removed()
+        needs_summary = not segment.is_summarised and self._summaries is not None
+        table, kept = None, None
+        if needs_summary or segment.last_at >= before:
+            readers = await self._open([segment])
+            table = await self._read(segment, readers[segment.id], ALL_ACTORS)
+            kept = await asyncio.to_thread(_keep_since, table, before, segment.copied_rows)
+        written = []
+        if kept is not None:
+            is_summarised = needs_summary or segment.is_summarised
+            written.append(
+                await self._catalogue.write(
+                    kept.file, segment.level, is_summarised=is_summarised, copied_rows=kept.copied_rows
+                )
+            )
+        fresh = [table] if needs_summary and table is not None else []
+        if not await self._publish(SegmentChange(replaced=[segment], published=written), fresh):
+            return Removed()
+        left_rows, left_bytes = (0, 0) if kept is None else (kept.file.rows, len(kept.file.data))
+        return Removed(segment.rows - left_rows, segment.size_bytes - left_bytes)
+
+    async def count_before(self, segment: Segment, before: datetime) -> Removed:
+        """Tell how much of a segment is older than a time; bytes are in proportion.
+
+        Raises:
+            SegmentDamagedError, SegmentMissingError: as `age`.
+        """
+        if segment.first_at >= before:
+            return Removed()
+        if segment.last_at < before:
+            return Removed(segment.rows, segment.size_bytes)
+        reader = (await self._open([segment]))[segment.id]
+        parts = await self._parts.fetch(segment, reader.ranges(columns=["timestamp"]))
+        table = await asyncio.to_thread(reader.read, parts, None, ["timestamp"])
+        rows = int(np.count_nonzero(integers(table, "timestamp") < _microseconds(before)))
+        return Removed(rows, segment.size_bytes * rows // segment.rows)
+
+    async def _open(self, segments: Sequence[Segment]) -> dict[UUID, SegmentReader]:
+        footers = await self._catalogue.read_footers([segment.id for segment in segments])
+        readers = {}
+        for segment in segments:
+            with self._noting_damage(segment.id):
+                readers[segment.id] = SegmentReader(*footers[segment.id], segment.id)
+        return readers
 
     async def _read(self, segment: Segment, reader: SegmentReader, bucket: HashBucket) -> pa.Table | None:
         """Read the rows of a bucket; None where there are none."""
@@ -94,26 +191,58 @@ class SegmentKeeper:
         if not groups:
             return None
         parts = await self._parts.fetch(segment, reader.ranges(groups))
-        return await asyncio.to_thread(_read_bucket, reader, parts, groups, bucket)
+        with self._noting_damage(segment.id):
+            return await asyncio.to_thread(_read_bucket, reader, parts, groups, bucket)
 
-    async def _swap(self, files: Sequence[SegmentFile], level: int, change: SegmentChange) -> bool:
-        written = [await self._catalogue.write(file, level) for file in files]
-        return await self._publish(written, change)
-
-    async def _publish(self, written: Sequence[UUID], change: SegmentChange) -> bool:
-        done = await self._catalogue.change(SegmentChange(change.sealed, change.replaced, written))
+    async def _publish(self, change: SegmentChange, fresh: Sequence[pa.Table]) -> bool:
+        """Make a change, and add what is not summarised yet to the summaries in the same transaction."""
+        outcome = ChangeOutcome.ALSO_LOST
+        for _ in range(MOST_TRIES):
+            also = await self._summaries.prepare(fresh) if fresh and self._summaries is not None else None
+            outcome = await self._catalogue.change(replace(change, also=also))
+            if outcome is not ChangeOutcome.ALSO_LOST:
+                break
+        else:
+            await self._catalogue.abandon(change.published)
         log.info(
-            "segments_changed" if done else "segments_change_lost",
+            "segments_changed" if outcome is ChangeOutcome.DONE else "segments_change_lost",
             blocks=len(change.sealed),
             replaced=len(change.replaced),
-            published=len(written),
+            published=len(change.published),
         )
-        return done
+        return outcome is ChangeOutcome.DONE
+
+    @contextmanager
+    def _noting_damage(self, segment_id: UUID) -> Iterator[None]:
+        try:
+            yield
+        except (SegmentDamagedError, UnknownSegmentFormatError):
+            self.damaged.add(segment_id)
+            raise
 
 
-def _seal(blocks: Sequence[tuple[UUID, Block]], known: EventColumns) -> list[SegmentFile]:
-    table = table_of_blocks([decode_columns(block, block_id) for block_id, block in blocks], known)
-    return [write_segment(sort(part)) for part in split_days(table)]
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """What is left of a segment: its file, and how many of its first rows were copied."""
+
+    file: SegmentFile
+    copied_rows: int
+
+
+def _seal(blocks: Sequence[tuple[UUID, Block]], known: EventColumns) -> tuple[Collection[UUID], Sequence[SegmentFile]]:
+    """Make the segments of those blocks that can be read, and tell which those are."""
+    decoded: dict[UUID, Columns] = {}
+    failure: BlockError | None = None
+    for block_id, block in blocks:
+        try:
+            decoded[block_id] = decode_columns(block, block_id)
+        except BlockError as exc:
+            failure = exc
+            log.error("block_unreadable", block=str(block_id), reason=exc.reason, error=str(exc))  # noqa: TRY400 - the message is the story
+    if failure is not None and not decoded:
+        raise failure
+    table = table_of_blocks(list(decoded.values()), known)
+    return list(decoded), [write_segment(sort(part)) for part in split_days(table)]
 
 
 def _merge(tables: Sequence[pa.Table | None], *, splits_days: bool) -> list[SegmentFile]:
@@ -132,6 +261,19 @@ def _read_bucket(
     actors = integers(table, "actor_hash")
     start, end = np.searchsorted(actors, bucket.low, "left"), np.searchsorted(actors, bucket.high, "right")
     return table.slice(start, end - start) if end > start else None
+
+
+def _keep_since(table: pa.Table, before: datetime, copied_rows: int) -> _Kept | None:
+    """Rewrite the rows of a segment from a time on; None where there are none."""
+    is_kept = integers(table, "timestamp") >= _microseconds(before)
+    if not is_kept.any():
+        return None
+    file = write_segment(table.filter(pa.array(is_kept)))
+    return _Kept(file, int(np.count_nonzero(is_kept[:copied_rows])))
+
+
+def _microseconds(moment: datetime) -> int:
+    return (moment - _EPOCH) // timedelta(microseconds=1)
 
 
 def split_days(table: pa.Table) -> Iterator[pa.Table]:

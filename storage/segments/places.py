@@ -8,7 +8,7 @@ from uuid import UUID
 
 import asyncpg
 
-from storage.postgres.database import Connection, Database
+from storage.postgres.database import Connection, Database, PooledConnection
 from storage.postgres.errors import translated
 from storage.postgres.statements import statements_of
 from storage.segments.errors import SegmentError, SegmentMissingError
@@ -16,8 +16,13 @@ from storage.segments.files import Range
 
 PART_BYTES = 1 << 20
 """A value of this size is written and read in one message, and a range of one touches few of its pages."""
+MONTHS = "analytics_segment_parts_top_"
+"""How the names of the tables of months begin."""
+LOCK_WAIT = "50ms"
+"""Nobody uses an empty table; should somebody all the same, others must not queue behind the drop."""
 TOP_LEVEL = 2
 """Segments of this level are rewritten no more until they age."""
+READ_TIMEOUT_S = 30.0
 
 statement = statements_of("storage.segments")
 
@@ -47,6 +52,9 @@ class SegmentPlace(Protocol):
     async def delete(self, key: str) -> None:
         """Remove bytes, if they are there."""
 
+    async def tidy(self) -> int:
+        """Give back what only removed bytes took up; return how many such things, tables or folders, there were."""
+
 
 class PostgresPlace:
     """Bytes in tables of the database: `postgres:<table>/<segment id>`.
@@ -71,16 +79,15 @@ class PostgresPlace:
         with translated():
             connection = await self._database.connect_writer()
             try:
-                if table.startswith("analytics_segment_parts_top_"):
+                if not table.startswith(MONTHS):
+                    await _put(connection, table, segment_id, data)
+                    return
+                await _make_table(connection, table)
+                try:
+                    await _put(connection, table, segment_id, data)
+                except asyncpg.UndefinedTableError:  # `tidy` of another server found it empty; now it is announced
                     await _make_table(connection, table)
-                async with connection.transaction():
-                    for part, start in enumerate(range(0, len(data), PART_BYTES)):
-                        await connection.execute(
-                            statement("put_part").format(table=table),
-                            segment_id,
-                            part,
-                            data[start : start + PART_BYTES],
-                        )
+                    await _put(connection, table, segment_id, data)
             finally:
                 connection.terminate()
 
@@ -92,8 +99,7 @@ class PostgresPlace:
             for number, found in enumerate(ranges)
             for part in range(found.offset // PART_BYTES, (found.offset + found.length - 1) // PART_BYTES + 1)
         ]
-        with translated():
-            connection = await self._database.connect_writer()
+        async with self._database.acquire_reader(READ_TIMEOUT_S) as connection:
             try:
                 records = await connection.fetch(
                     statement("get_ranges").format(table=table),
@@ -107,8 +113,6 @@ class PostgresPlace:
                     raise SegmentMissingError(f"the bytes of segment {segment_id} are not at {key}")
             except asyncpg.UndefinedTableError as exc:
                 raise SegmentMissingError(f"the bytes of segment {segment_id} are not at {key}") from exc
-            finally:
-                connection.terminate()
         read = [bytearray() for _ in ranges]
         for record in records:
             read[record["number"]] += record["data"]
@@ -126,6 +130,16 @@ class PostgresPlace:
             finally:
                 connection.terminate()
 
+    async def tidy(self) -> int:
+        """Drop the tables of months that nothing lies in any more; return how many."""
+        with translated():
+            connection = await self._database.connect_writer()
+            try:
+                found = [record["name"] for record in await connection.fetch(statement("empty_months"))]
+                return sum([await _drop_table(connection, table) for table in found])
+            finally:
+                connection.terminate()
+
 
 def _end_in(part: int, found: Range) -> int:
     return min(found.offset + found.length, (part + 1) * PART_BYTES)
@@ -139,7 +153,29 @@ async def _make_table(connection: Connection, table: str) -> None:
         return  # which of them depends on how far the other server is: each table has a row type of its name
 
 
-async def _holds(connection: Connection, table: str, segment_id: UUID) -> bool:
+async def _put(connection: Connection, table: str, segment_id: UUID, data: bytes) -> None:
+    async with connection.transaction():
+        for part, start in enumerate(range(0, len(data), PART_BYTES)):
+            await connection.execute(
+                statement("put_part").format(table=table), segment_id, part, data[start : start + PART_BYTES]
+            )
+
+
+async def _drop_table(connection: Connection, table: str) -> bool:
+    """Drop the table of a month if it is empty and nobody uses it; the next sweep tries again."""
+    try:
+        async with connection.transaction():
+            await connection.execute(f"SET LOCAL lock_timeout = '{LOCK_WAIT}'")
+            await connection.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
+            if await connection.fetchval(f"SELECT EXISTS (SELECT FROM {table})"):
+                return False
+            await connection.execute(f"DROP TABLE {table}")
+    except (asyncpg.LockNotAvailableError, asyncpg.UndefinedTableError):
+        return False
+    return True
+
+
+async def _holds(connection: PooledConnection, table: str, segment_id: UUID) -> bool:
     return bool(await connection.fetchval(statement("holds_parts").format(table=table), segment_id))
 
 

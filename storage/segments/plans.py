@@ -87,12 +87,13 @@ class Merge:
 
 def plan_merge(segments: Sequence[Segment]) -> Merge | None:
     """Choose segments to merge: the smallest eight of a span for which it is worth while; None where there are none."""
-    spans: defaultdict[Span, list[Segment]] = defaultdict(list)
+    spans: defaultdict[tuple[Span, bool], list[Segment]] = defaultdict(list)
     totals = _totals(segments)
     for segment in segments:
-        if segment.level < TOP_LEVEL:
-            spans[span_of(segment, totals)].append(segment)
-    for span, members in sorted(spans.items()):
+        # Like with like: what is copied, what is not yet; one that is copied just now has its turn later.
+        if segment.level < TOP_LEVEL and segment.copied_rows in {0, segment.rows}:
+            spans[span_of(segment, totals), segment.is_copied].append(segment)
+    for (span, _), members in sorted(spans.items()):
         members.sort(key=lambda segment: segment.rows)
         for start in range(len(members) - MERGE_INPUTS + 1):
             chosen = members[start : start + MERGE_INPUTS]

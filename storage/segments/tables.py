@@ -4,6 +4,7 @@ import gc
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC
 from itertools import chain
 from typing import Any
 
@@ -76,30 +77,48 @@ def _table_of_blocks(blocks: Sequence[Columns], known: EventColumns) -> pa.Table
 
 def rows_of_table(table: pa.Table, known: EventColumns) -> list[tuple[Any, ...]]:
     """Turn a table into rows in the order of `batch.COLUMNS`; their JSON texts say the same as they did."""
-    names = set(table.column_names)
-    values = {name: _values(table, name, names) for name in ENVELOPE}
-    values["event_id"] = [str(uuid.UUID(bytes=value)) for value in values["event_id"]]
+    values = {name: _values(table, name) for name in ENVELOPE if name in COLUMNS and name != "event_id"}
+    values["event_id"] = _id_texts(fixed_bytes(table["event_id"]).hex())
     values["actor_id"] = [
         actor if actor is not None else user or session or event
         for actor, user, session, event in zip(
             values["actor_id"], values["user_id"], values["session_id"], values["event_id"], strict=True
         )
     ]
-    structs = {
-        struct: [(column, _values(table, column.name, names)) for column in columns if column.name in names]
-        for struct, columns in known.structs.items()
-    }
-    values["event_data"] = [
-        join(structs.get(event_type, ()), values["extra"], row) for row, event_type in enumerate(values["event_type"])
-    ]
-    has_device = [
-        extra is not None or any(column[row] is not None for _, column in structs[DEVICE])
-        for row, extra in enumerate(values["device_extra"])
-    ]
-    values["device"] = [
-        join(structs[DEVICE], values["device_extra"], row) if has else None for row, has in enumerate(has_device)
-    ]
+    values["event_data"] = _payloads(table, known)
+    values["device"] = _devices(table, known)
     return list(zip(*(values[name] for name in COLUMNS), strict=True))
+
+
+def _payloads(table: pa.Table, known: EventColumns) -> list[str]:
+    """Write the payload of each row; those of one type together, since only its own columns need be read."""
+    texts = [""] * len(table)
+    types = table["event_type"].combine_chunks().cast(pa.string()).dictionary_encode()
+    codes = types.indices.to_numpy()
+    for code, name in enumerate(types.dictionary.to_pylist()):
+        places = np.flatnonzero(codes == code)
+        columns = [column for column in known.structs.get(name, ()) if column.name in table.column_names]
+        names = [column.name for column in columns] + (["extra"] if "extra" in table.column_names else [])
+        chosen = table.select(names).take(pa.array(places)) if names else table.slice(0, 0)
+        fields = [(column, _values(chosen, column.name)) for column in columns]
+        extras = _values(chosen, "extra") if "extra" in names else [None] * len(places)
+        for row, place in enumerate(places.tolist()):
+            texts[place] = join(fields, extras, row)
+    return texts
+
+
+def _devices(table: pa.Table, known: EventColumns) -> list[str | None]:
+    """Write the device of each row, each distinct one once."""
+    fields = [(column, _values(table, column.name)) for column in known.structs[DEVICE]]
+    extras = _values(table, "device_extra")
+    written: dict[tuple[Any, ...], str | None] = {}
+    texts = []
+    for row, key in enumerate(zip(extras, *(values for _, values in fields), strict=True)):
+        if key not in written:
+            has_device = any(value is not None for value in key)
+            written[key] = join(fields, extras, row) if has_device else None
+        texts.append(written[key])
+    return texts
 
 
 def concatenate(tables: Sequence[pa.Table]) -> pa.Table:
@@ -113,6 +132,21 @@ def concatenate(tables: Sequence[pa.Table]) -> pa.Table:
     except (pa.ArrowInvalid, pa.ArrowTypeError) as exc:
         raise ColumnsClashError(f"segments cannot be merged, since their columns do not go together: {exc}") from exc
     return joined.unify_dictionaries().combine_chunks()
+
+
+def compact(array: pa.DictionaryArray) -> pa.DictionaryArray:
+    """Forget the texts of a dictionary that no row has."""
+    indices = array.indices
+    is_null = indices.is_null().to_numpy(zero_copy_only=False) if indices.null_count else None
+    codes = (indices.fill_null(0) if indices.null_count else indices).to_numpy()
+    used = np.zeros(len(array.dictionary), bool)
+    used[codes if is_null is None else codes[~is_null]] = True
+    if used.all():
+        return array
+    places = (np.cumsum(used) - 1).astype(np.int32)
+    return pa.DictionaryArray.from_arrays(
+        pa.array(places[codes], pa.int32(), mask=is_null), array.dictionary.filter(pa.array(used))
+    )
 
 
 def sort(table: pa.Table) -> pa.Table:
@@ -212,5 +246,25 @@ def _add_devices(found: dict[str, pa.Array], texts: Sequence[str | None], known:
             _add(found, name, pc.take(array, encoded.indices))
 
 
-def _values(table: pa.Table, name: str, names: set[str]) -> list[Any]:
-    return table[name].to_pylist() if name in names else [None] * len(table)
+def _values(table: pa.Table, name: str) -> list[Any]:
+    """Read a column as Python values; nulls where the table lacks it."""
+    if name not in table.column_names:
+        return [None] * len(table)
+    column = table[name]
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    if pa.types.is_list(column.type):
+        return [None if value is None else tuple(value) for value in column.to_pylist()]
+    # Several times as fast as by Arrow's scalars.
+    if pa.types.is_timestamp(column.type):
+        return [value.replace(tzinfo=UTC) for value in column.to_numpy().tolist()]
+    if pa.types.is_string(column.type) or (column.type == pa.int64() and not column.null_count):
+        values: list[Any] = column.to_numpy(zero_copy_only=False).tolist()
+        return values
+    return column.to_pylist()
+
+
+def _id_texts(digits: str) -> list[str]:
+    """Write ids as texts, of all their hexadecimal digits."""
+    ids = (digits[start : start + 2 * EVENT_ID_BYTES] for start in range(0, len(digits), 2 * EVENT_ID_BYTES))
+    return [f"{one[:8]}-{one[8:12]}-{one[12:16]}-{one[16:20]}-{one[20:]}" for one in ids]

@@ -77,7 +77,7 @@ class Spool:
     Example:
         >>> await spool.append(batch)  # durable
         >>> while spooled := await spool.next_batch():
-        ...     await batch_store.store(spooled.batch)
+        ...     await block_store.store(spooled.batch)
         ...     await spool.remove(spooled)
     """
 

@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 
 import structlog
 
+from storage.blocks.store import BlockStore
 from storage.postgres.database import Database
 from storage.postgres.errors import (
-    DayClosedError,
     StorageError,
     StorageInterruptedError,
     StorageRefusedError,
@@ -18,7 +18,6 @@ from storage.postgres.errors import (
 )
 from storage.spool import MAX_EVENTS_PER_DRAIN, Spool, SpooledBatch, SpoolUnwritableError
 from storage.write.batch import Batch
-from storage.write.batch_store import BatchStore
 from storage.write.outage import Outage
 
 log = structlog.get_logger(__name__)
@@ -45,7 +44,7 @@ class Drainer:
     writes, is set aside.
     """
 
-    def __init__(self, spool: Spool, outage: Outage, database: Database, store: BatchStore) -> None:
+    def __init__(self, spool: Spool, outage: Outage, database: Database, store: BlockStore) -> None:
         self._spool = spool
         self._outage = outage
         self._database = database
@@ -71,7 +70,7 @@ class Drainer:
         except SpoolUnwritableError as exc:  # the disk is at fault, not Postgres
             log.warning("spool_not_drained", reason=exc.reason)
             return FAILURE_DELAY_S
-        except (StorageInterruptedError, DayClosedError, StorageRefusedError) as exc:
+        except (StorageInterruptedError, StorageRefusedError) as exc:
             log.warning("spool_not_drained", reason=exc.reason, error=name_error(exc))
             return FAILURE_DELAY_S
         except StorageUnavailableError as exc:

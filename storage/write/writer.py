@@ -9,13 +9,13 @@ from itertools import chain
 
 import structlog
 
-from storage.partitions import Partitions
+from storage.blocks.codec import ActorHash
+from storage.blocks.store import BlockStore, RejectRow
 from storage.postgres.database import Database
-from storage.postgres.errors import DayClosedError, StorageError, StorageUnavailableError, locate_error, name_error
+from storage.postgres.errors import StorageError, StorageUnavailableError, locate_error, name_error
 from storage.quarantine import Quarantine
 from storage.spool import Spool, SpoolFullError
 from storage.write.batch import COLUMNS, Batch, Rejection, Row, WriteOutcome
-from storage.write.batch_store import BatchStore, RejectRow
 from storage.write.drainer import Drainer
 from storage.write.outage import Outage
 from storage.write.write_queue import MAX_QUEUED_BYTES, MAX_QUEUED_EVENTS, STOPPED, Submission, WriteQueue
@@ -44,9 +44,10 @@ class Writer:
     `write` may be called before it runs.
 
     Args of the constructor:
-        database, partitions, quarantine: where to write.
+        database, quarantine: where to write.
         spool: where to keep events while the database is away; None refuses them instead. Closed by its owner.
-        reject_row: makes the rejection of a row that the database turns out to refuse.
+        reject_row: makes the rejection of a row that turns out to be refused.
+        hash_actor: makes pseudonyms of actors.
         connections: concurrent transactions.
         batch_size, batch_interval_ms: triggers; None for the tuned defaults.
         max_queued_events, max_queued_bytes: bounds of what may wait.
@@ -55,11 +56,11 @@ class Writer:
     def __init__(
         self,
         database: Database,
-        partitions: Partitions,
         quarantine: Quarantine,
         spool: Spool | None,
         *,
         reject_row: RejectRow,
+        hash_actor: ActorHash,
         connections: int,
         batch_size: int | None,
         batch_interval_ms: int | None,
@@ -73,8 +74,8 @@ class Writer:
             max_bytes=max_queued_bytes,
         )
 
-        def make_store() -> BatchStore:
-            return BatchStore(database, partitions, quarantine, reject_row=reject_row)
+        def make_store() -> BlockStore:
+            return BlockStore(database, quarantine, reject_row=reject_row, hash_actor=hash_actor)
 
         self._stores = [make_store() for _ in range(connections)]
         self._spool = spool
@@ -156,7 +157,7 @@ class Writer:
         self._fail(self._queue.take_rest(), StorageUnavailableError(STOPPED))
         self._stopped.set()
 
-    async def _write_batches(self, store: BatchStore) -> None:
+    async def _write_batches(self, store: BlockStore) -> None:
         try:
             while submissions := await self._queue.take():
                 try:
@@ -166,7 +167,7 @@ class Writer:
         finally:
             await store.close()
 
-    async def _write_batch(self, store: BatchStore, submissions: list[Submission]) -> None:
+    async def _write_batch(self, store: BlockStore, submissions: list[Submission]) -> None:
         """Write one batch and settle its submissions, whatever happens."""
         started_at_s = asyncio.get_running_loop().time()
         batch = Batch(
@@ -193,18 +194,15 @@ class Writer:
             "batch_written", events=len(batch), ms=round((asyncio.get_running_loop().time() - started_at_s) * 1000, 1)
         )
 
-    async def _store_or_spool(self, store: BatchStore, batch: Batch) -> list[WriteOutcome]:
+    async def _store_or_spool(self, store: BlockStore, batch: Batch) -> list[WriteOutcome]:
         """Store a batch; where Postgres is gone, spool it.
 
         Raises:
             StorageUnavailableError: Postgres is gone, and there is no spool, or no room in it.
-            DayClosedError: an event's day is being removed now.
         """
         if not self._outage.is_on:
             try:
                 return await store.store(batch)
-            except DayClosedError:
-                raise  # its callers try again; for everybody else the database is there
             except StorageUnavailableError as exc:
                 if self._spool is None:
                     raise

@@ -1,6 +1,6 @@
 """Three schedulers on one database at a tick a second, and kill -9 for the one that runs: `make chaos-jobs`.
 
-The processes are `analytics jobs` with ANALYTICS_AGGREGATE_CRON="* * * * * *". A trigger notes when each run begins, so
+The processes are `analytics jobs` with ANALYTICS_RETENTION_CRON="* * * * * *". A trigger notes when each run begins, so
 that runs killed before they write a row to the audit log count, too. A killed process is replaced.
 """
 
@@ -41,7 +41,7 @@ BEGIN
     RETURN NULL;
 END $$;
 CREATE TRIGGER note_run AFTER INSERT OR UPDATE ON analytics_job_ticks
-FOR EACH ROW WHEN (NEW.job = 'aggregate') EXECUTE FUNCTION note_run();
+FOR EACH ROW WHEN (NEW.job = 'retention') EXECUTE FUNCTION note_run();
 """
 
 
@@ -103,13 +103,11 @@ async def run_schedulers(database_url: str, *, seconds: int, kill_every_s: int) 
 
 
 def start_scheduler(database_url: str) -> "subprocess.Popen[bytes]":
-    """Start `analytics jobs` with nothing to do but aggregate, every second."""
+    """Start `analytics jobs` with nothing to do but retention, every second."""
     environment = {
         **os.environ,
         "DATABASE_URL": database_url,
-        "ANALYTICS_AGGREGATE_CRON": "* * * * * *",
-        "ANALYTICS_RETENTION_CRON": "off",
-        "ANALYTICS_PARTITIONS_CRON": "off",
+        "ANALYTICS_RETENTION_CRON": "* * * * * *",
         "ANALYTICS_LOG_LEVEL": "error",
     }
     return subprocess.Popen([sys.executable, "-m", "cli", "jobs"], env=environment)

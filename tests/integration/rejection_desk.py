@@ -21,10 +21,11 @@ from sociallive.analytics.v1.admin_service_pb2 import (
 )
 from sociallive.analytics.v1.event_pb2 import Event
 from sociallive.analytics.v1.view_event_pb2 import ViewEvent
+from storage.blocks.store import BlockStore
 from storage.postgres.database import Connection, Database
 from storage.rejections import Rejections
-from storage.write.batch_store import BatchStore
 from tests.rows import make_batch, make_store
+from tests.stored import events_in_blocks
 
 NOW = datetime(2026, 3, 10, 15, 30, tzinfo=UTC)
 EARLIER = NOW - timedelta(hours=3)
@@ -45,11 +46,11 @@ class Desk:
     """What an operator has: rejected events, a way to replay them, and a look behind."""
 
     database: Database
-    store: BatchStore
+    store: BlockStore
     rejections: Rejections
     normalizer: Normalizer
     sql: Connection
-    stores: list[BatchStore] = field(default_factory=list)
+    stores: list[BlockStore] = field(default_factory=list)
 
     def replayer(self, normalizer: Normalizer | None = None, *, now: datetime = NOW) -> Replayer:
         """Make what a worker has: a replayer with a store of its own."""
@@ -90,6 +91,10 @@ class Desk:
         )
         assert row is not None
         return row[0], row[1], row[2]
+
+    async def stored(self) -> list[dict[str, Any]]:
+        """Read all stored events, by columns."""
+        return await events_in_blocks(self.sql)
 
     async def count(self, what: str) -> int:
         """Count rows of a table."""

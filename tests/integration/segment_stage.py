@@ -11,20 +11,18 @@ from typing import Any
 import asyncpg
 import pytest
 
-from server.ingest.pipeline import reject_stored
-from storage.blocks.store import BlockStore
 from storage.postgres.database import Database
-from storage.quarantine import Quarantine
 from storage.segments import files, keeping, places, plans
 from storage.segments.catalogue import SegmentCatalogue
 from storage.segments.keeping import SegmentKeeper
 from storage.segments.parts import PartCache, PartFetcher
 from storage.segments.places import PostgresPlace
 from storage.segments.plans import plan_merge, take_blocks
-from storage.segments.snapshot import EventReader, EventScope
+from storage.segments.scopes import EventScope
+from storage.segments.snapshot import EventReader
 from storage.segments.tables import rows_of_table
-from tests.event_tables import ACTORS, KNOWN
-from tests.rows import NOON, make_row
+from tests.event_tables import KNOWN
+from tests.rows import NOON, make_row, make_store
 
 STATEMENTS = ("execute", "fetch", "fetchrow", "fetchval", "executemany", "copy_records_to_table")
 SMALL: tuple[tuple[Any, str, int], ...] = (
@@ -113,7 +111,7 @@ class Server:
         self.catalogue = SegmentCatalogue(database, place)
         self.keeper = SegmentKeeper(self.catalogue, self.parts, KNOWN)
         self.reader = EventReader(database, self.parts, KNOWN)
-        self.store = BlockStore(database, Quarantine(max_bytes=1 << 40), reject_row=reject_stored, hash_actor=ACTORS.of)
+        self.store = make_store(database)
 
     async def seal(self) -> bool:
         """Seal what there is, up to the bound of one sealing."""

@@ -11,31 +11,23 @@ from typing import Any
 import asyncpg
 import pytest
 
-from server.ingest.pipeline import reject_stored
 from storage.blocks import store as store_module
 from storage.blocks import transaction
-from storage.blocks.codec import Block, decode_rows
 from storage.blocks.pseudonyms import ActorKeyError, Pseudonyms
 from storage.blocks.store import SMALL_ROWS, BlockStore
 from storage.postgres.database import Connection, Database
 from storage.postgres.errors import StorageUnavailableError
-from storage.quarantine import Quarantine
 from storage.write.batch import EVENT_ID, Batch, WriteOutcome
 from storage.write.fingerprint import fingerprint
 from tests.integration.write_line import Cut, Line, Moment
-from tests.rows import NOON, make_batch, make_rejection, make_row
+from tests.rows import ACTORS, NOON, make_batch, make_rejection, make_row, make_store
+from tests.stored import rows_in_blocks
 
 STORED, DUPLICATE = WriteOutcome.STORED, WriteOutcome.DUPLICATE
 CONFLICT, REFUSED = WriteOutcome.CONFLICT, WriteOutcome.REFUSED
 Row = tuple[Any, ...]
-ACTORS = Pseudonyms(b"k" * 32, "a test")
 SIZES = (1, SMALL_ROWS, SMALL_ROWS + 1)
 """The first two take one round trip, the last one a transaction with COPY."""
-
-
-def make_store(database: Database) -> BlockStore:
-    """Make a store whose quarantine is never full."""
-    return BlockStore(database, Quarantine(max_bytes=1 << 40), reject_row=reject_stored, hash_actor=ACTORS.of)
 
 
 @pytest.fixture
@@ -48,10 +40,7 @@ async def store(database: Database) -> AsyncIterator[BlockStore]:
 
 async def stored_rows(sql: Connection) -> list[Row]:
     """Read all events; and see that each is stored once, and that the ledgers tell the same."""
-    blocks = await sql.fetch(
-        "SELECT format, rows, first_at, last_at, data, id FROM analytics_blocks ORDER BY stored_at"
-    )
-    rows = [row for block in blocks for row in decode_rows(Block(*tuple(block)[:5]))]
+    rows = await rows_in_blocks(sql)
     keys = await sql.fetch("SELECT event_id, fingerprint FROM analytics_event_keys")
     assert sorted((str(key["event_id"]), key["fingerprint"]) for key in keys) == sorted(
         (row[EVENT_ID], fingerprint(row)) for row in rows
@@ -167,12 +156,17 @@ async def test_a_batch_that_was_not_committed_is_written_under_its_identity(stor
     assert await stored_rows(sql) == list(batch.rows)
 
 
-@pytest.mark.parametrize("moment", [moment for moment in Moment if moment is not Moment.ASKED])
+@pytest.mark.parametrize(
+    ("form", "moment"),
+    [
+        (form, moment)
+        for form in ("small", "copied", "contended")
+        for moment in Moment
+        if moment is not Moment.ASKED and (form, moment) != ("small", Moment.CLAIMED)  # which is but one statement
+    ],
+)
 async def test_a_cut_at_any_moment_of_the_transaction_stores_a_batch_once(
-    database_url: str,
-    tmp_path: Path,
-    sql: Connection,
-    moment: Moment,
+    database_url: str, tmp_path: Path, sql: Connection, form: str, moment: Moment
 ) -> None:
     """The ledger tells the next attempt whether the lost one was committed."""
     line = Line(tmp_path, database_url)
@@ -180,13 +174,17 @@ async def test_a_cut_at_any_moment_of_the_transaction_stores_a_batch_once(
     database = await Database.open(line.url)
     store = make_store(database)
     await store.store(make_batch([make_row()]))  # connects
-    rows, rejection = make_rows(SMALL_ROWS + 1), make_rejection()
+    rows = make_rows(SMALL_ROWS if form == "small" else SMALL_ROWS + 1)
+    repeats = rows[:1] if form == "contended" else []
+    rejections = [make_rejection()] if form != "small" else []
     line.plan([Cut(moment)])
-    assert await store.store(make_batch([*rows, rows[0]], [rejection])) == [STORED] * len(rows) + [DUPLICATE]
+    assert await store.store(make_batch(rows + repeats, rejections)) == [STORED] * len(rows) + [DUPLICATE] * len(
+        repeats
+    )
     assert line.cuts == {moment: 1}
     assert store.retries == 1
     assert (await stored_rows(sql))[1:] == rows
-    assert await sql.fetchval("SELECT count(*) FROM analytics_rejected_events") == 1
+    assert await sql.fetchval("SELECT count(*) FROM analytics_rejected_events") == len(rejections)
     await store.close()
     await database.close()
     await line.close()

@@ -4,6 +4,7 @@ import asyncio
 import json
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -15,29 +16,32 @@ import structlog
 from click.testing import CliRunner
 
 from cli.operate import ingest_aside
+from storage.blocks import store as store_module
+from storage.blocks.store import BlockStore
 from storage.postgres.database import Connection, Database
 from storage.spool import Spool, list_aside, put_back
-from storage.write import batch_store, drainer
-from storage.write.batch import WriteOutcome
-from storage.write.batch_store import BatchStore
+from storage.write import drainer
+from storage.write.batch import EVENT_ID, WriteOutcome
 from storage.write.ingest_ledger import read_ingest_hours
 from storage.write.writer import Writer
 from tests.integration.test_writer import make_writer
 from tests.rows import make_batch, make_rejection, make_row
+from tests.stored import rows_in_blocks
 
 WAIT_S = 20.0
-FAULT = """
+CURSED = "c0ded000-0000-4000-8000-000000000000"
+FAULT = f"""
 CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    IF NEW.user_id = 'user-cursed' THEN
-        RAISE EXCEPTION '% is refused', NEW.user_id USING ERRCODE = {state};
+    IF NEW.event_id = '{CURSED}' THEN
+        RAISE EXCEPTION '% is refused, user-cursed', NEW.event_id USING ERRCODE = %s;
     END IF;
     RETURN NEW;
 END $$;
-CREATE TRIGGER refuse BEFORE INSERT ON analytics_events FOR EACH ROW EXECUTE FUNCTION refuse();
+CREATE TRIGGER refuse BEFORE INSERT ON analytics_event_keys FOR EACH ROW EXECUTE FUNCTION refuse();
 """
 """A fault that fails the transaction of an event, whatever is done with it, until somebody mends it."""
-MENDED = "DROP TRIGGER refuse ON analytics_events"
+MENDED = "DROP TRIGGER refuse ON analytics_event_keys"
 
 
 @pytest.fixture(autouse=True)
@@ -45,7 +49,7 @@ def _hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody waits for half a minute."""
     monkeypatch.setattr(drainer, "FAILURE_DELAY_S", 0.02)
     monkeypatch.setattr(drainer, "IDLE_POLL_S", 0.02)
-    monkeypatch.setattr(batch_store, "RETRY_FOR_S", 0.1)
+    monkeypatch.setattr(store_module, "RETRY_FOR_S", 0.1)
 
 
 @pytest.fixture
@@ -99,8 +103,8 @@ async def test_a_batch_that_fails_again_and_again_is_set_aside(
     database: Database, sql: Connection, folder: Path, state: str
 ) -> None:
     """By an error of ours, for want of memory, by cancellation: alone, named and counted; the others are stored."""
-    await sql.execute(FAULT.format(state=state))
-    cursed = [make_row(user_id="user-cursed"), make_row()]
+    await sql.execute(FAULT.replace("%s", state))
+    cursed = [make_row(event_id=CURSED, user_id="user-cursed"), make_row()]
     await leave_behind(folder, [make_row()], cursed, [make_row(), make_row()])
     with structlog.testing.capture_logs() as logs:
         async with draining(database, folder) as writer:
@@ -125,8 +129,8 @@ async def test_what_was_set_aside_is_shown_and_put_back(
 ) -> None:
     """By a command, while the service runs; it is stored once, also where it is put back twice, and all adds up."""
     monkeypatch.setenv("ANALYTICS_DATA_DIR", str(folder.parent))
-    await sql.execute(FAULT.format(state="'P0001'"))
-    row = make_row(user_id="user-cursed")
+    await sql.execute(FAULT.replace("%s", "'P0001'"))
+    row = make_row(event_id=CURSED, user_id="user-cursed")
     await leave_behind(folder, [make_row()], [row], [make_row()])
 
     def run(*arguments: str) -> str:
@@ -155,7 +159,7 @@ async def test_what_was_set_aside_is_shown_and_put_back(
             assert list_aside(folder) == []
             Path(listed["path"]).write_bytes(copy)  # as where the first putting back was cut off before its end
             assert await totals(database, folder) == {"received": 3, "stored": 3}
-    assert await sql.fetchval("SELECT count(*) FROM analytics_events WHERE event_id = $1", row[0]) == 1
+    assert Counter(stored[EVENT_ID] for stored in await rows_in_blocks(sql))[CURSED] == 1
 
 
 async def test_a_batch_being_moved_is_counted_once(database: Database, folder: Path) -> None:
@@ -180,17 +184,17 @@ async def test_a_batch_being_moved_is_counted_once(database: Database, folder: P
 async def test_an_outage_sets_nothing_aside(database: Database, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """However long it lasts and however it shows: a full disk is no fault of the batch."""
     attempts = 0
-    transact = BatchStore._transact
+    write = BlockStore._write
 
-    async def fail(self: BatchStore, connection: Any, batch: Any, *arguments: Any) -> Any:
+    async def fail(self: BlockStore, connection: Any, plan: Any, *arguments: Any, **options: Any) -> Any:
         nonlocal attempts
-        if attempts < 50 and batch.rows:
+        if attempts < 50 and plan.batch.rows:
             attempts += 1
             raise asyncpg.DiskFullError("could not extend file")
-        return await transact(self, connection, batch, *arguments)
+        return await write(self, connection, plan, *arguments, **options)
 
-    monkeypatch.setattr(BatchStore, "_transact", fail)
-    monkeypatch.setattr(batch_store, "RETRY_FOR_S", 0.0)
+    monkeypatch.setattr(BlockStore, "_write", fail)
+    monkeypatch.setattr(store_module, "RETRY_FOR_S", 0.0)
     await leave_behind(folder, [make_row()])
     async with draining(database, folder):
 
@@ -228,17 +232,17 @@ async def test_what_a_failed_write_holds_never_reaches_the_log(
     database: Database, sql: Connection, folder: Path
 ) -> None:
     """Type and SQLSTATE do, though drivers and triggers quote values in their messages."""
-    await sql.execute(FAULT.format(state="'P0001'"))
-    await leave_behind(folder, [make_row(user_id="user-cursed")])
+    await sql.execute(FAULT.replace("%s", "'P0001'"))
+    await leave_behind(folder, [make_row(event_id=CURSED, user_id="user-cursed")])
     with structlog.testing.capture_logs() as logs:
         async with draining(database, folder) as writer:
             with pytest.raises(Exception, match="does not take this write"):
-                await writer.write([make_row(user_id="user-cursed")], size_bytes=200, wait=True)
+                await writer.write([make_row(event_id=CURSED, user_id="user-cursed")], size_bytes=200, wait=True)
             with pytest.raises(Exception, match="does not take this write"):
                 await writer.write([], [make_rejection(reason="secret\0")], size_bytes=200, wait=True)
     failed = [line for line in logs if line["event"] == "write_failed"]
     assert [line["error"] for line in failed] == ["RaiseError P0001", "CharacterNotInRepertoireError 22021"]
-    assert [line["at"].partition(":")[0] for line in failed] == ["batch_store.py", "quarantine.py"]
+    assert [line["at"].partition(":")[0] for line in failed] == ["transaction.py", "quarantine.py"]
     assert not any("exc_info" in line for line in logs), "a traceback quotes what an error quotes"
     assert "user-cursed" not in str(logs)
     assert "secret" not in str(logs)

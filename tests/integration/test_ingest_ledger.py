@@ -8,17 +8,18 @@ from typing import Any
 
 import pytest
 
+from storage.blocks.store import BlockStore
 from storage.postgres.database import Connection, Database
 from storage.write.batch import Batch, BatchIdentity, WriteOutcome
-from storage.write.batch_store import BatchStore
 from tests.rows import NOON, make_batch, make_rejection, make_row, make_store
+from tests.stored import rows_in_blocks
 
 STORED, DUPLICATE, CONFLICT = WriteOutcome.STORED, WriteOutcome.DUPLICATE, WriteOutcome.CONFLICT
 HOUR = timedelta(hours=1)
 
 
 @pytest.fixture
-async def store(database: Database) -> AsyncIterator[BatchStore]:
+async def store(database: Database) -> AsyncIterator[BlockStore]:
     """A store."""
     made = make_store(database)
     yield made
@@ -39,7 +40,7 @@ def in_doubt(batch: Batch, identity: BatchIdentity) -> Batch:
     return Batch(batch.rows, batch.rejections, batch.claimed_at, identity)
 
 
-async def test_a_batch_is_counted_by_the_hours_of_its_receipt(store: BatchStore, sql: Connection) -> None:
+async def test_a_batch_is_counted_by_the_hours_of_its_receipt(store: BlockStore, sql: Connection) -> None:
     """Events that came in two hours, and rejections in a third, whatever their own times."""
     rows = [make_row(received_at=NOON + number * HOUR, timestamp=NOON) for number in (0, 0, 1)]
     batch = make_batch([*rows, rows[0]], [make_rejection(received_at=NOON + 2 * HOUR)])
@@ -47,7 +48,7 @@ async def test_a_batch_is_counted_by_the_hours_of_its_receipt(store: BatchStore,
     assert await by_hour(sql) == {12: (2, 1, 0), 13: (1, 0, 0), 14: (0, 0, 1)}
 
 
-async def test_one_writer_has_one_row_an_hour(store: BatchStore, sql: Connection) -> None:
+async def test_one_writer_has_one_row_an_hour(store: BlockStore, sql: Connection) -> None:
     """However many batches it writes: the ledger does not grow with traffic."""
     for _ in range(20):
         await store.store(make_batch([make_row()], [make_rejection()]))
@@ -56,7 +57,7 @@ async def test_one_writer_has_one_row_an_hour(store: BatchStore, sql: Connection
 
 
 async def test_a_committed_batch_is_recalled_and_not_counted_again(
-    store: BatchStore, database: Database, sql: Connection
+    store: BlockStore, database: Database, sql: Connection
 ) -> None:
     """Another process, given the identity, finds the outcomes that the first one would have told."""
     known = make_row()
@@ -74,7 +75,7 @@ async def test_a_committed_batch_is_recalled_and_not_counted_again(
 
 
 async def test_a_batch_that_was_not_committed_is_written_under_its_identity(
-    store: BatchStore, database: Database, sql: Connection
+    store: BlockStore, database: Database, sql: Connection
 ) -> None:
     """And then the ledger has it, for the next process that asks."""
     identity = BatchIdentity(str(uuid.uuid4()), 7)
@@ -96,7 +97,7 @@ async def test_two_attempts_at_one_batch_at_once_count_it_once(database: Databas
     answers = await asyncio.gather(*(store.store(batch) for store in stores))
     assert answers == [[STORED] * 200] * 4
     assert await by_hour(sql) == {12: (200, 0, 1)}
-    assert await sql.fetchval("SELECT count(*) FROM analytics_events") == 200
+    assert await rows_in_blocks(sql) == batch.rows
     assert await sql.fetchval("SELECT count(*) FROM analytics_rejected_events") == 1
     for store in stores:
         await store.close()
@@ -104,28 +105,28 @@ async def test_two_attempts_at_one_batch_at_once_count_it_once(database: Databas
 
 @pytest.mark.parametrize("committed", [True, False])
 async def test_a_batch_without_rows_is_counted_once_over_a_broken_commit(
-    store: BatchStore, sql: Connection, monkeypatch: pytest.MonkeyPatch, *, committed: bool
+    store: BlockStore, sql: Connection, monkeypatch: pytest.MonkeyPatch, *, committed: bool
 ) -> None:
     """Rejections claim no ids: the ledger alone tells whether they were written."""
-    transact = BatchStore._transact
+    write = BlockStore._write
     broken = False
 
-    async def break_once(self: BatchStore, *arguments: Any, **options: Any) -> list[WriteOutcome]:
+    async def break_once(self: BlockStore, *arguments: Any, **options: Any) -> list[WriteOutcome]:
         nonlocal broken
         if broken:
-            return await transact(self, *arguments, **options)
+            return await write(self, *arguments, **options)
         broken = True
         if committed:
-            await transact(self, *arguments, **options)
+            await write(self, *arguments, **options)
         raise ConnectionResetError
 
-    monkeypatch.setattr(BatchStore, "_transact", break_once)
+    monkeypatch.setattr(BlockStore, "_write", break_once)
     await store.store(make_batch([], [make_rejection(), make_rejection()]))
     assert await by_hour(sql) == {12: (0, 0, 2)}
     assert await sql.fetchval("SELECT count(*) FROM analytics_rejected_events") == 2
 
 
-async def test_a_given_up_identity_is_never_used_again(store: BatchStore, sql: Connection) -> None:
+async def test_a_given_up_identity_is_never_used_again(store: BlockStore, sql: Connection) -> None:
     """Later batches of the store must not pass for the one in doubt."""
     await store.store(make_batch([make_row()]))
     given = store.give_up_identity()

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import asyncpg
@@ -16,9 +15,9 @@ from runtime.settings import Settings
 from storage.audit import read_audit, read_last_runs
 from storage.postgres.database import Connection, Database
 from storage.postgres.errors import StorageUnavailableError
-from storage.rollups import fold
 from storage.ticks import read_ticks
 from tests.rows import NOON, make_batch, make_row, make_store
+from tests.stored import stored_rows
 
 MINUTE = timedelta(minutes=1)
 SCHEDULERS = 3
@@ -141,23 +140,6 @@ async def test_a_run_that_is_cut_off_is_audited_too(database: Database) -> None:
     assert (await read_last_runs(database))["count"].outcome == "stopped"
 
 
-async def test_a_job_that_runs_at_start_runs_once_then(database: Database) -> None:
-    """Where it is due as well, that is one run; where it is not, it runs all the same."""
-    clock, counting = Clock(), Counting()
-    job = replace(counting.job, at_start=True)
-    for starts in (1, 2):
-        stop = asyncio.Event()
-        runner = Runner(database, Settings(), name="server", now=clock)
-        keeping = asyncio.create_task(runner.keep_running([job], stop))
-        async with asyncio.timeout(10):
-            while len(counting.runs) < starts:
-                await asyncio.sleep(0.01)
-        await asyncio.sleep(0.1)
-        stop.set()
-        await keeping
-        assert len(counting.runs) == starts
-
-
 async def test_the_audit_log_is_only_ever_added_to(database: Database, sql: Connection) -> None:
     """Not even its owner changes or deletes a row by accident."""
     await Runner(database, Settings(), name="server").run_now(Counting().job)
@@ -184,10 +166,12 @@ async def test_every_job_of_the_schedule_runs_and_leaves_a_row(database: Databas
     entries = await read_audit(database, limit=100)
     assert [entry.action for entry in reversed(entries)] == 2 * [job.name for job in JOBS]
     assert {entry.outcome for entry in entries} == {"done"}
-    folded = entries[-1]
-    assert (folded.rows, folded.range_start, folded.range_end) == (2, NOON, NOON + timedelta(hours=1))
-    assert folded.details["hours"] == 1
-    assert (await fold(database)).hours == 0
+    sealed = entries[-1]
+    assert (sealed.action, sealed.rows, sealed.details["blocks"]) == ("seal", 2, 1)
+    assert (sealed.range_start, sealed.range_end) == (NOON, NOON + timedelta(microseconds=1))
+    again = next(entry for entry in entries if entry.action == "seal")
+    assert (again.rows, again.details["blocks"]) == (0, 0)
+    assert len(await stored_rows(database.address.url)) == 2
 
 
 def test_cron_lines_are_read_in_utc() -> None:

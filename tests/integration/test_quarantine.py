@@ -9,19 +9,20 @@ import pytest
 
 from sociallive.analytics.v1.event_pb2 import Event
 from storage import quarantine
+from storage.blocks.store import BlockStore
 from storage.postgres.database import Connection, Database
 from storage.quarantine import Quarantine
 from storage.rejections import Rejections
 from storage.write.batch import WriteOutcome
-from storage.write.batch_store import BatchStore
 from tests.rows import NOON, make_batch, make_rejection, make_row, make_store
+from tests.stored import events_in_blocks, rows_in_blocks
 
 STORED, DUPLICATE = WriteOutcome.STORED, WriteOutcome.DUPLICATE
 CONFLICT, REFUSED = WriteOutcome.CONFLICT, WriteOutcome.REFUSED
 
 
 @pytest.fixture
-async def store(database_url: str) -> AsyncIterator[BatchStore]:
+async def store(database_url: str) -> AsyncIterator[BlockStore]:
     """A store whose quarantine is never full."""
     database = await Database.open(database_url)
     made = make_store(database)
@@ -45,7 +46,7 @@ async def ledger(sql: Connection) -> tuple[int, int, int]:
     return row[0], row[1], row[2]
 
 
-async def test_a_rejection_is_kept_as_it_came(store: BatchStore, sql: Connection) -> None:
+async def test_a_rejection_is_kept_as_it_came(store: BlockStore, sql: Connection) -> None:
     """Every column, beside the events of its batch."""
     rejection = make_rejection()
     assert await store.store(make_batch([make_row()], [rejection])) == [STORED]
@@ -59,7 +60,7 @@ async def test_a_rejection_is_kept_as_it_came(store: BatchStore, sql: Connection
     assert await ledger(sql) == (1, 0, 1)
 
 
-async def test_another_event_under_a_stored_id_is_a_conflict(store: BatchStore, sql: Connection) -> None:
+async def test_another_event_under_a_stored_id_is_a_conflict(store: BlockStore, sql: Connection) -> None:
     """It is quarantined with its payload, whole; the stored event stays as it is."""
     first = make_row()
     other = make_row(event_id=first[0], user_id="user-2", user_agent="agent", device='{"os":"Android"}')
@@ -71,21 +72,23 @@ async def test_another_event_under_a_stored_id_is_a_conflict(store: BatchStore, 
     assert (event.user_id, event.user_agent, event.device.os) == ("user-2", "agent", "Android")
     assert event.view.content_id == "post-1"
     assert event.timestamp.ToDatetime(NOON.tzinfo) == NOON
-    assert await sql.fetchval("SELECT user_id FROM analytics_events") == "user-1"
+    assert [event["user_id"] for event in await events_in_blocks(sql)] == ["user-1"]
     assert await ledger(sql) == (1, 1, 1)
 
 
-async def test_a_conflict_within_one_batch_is_found(store: BatchStore, sql: Connection) -> None:
+async def test_a_conflict_within_one_batch_is_found(store: BlockStore, sql: Connection) -> None:
     """The first one is stored, an equal one is a duplicate, another one a conflict."""
     first = make_row()
     other = make_row(event_id=first[0], session_id="session-2")
     batch = make_batch([make_row(), first, other, first])
     assert await store.store(batch) == [STORED, STORED, CONFLICT, DUPLICATE]
-    assert await sql.fetchval("SELECT session_id FROM analytics_events WHERE event_id = $1", first[0]) == "session-1"
+    assert [event["session_id"] for event in await events_in_blocks(sql) if event["event_id"] == first[0]] == [
+        "session-1"
+    ]
     assert await ledger(sql) == (2, 1, 1)
 
 
-async def test_what_changes_with_each_sending_is_no_conflict(store: BatchStore) -> None:
+async def test_what_changes_with_each_sending_is_no_conflict(store: BlockStore) -> None:
     """A retry has another time of receipt, perhaps another address and, without one of its own, another timestamp."""
     first = make_row()
     moved = NOON + timedelta(seconds=9)
@@ -93,7 +96,7 @@ async def test_what_changes_with_each_sending_is_no_conflict(store: BatchStore) 
     assert await store.store(make_batch([first, again])) == [STORED, DUPLICATE]
 
 
-async def test_a_refused_row_is_quarantined_and_its_id_stays_free(store: BatchStore, sql: Connection) -> None:
+async def test_a_refused_row_is_quarantined_and_its_id_stays_free(store: BlockStore, sql: Connection) -> None:
     """Postgres refuses the value, not the id: the mended event may come under it."""
     poison = make_row(event_data='{"contentType":"a\\u0000b"}')
     batch = make_batch([make_row(), poison, poison, make_row()])
@@ -173,11 +176,11 @@ async def test_a_quarantine_purged_in_its_midst_keeps_again(
     await database.close()
 
 
-async def test_a_good_event_under_the_id_of_a_refused_one_is_stored(store: BatchStore, sql: Connection) -> None:
+async def test_a_good_event_under_the_id_of_a_refused_one_is_stored(store: BlockStore, sql: Connection) -> None:
     """Even within one batch, behind two different bad ones; its repeat is a duplicate."""
     event_id = make_row()[0]
     bad = [make_row(event_id=event_id, event_data=f'{{"contentType":"a\\u0000{number}"}}') for number in range(2)]
     good = make_row(event_id=event_id)
     assert await store.store(make_batch([*bad, good, bad[0], good])) == [REFUSED, REFUSED, STORED, REFUSED, DUPLICATE]
-    assert await sql.fetchval("SELECT count(*) FROM analytics_events") == 1
+    assert await rows_in_blocks(sql) == [good]
     assert await ledger(sql) == (1, 1, 3)

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
+from operator import itemgetter
 from typing import Any
 
 import pytest
@@ -23,10 +24,10 @@ from sociallive.analytics.v1.admin_service_pb2 import (
     RejectedEventFilter,
     ReplayRejectedEventsRequest,
 )
+from storage.blocks.store import BlockStore
 from storage.postgres.errors import StorageUnavailableError
 from storage.rejections import ReplayedMeanwhileError
 from storage.write.batch import WriteOutcome
-from storage.write.batch_store import BatchStore
 from tests.integration.rejection_desk import (
     CALLER,
     DUPLICATE,
@@ -59,8 +60,8 @@ async def test_a_mended_event_is_stored_once_under_its_own_id_or_that_of_its_rej
         (first, own, STORED),
         (second, second, STORED),
     ]
-    rows = await desk.sql.fetch("SELECT * FROM analytics_events")
-    assert {str(row["event_id"]) for row in rows} == {own, second}
+    rows = await desk.stored()
+    assert {row["event_id"] for row in rows} == {own, second}
     assert {(row["timestamp"], row["timestamp_source"], row["received_at"]) for row in rows} == {
         (EARLIER, "missing", NOW)
     }
@@ -82,8 +83,8 @@ async def test_skew_is_corrected_by_the_first_receipt(desk: Desk) -> None:
     )
     (rejection_id,) = await desk.reject(event)
     assert (await desk.replay(rejection_id, patch=[MEND])).stored == 1
-    row = await desk.sql.fetchrow("SELECT timestamp, timestamp_source FROM analytics_events")
-    assert tuple(row or ()) == (EARLIER - timedelta(hours=1), "corrected")
+    (row,) = await desk.stored()
+    assert (row["timestamp"], row["timestamp_source"]) == (EARLIER - timedelta(hours=1), "corrected")
 
 
 async def test_a_replay_that_fails_says_so_and_stays(desk: Desk) -> None:
@@ -126,10 +127,10 @@ async def test_an_event_that_came_as_json_is_replayed_with_all_that_it_was_sent_
     assert [(each.field, each.rule) for each in refused.violations] == [("usrId", "UNKNOWN_FIELD")]
     move = FieldPatch(field="usrId", move_to="userId")
     dry = await desk.replay(rejection_id, patch=[move], dry_run=True)
-    assert (dry.stored, await desk.count("analytics_events")) == (1, 0)
+    assert (dry.stored, await desk.stored()) == (1, [])
     assert [each.event_id for each in (await desk.replay(rejection_id, patch=[move])).results] == [rejection_id]
-    row = await desk.sql.fetchrow("SELECT event_type, user_id, ip_address, timestamp FROM analytics_events")
-    assert tuple(row or ()) == ("view", "ann", None, EARLIER)
+    (row,) = await desk.stored()
+    assert itemgetter("event_type", "user_id", "ip_address", "timestamp")(row) == ("view", "ann", None, EARLIER)
 
 
 async def test_what_is_no_json_is_shown_and_cannot_be_replayed(desk: Desk) -> None:
@@ -172,7 +173,7 @@ async def test_after_a_fix_of_the_catalogue_a_replay_stores_what_was_invalid(des
     request = ReplayRejectedEventsRequest(rejection_ids=ids)
     answer = await desk.replayer(normalizer).replay(request, caller=CALLER, timeout_s=TIMEOUT_S)
     assert [result.status for result in answer.results] == [STORED, FAILED]
-    assert await desk.sql.fetchval("SELECT event_data->>'contentId' FROM analytics_events") == "post-1"
+    assert [row["event_data"]["contentId"] for row in await desk.stored()] == ["post-1"]
 
 
 async def test_what_is_not_kept_cannot_be_replayed(desk: Desk) -> None:
@@ -200,7 +201,7 @@ async def test_a_dry_run_foresees_and_changes_nothing(desk: Desk) -> None:
     answer = await desk.replay(*ids, patch=[MEND], dry_run=True)
     assert [result.status for result in answer.results] == [FAILED, STORED, DUPLICATE, FAILED]
     assert await desk.counts() == before
-    assert await desk.count("analytics_events") == 1
+    assert len(await desk.stored()) == 1
     assert await desk.count("analytics_rejected_events WHERE tried_at IS NULL") == 4
     assert [result.status for result in (await desk.replay(*ids, patch=[MEND])).results] == [
         result.status for result in answer.results
@@ -277,7 +278,7 @@ async def test_rivals_replay_the_same_events_once(desk: Desk) -> None:
     )
     assert sum(answer.stored for answer in answers) == 150
     assert sum(answer.duplicates for answer in answers) == 300
-    assert await desk.count("analytics_events") == 150
+    assert len(await desk.stored()) == 150
     assert await desk.counts() == (150, 0, 150)
 
 
@@ -289,10 +290,10 @@ async def test_a_replay_cut_off_before_its_commit_has_done_nothing(desk: Desk, m
         raise asyncio.CancelledError
 
     with monkeypatch.context() as patch:
-        patch.setattr("storage.write.batch_store.mark_replays", killed)
+        patch.setattr("storage.blocks.store.mark_replays", killed)
         with pytest.raises(asyncio.CancelledError):
             await desk.replay(rejection_id, patch=[MEND])
-    assert await desk.count("analytics_events") == 0
+    assert len(await desk.stored()) == 0
     assert await desk.count("analytics_rejected_events WHERE replayed_at IS NULL") == 1
     assert (await desk.replay(rejection_id, patch=[MEND])).stored == 1
 
@@ -300,32 +301,32 @@ async def test_a_replay_cut_off_before_its_commit_has_done_nothing(desk: Desk, m
 async def test_a_lost_answer_of_the_commit_is_found_out(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """The store looks whether its batch was committed, and tells STORED."""
     (rejection_id,) = await desk.reject(bad())
-    transact = BatchStore._transact
+    write = BlockStore._write
     broken: list[bool] = []
 
-    async def lose_the_answer(store: BatchStore, *args: Any) -> list[WriteOutcome]:
-        outcomes = await transact(store, *args)
+    async def lose_the_answer(store: BlockStore, *args: Any, **options: Any) -> list[WriteOutcome]:
+        outcomes = await write(store, *args, **options)
         if not broken:
             broken.append(True)
             raise ConnectionResetError
         return outcomes
 
-    monkeypatch.setattr(BatchStore, "_transact", lose_the_answer)
+    monkeypatch.setattr(BlockStore, "_write", lose_the_answer)
     assert (await desk.replay(rejection_id, patch=[MEND])).stored == 1
-    assert await desk.count("analytics_events") == 1
+    assert len(await desk.stored()) == 1
     assert await desk.counts() == (1, 0, 1)
 
 
 async def test_while_postgres_is_away_nothing_is_marked(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """The caller learns it and may repeat; nothing goes to a spool."""
-    monkeypatch.setattr("storage.write.batch_store.RETRY_FOR_S", 0)
+    monkeypatch.setattr("storage.blocks.store.RETRY_FOR_S", 0)
     (rejection_id,) = await desk.reject(bad())
 
-    async def away(*_: object) -> None:
+    async def away(*_: object, **__: object) -> None:
         raise ConnectionRefusedError
 
     with monkeypatch.context() as patch:
-        patch.setattr(BatchStore, "_transact", away)
+        patch.setattr(BlockStore, "_write", away)
         with pytest.raises(StorageUnavailableError):
             await desk.replay(rejection_id, patch=[MEND])
     assert await desk.count("analytics_rejected_events WHERE replayed_at IS NULL") == 1
@@ -338,7 +339,7 @@ async def test_a_batch_of_replays_is_refused_when_one_of_them_is_gone(desk: Desk
     batch = make_batch([make_row(), make_row()], replays=[kept, make_id()])
     with pytest.raises(ReplayedMeanwhileError):
         await desk.store.store(batch)
-    assert await desk.count("analytics_events") == 0
+    assert len(await desk.stored()) == 0
 
 
 async def test_what_its_sender_sent_again_is_a_duplicate(desk: Desk) -> None:
@@ -367,7 +368,7 @@ ACTIONS = st.lists(
 @given(actions=ACTIONS)
 async def test_whatever_is_rejected_and_replayed_counts_are_conserved(desk: Desk, actions: Any) -> None:
     """The ledger agrees with both tables, and each rejection is stored at most once."""
-    for table in ("analytics_events", "analytics_rejected_events", "analytics_event_keys", "analytics_ingest_ledger"):
+    for table in ("analytics_blocks", "analytics_rejected_events", "analytics_event_keys", "analytics_ingest_ledger"):
         await desk.sql.execute(f"DELETE FROM {table}")
     own_ids = [make_id() for _ in range(4)]
     mended = [make_row(event_id=own_id) for own_id in own_ids]
@@ -393,7 +394,7 @@ async def test_whatever_is_rejected_and_replayed_counts_are_conserved(desk: Desk
             answer = await replayer.replay(request, caller=CALLER, timeout_s=TIMEOUT_S)
             stored, duplicates = stored + answer.stored, duplicates + answer.duplicates
     assert await desk.counts() == (stored, duplicates, rejected)
-    assert await desk.count("analytics_events") == stored
+    assert len(await desk.stored()) == stored
     assert await desk.count("analytics_event_keys") == stored
     assert await desk.count("analytics_rejected_events") == rejected
     done = await desk.sql.fetchval("SELECT count(*) FROM analytics_rejected_events WHERE replay_outcome = 'STORED'")

@@ -50,6 +50,11 @@ class Stage:
         """Leave nothing to the next example."""
         await self.sql.execute(f"TRUNCATE {', '.join(TABLES)}, analytics_event_keys")
 
+    async def count_blocks(self) -> int:
+        """Count the blocks."""
+        blocks: int = await self.sql.fetchval("SELECT count(*) FROM analytics_blocks")
+        return blocks
+
     async def close(self) -> None:
         """Disconnect."""
         for server in self.servers:
@@ -104,8 +109,8 @@ class SegmentMachine(RuleBasedStateMachine):
         before = NOON - timedelta(days=days, seconds=-1)
 
         async def age() -> int:
-            catalogue = self.stage.servers[server].catalogue
-            return await self.stage.servers[server].keeper.age(await catalogue.list_segments(), before)
+            keeper, catalogue = self.stage.servers[server].keeper, self.stage.servers[server].catalogue
+            return sum([(await keeper.age(segment, before)).rows for segment in await catalogue.list_segments()])
 
         self.do("age", age, kill, is_sent=is_sent, aged_before=before)
 
@@ -175,6 +180,10 @@ class SegmentMachine(RuleBasedStateMachine):
             if aged_before is not None:
                 gone = self.events - found
                 assert all(row[TIMESTAMP] < aged_before for row in gone), "a young event has aged"
+                if kill is None:
+                    blocks = await self.stage.count_blocks()
+                    old = sum(row[TIMESTAMP] < aged_before for row in found.elements())
+                    assert blocks or not old, "an old event has stayed"
                 self.stage.seen["aged"] += len(gone)
                 self.events -= gone
             assert found == self.events

@@ -1,11 +1,12 @@
 """The contract of every place for the bytes of segments; each place is another parameter of the fixture."""
 
 import asyncio
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
 
-from storage.postgres.database import Database
+from storage.postgres.database import Connection, Database
 from storage.segments import places
 from storage.segments.errors import SegmentError, SegmentMissingError
 from storage.segments.files import Range
@@ -72,6 +73,29 @@ async def test_storing_again_and_at_once_changes_nothing(place: SegmentPlace, le
     await asyncio.gather(*(place.put(key, bytes(range(30))) for key in keys for _ in range(2)))
     for key in keys:
         assert await place.get(key, spans((0, 30))) == [bytes(range(30))]
+
+
+async def test_only_what_holds_nothing_is_given_back(place: SegmentPlace, sql: Connection) -> None:
+    """The table of a month goes when its last segment went, also from the catalogue; writing makes it again."""
+    keys = [place.key_of(uuid4(), 2, NOON + month * timedelta(days=31)) for month in range(3)]
+    for key in keys:
+        await place.put(key, b"abc")
+    assert await place.tidy() == 0
+    await place.delete(keys[0])
+    await place.delete(keys[1])
+    await sql.execute(
+        "INSERT INTO analytics_segments (id, state, level, format, place, first_at, last_at, low_actor, high_actor, "
+        "rows, bytes, is_summarised, copied_rows, checksum, sums, footer) "
+        "VALUES (gen_random_uuid(), 'writing', 2, 1, $1, now(), now(), 0, 0, 1, 3, false, 0, '', '', '')",
+        keys[1],
+    )
+    assert await place.tidy() == 1
+    with pytest.raises(SegmentMissingError):
+        await place.get(keys[0], spans((0, 1)))
+    assert await place.get(keys[2], spans((0, 3))) == [b"abc"]
+    await asyncio.gather(place.put(keys[0], b"def"), place.put(keys[1], b"ghi"), place.tidy())
+    assert await place.get(keys[0], spans((0, 3))) == [b"def"]
+    assert await place.get(keys[1], spans((0, 3))) == [b"ghi"]
 
 
 async def test_a_key_of_another_place_is_refused_by_name(place: SegmentPlace) -> None:

@@ -16,7 +16,7 @@ from storage.segments.catalogue import SegmentChange
 from storage.segments.errors import SegmentDamagedError, SegmentMissingError
 from storage.segments.files import Range
 from storage.segments.parts import PartCache
-from storage.segments.snapshot import EventScope
+from storage.segments.scopes import EventScope
 from storage.write.batch import TIMESTAMP
 from tests.integration.segment_stage import ACTORS, Server, count, make_rows, use_small_sizes
 from tests.rows import NOON, make_batch
@@ -99,7 +99,7 @@ async def test_a_flipped_byte_is_named_and_never_counted_and_other_segments_answ
     with pytest.raises(SegmentDamagedError, match=str(damaged.id)):
         await server.read()
     assert await server.read(EventScope(end=segments[-1].first_at))
-    await server.catalogue.change(SegmentChange(replaced=[damaged.id]))
+    await server.catalogue.change(SegmentChange(replaced=[damaged]))
     assert await server.read()
 
 

@@ -15,8 +15,10 @@ from urllib.parse import parse_qs, urlsplit
 
 SOCKET_NAME = ".s.PGSQL.5432"
 PROTOCOL_3 = 3
-COMMIT_TAG = b"COMMIT\0"
 _ENDS = (b"COMMIT;\0", b"ROLLBACK;\0")
+_BEGIN = b"BEGIN"
+_WRITES = b"INSERT INTO"
+"""What a statement holds that is a transaction of its own, where none has begun."""
 LATE_S = 0.03
 """How long a late COMMIT is under way: until the next attempt at the same batch has begun."""
 SETTLE_TIMEOUT_S = 10.0
@@ -28,10 +30,12 @@ class Moment(Enum):
     ASKED = "before the ledger is asked"
     BEGUN = "before the transaction"
     CLAIMED = "after the claim"
-    COPIED = "after the COPY, or where nothing is copied, before COMMIT is sent"
     COMMIT_LOST = "before COMMIT is sent"
     COMMIT_LATE = "before COMMIT arrives: it does, when its sender is gone already"
     COMMIT_UNANSWERED = "after COMMIT, before its answer"
+
+
+_COMMITS = (Moment.COMMIT_LOST, Moment.COMMIT_LATE, Moment.COMMIT_UNANSWERED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +62,7 @@ class _Session:
         self.late = b""
         self._in_transaction = False
         self._steps = 0
-        self._has_copied = False
+        self._writing: set[bytes] = set()
 
     def is_cut(self) -> bool:
         """Tell whether the client's end is broken."""
@@ -66,26 +70,24 @@ class _Session:
 
     def moments(self, kind: bytes, body: bytes) -> tuple[Moment, ...]:
         """Tell which moments there are before this message of the client is passed on."""
-        if kind == b"c":
-            self._has_copied = True
+        if kind == b"P":
+            name, statement = body.split(b"\0")[:2]
+            if _WRITES in statement:
+                self._writing.add(name)
             return ()
         if kind == b"Q" and body in _ENDS:
-            return self._end(is_commit=body.startswith(b"COMMIT"))
-        if kind == b"Q" and body.startswith(b"BEGIN"):
-            self._in_transaction, self._steps, self._has_copied = True, 0, False
+            self._in_transaction = False
+            return _COMMITS if body.startswith(b"COMMIT") else ()
+        if kind == b"Q" and body.startswith(_BEGIN):
+            self._in_transaction, self._steps = True, 0
             return (Moment.BEGUN,)
-        return self._step(kind) if kind in (b"B", b"Q") else ()
+        if kind == b"B" and not self._in_transaction:
+            _, name, *_ = body.split(b"\0", 2)
+            return (Moment.BEGUN, *_COMMITS) if name in self._writing else (Moment.ASKED,)
+        return self._step() if kind in (b"B", b"Q") else ()
 
-    def _end(self, *, is_commit: bool) -> tuple[Moment, ...]:
-        self._in_transaction = False
-        return (Moment.COPIED, Moment.COMMIT_LOST, Moment.COMMIT_LATE, Moment.COMMIT_UNANSWERED) if is_commit else ()
-
-    def _step(self, kind: bytes) -> tuple[Moment, ...]:
-        if not self._in_transaction:
-            return (Moment.ASKED,) if kind == b"B" else ()
+    def _step(self) -> tuple[Moment, ...]:
         self._steps += 1
-        if self._has_copied:
-            return (Moment.COPIED,)
         return (Moment.CLAIMED,) if self._steps == 2 else ()
 
     def cut(self) -> None:
@@ -182,9 +184,13 @@ class Line:
             return
         while True:
             message, body = await _read(reader)
+            kind = last = message[:1]
+            while kind == b"B" and last != b"S":  # a statement passes as a whole, or not at all
+                part, _ = await _read(reader)
+                message, last = message + part, part[:1]
             if session.is_cut():
                 return
-            self._cut_if_due(session, message, session.moments(message[:1], body))
+            self._cut_if_due(session, message, session.moments(kind, body))
             if session.is_cut():
                 return
             session.server.write(message)
@@ -212,8 +218,10 @@ class Line:
     async def _pass_answers(self, session: _Session, reader: asyncio.StreamReader) -> None:
         with suppress(OSError, asyncio.IncompleteReadError):
             while True:
-                message, body = await _read(reader)
-                if session.withholds and message[:1] == b"C" and body == COMMIT_TAG:
+                message, _ = await _read(reader)
+                if message[:1] == b"E":  # not committed
+                    session.withholds = False
+                if session.withholds and message[:1] == b"Z":
                     session.withholds = False
                     if self._due and self._due[0].moment is Moment.COMMIT_UNANSWERED:
                         self._cut(session)

@@ -6,13 +6,13 @@ from functools import partial
 from pathlib import Path
 
 from server.ingest.pipeline import reject_stored
-from storage.partitions import Partitions
 from storage.postgres.database import Database
 from storage.quarantine import Quarantine
 from storage.spool import Spool
 from storage.write.batch import Rejection, Row, WriteOutcome
 from storage.write.writer import Writer
 from tests.integration.write_line import Line
+from tests.rows import ACTORS
 
 SPOOL_BYTES = 1 << 30
 PATIENCE_S = 10.0
@@ -58,10 +58,10 @@ class WriteProcess:
         self._spool = Spool(self._spool_folder, max_bytes=SPOOL_BYTES)
         self._writer = Writer(
             self._database,
-            Partitions(self._database),
             Quarantine(max_bytes=self._quarantine_bytes),
             self._spool,
             reject_row=reject_stored,
+            hash_actor=ACTORS.of,
             connections=2,
             batch_size=self._batch_size,
             batch_interval_ms=self._batch_interval_ms,

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from storage.reports.funnel_sql import FunnelQuestion, StepOrder
+from storage.reports.funnel import FunnelQuestion, StepOrder
 from tests.oracle.history import Happening
 from tests.oracle.matching import matches, value_at
 
@@ -86,6 +86,8 @@ def _any_order(question: FunnelQuestion, events: Sequence[Happening], entry: int
             break
         if _most_steps(question, events[entry : number + 1]) > len(times):
             times.append(events[number].timestamp)
+        if number > entry and any(matches(exclusion.pattern, events[number]) for exclusion in question.exclusions):
+            break
     return tuple(times)
 
 

@@ -58,6 +58,8 @@ ON_THIS_MACHINE = frozenset(
         "SEGMENT_UNREADABLE",
         "SOCKET_FOLDER",
         "STORAGE",
+        "SUMMARY_FORMAT",
+        "SUMMARY_UNREADABLE",
         "UNDECLARED_SCOPE",
         "UNSUPPORTED_POSTGRES",
     }

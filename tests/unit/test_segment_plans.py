@@ -32,9 +32,11 @@ def make_blocks(*rows: int, age: timedelta = timedelta(0)) -> list[WaitingBlock]
     return [WaitingBlock(uuid4(), count, NOON, NOON, NOON - age) for count in rows]
 
 
-def make_segment(rows: int, first: datetime = NOON, last: datetime | None = None, level: int = 1) -> Segment:
+def make_segment(
+    rows: int, first: datetime = NOON, last: datetime | None = None, level: int = 1, copied_rows: int = 0
+) -> Segment:
     """Make a segment."""
-    return Segment(uuid4(), level, 1, "p", first, last or first, 0, 0, rows, 1, b"")
+    return Segment(uuid4(), level, 1, "p", first, last or first, 0, 0, rows, 1, b"", False, copied_rows)  # noqa: FBT003 - as in its columns
 
 
 @pytest.mark.parametrize(
@@ -140,3 +142,14 @@ def test_buckets_cover_all_pseudonyms_once(rows: int, count: int) -> None:
     assert len(chosen) == count
     assert (chosen[0].low, chosen[-1].high) == (-(2**63), 2**63 - 1)
     assert all(one.high + 1 == other.low for one, other in pairwise(chosen))
+
+
+def test_what_is_copied_is_merged_with_what_is_copied_alone() -> None:
+    """A segment that is being copied waits until it is."""
+    copied = [make_segment(9, copied_rows=9) for _ in range(MERGE_INPUTS - 1)]
+    others = [make_segment(9) for _ in range(MERGE_INPUTS - 1)]
+    assert plan_merge([*copied, *others]) is None
+    assert plan_merge([*others, *(make_segment(9, copied_rows=4) for _ in range(MERGE_INPUTS))]) is None
+    merge = plan_merge([*copied, make_segment(9, copied_rows=9), *others])
+    assert merge is not None
+    assert all(segment.is_copied for segment in merge.segments)

@@ -17,6 +17,10 @@ COMPRESSED = {
     "analytics_summaries": "data",
 }
 """Columns whose values are compressed already: Postgres would try in vain."""
+FIRST_HORIZON = """
+INSERT INTO analytics_horizon (is_only, raw_from, hours_from, days_from, folds)
+VALUES (TRUE, '0001-01-01 00:00+00', '0001-01-01 00:00+00', '0001-01-01 00:00+00', 0)
+"""
 REFUSE_CHANGE = """
 CREATE FUNCTION analytics_refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -106,6 +110,7 @@ def _create_event_tables() -> None:
         sa.Column("format", sa.SmallInteger(), nullable=False),
         sa.Column("place", sa.Text(), nullable=False),
         sa.Column("changed_at", instant, server_default=sa.text("now()"), nullable=False),
+        sa.Column("stored_at", instant, server_default=sa.text("now()"), nullable=False),
         sa.Column("first_at", instant, nullable=False),
         sa.Column("last_at", instant, nullable=False),
         sa.Column("low_actor", sa.BigInteger(), nullable=False),
@@ -151,8 +156,19 @@ def _create_event_tables() -> None:
         sa.Column("version", sa.Uuid(), nullable=False),
         sa.Column("format", sa.SmallInteger(), nullable=False),
         sa.Column("data", sa.LargeBinary(), nullable=False),
-        sa.PrimaryKeyConstraint("timeframe", "timestamp", name="pk_analytics_summaries"),
+        sa.PrimaryKeyConstraint("timeframe", "timestamp", "version", name="pk_analytics_summaries"),
     )
+    op.create_table(
+        "analytics_horizon",
+        sa.Column("is_only", sa.Boolean(), nullable=False),
+        sa.Column("raw_from", instant, nullable=False),
+        sa.Column("hours_from", instant, nullable=False),
+        sa.Column("days_from", instant, nullable=False),
+        sa.Column("folds", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("is_only", name="pk_analytics_horizon"),
+        sa.CheckConstraint("is_only", name="ck_analytics_horizon_is_only"),
+    )
+    op.execute(FIRST_HORIZON)
     op.create_table(
         "analytics_first_sights",
         sa.Column("actor", sa.BigInteger(), autoincrement=False, nullable=False),
@@ -247,6 +263,19 @@ def _create_other_tables() -> None:
         sa.Column("started_at", instant, nullable=False),
         sa.Column("runner", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("job", name="pk_analytics_job_ticks"),
+    )
+    op.create_table(
+        "analytics_upkeep",
+        sa.Column("job", sa.Text(), nullable=False),
+        sa.Column("runner", sa.Text(), nullable=False),
+        sa.Column("started_at", instant, nullable=False),
+        sa.Column("finished_at", instant, nullable=False),
+        sa.Column("succeeded_at", instant),
+        sa.Column("reason", sa.Text()),
+        sa.Column("runs", sa.BigInteger(), nullable=False),
+        sa.Column("failures", sa.BigInteger(), nullable=False),
+        sa.Column("rows", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("job", name="pk_analytics_upkeep"),
     )
     op.create_table(
         "analytics_audit_log",

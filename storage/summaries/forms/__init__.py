@@ -1,0 +1,1 @@
+"""Forms that add up: sketches, samples, frequencies, lengths."""
