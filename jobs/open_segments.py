@@ -18,4 +18,10 @@ def known_columns() -> EventColumns:
 
 def open_segments(database: Database, settings: Settings) -> SegmentStore:
     """Put together what seals, merges and ages. It reads each segment once, so it needs no cache."""
-    return SegmentStore(database, known_columns(), cache_folder=settings.segment_cache_folder, cache_bytes=0)
+    return SegmentStore(
+        database,
+        known_columns(),
+        cache_folder=settings.segment_cache_folder,
+        cache_bytes=0,
+        copies=settings.events_table_days > 0,
+    )
