@@ -8,6 +8,7 @@ from runtime.settings import Settings
 from storage.postgres.database import Database
 from storage.segments.schema import EventColumns
 from storage.segments.store import SegmentStore
+from storage.summaries.folding import SummaryKeeper
 
 
 @cache
@@ -23,5 +24,6 @@ def open_segments(database: Database, settings: Settings) -> SegmentStore:
         known_columns(),
         cache_folder=settings.segment_cache_folder,
         cache_bytes=0,
+        summaries=SummaryKeeper(database),
         copies=settings.events_table_days > 0,
     )

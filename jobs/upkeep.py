@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from jobs.continuous import ContinuousJob
 from storage.postgres.database import Database
 from storage.segments.store import SegmentStore
-from storage.segments.upkeep import SegmentUpkeep
+from storage.segments.upkeep import SegmentUpkeep, Upkept
+from storage.summaries.folding import SummaryKeeper
 
 SWEEP_S = 60.0
 SEAL, MERGE = "seal", "merge"
@@ -34,6 +35,7 @@ class Upkeep(ContinuousJob):
         super().__init__(database, name=name, now=now)
         self._store = store
         self._upkeep = SegmentUpkeep(store)
+        self._summaries = SummaryKeeper(database)
         self._next_sweep_s = 0.0
 
     async def run_once(self) -> bool:
@@ -47,8 +49,15 @@ class Upkeep(ContinuousJob):
         if await self._upkeep.blocks_due(self._now()):
             sealed = await self._run(SEAL, lambda: self._upkeep.seal(self._now()))
         if await self._upkeep.merge_due() is not None:
-            merged = await self._run(MERGE, self._upkeep.merge)
+            merged = await self._run(MERGE, self._merge)
         return sealed is not None or merged is not None
+
+    async def _merge(self) -> Upkept | None:
+        """Merge, and put the summaries together that this has added to."""
+        merged = await self._upkeep.merge()
+        if merged is not None and merged.is_done:
+            await self._summaries.compact()
+        return merged
 
     async def _sweep_if_due(self) -> None:
         now_s = asyncio.get_running_loop().time()

@@ -14,6 +14,8 @@ from storage.segments.keeping import Removed
 from storage.segments.store import SegmentStore
 from storage.segments.upkeep import SegmentUpkeep
 from storage.sql import statement
+from storage.summaries.horizon import announce_ageing, drop_periods, survey_periods
+from storage.summaries.horizon import announce_ageing, drop_periods, survey_periods
 
 log = structlog.get_logger(__name__)
 
@@ -79,6 +81,8 @@ async def survey_aged(
     if before is not None:
         removed = [await store.keeper.count_before(one, before) for one in await store.catalogue.list_segments()]
         aged.append(_add_up(removed))
+    periods = await survey_periods(database, hours_before=policy.hours_before(now), days_before=policy.days_before(now))
+    aged += [Aged(HOURS, periods.hours.rows, periods.hours.bytes), Aged(DAYS, periods.days.rows, periods.days.bytes)]
     if before is not None:
         async with _maintenance(database) as connection:
             aged.append(await _count(connection, KEYS, "count_keys", before - KEY_MARGIN))
@@ -106,7 +110,10 @@ async def purge_aged(database: Database, store: SegmentStore, policy: RetentionP
     aged = []
     before = policy.raw_before(now)
     if before is not None:
+        await announce_ageing(database, before)
         aged.append(await _purge_raw(store, before))
+    dropped = await drop_periods(database, hours_before=policy.hours_before(now), days_before=policy.days_before(now))
+    aged += [Aged(HOURS, dropped.hours.rows, dropped.hours.bytes), Aged(DAYS, dropped.days.rows, dropped.days.bytes)]
     if before is not None:
         async with _maintenance(database) as connection:
             aged.append(await _purge_keys(connection, before - KEY_MARGIN))

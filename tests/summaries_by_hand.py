@@ -18,7 +18,7 @@ from storage.summaries.forms.sketch import make_sketch
 from storage.summaries.summary import Summary
 from storage.write.batch import COLUMNS
 from storage.write.hours import hour_of
-from tests.event_tables import ACTORS
+from tests.rows import ACTORS
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 HALF = timedelta(minutes=30)
@@ -59,9 +59,7 @@ def summary_of(events: Sequence[Event]) -> Summary:
             paths[path] += 1
             amounts[path] += Decimal(data["amount"])
     streams = {
-        event["data"]["streamId"]
-        for event in events
-        if event["event_type"] == "stream" and "streamId" in event["data"]
+        event["data"]["streamId"] for event in events if event["event_type"] == "stream" and "streamId" in event["data"]
     }
     return Summary(
         dict(counts),
@@ -110,7 +108,10 @@ def sample_of(events: Sequence[Event]) -> SessionSample:
         half = (event["timestamp"] - EPOCH) // HALF if inferred else 0
         active[inferred, event["session_id"] or event["actor_id"], half].append(microseconds_of(event["timestamp"]))
     return make_sample(
-        [ACTORS.of(name) if inferred else int(hash_texts(pa.array([name]), "session")[0]) for inferred, name, _ in active],
+        [
+            ACTORS.of(name) if inferred else int(hash_texts(pa.array([name]), "session")[0])
+            for inferred, name, _ in active
+        ],
         [inferred for inferred, _, _ in active],
         [min(moments) for moments in active.values()],
         [max(moments) for moments in active.values()],

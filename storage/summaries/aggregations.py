@@ -15,6 +15,9 @@ from storage.summaries.horizon import statement
 from storage.summaries.periods import Period, Timeframe
 from storage.summaries.summary import Measures, Summary, add_measures
 
+UNLISTED = frozenset({"viewDurations"})
+"""Measures that the table lacks: hundreds of buckets, of which SQL makes nothing; the dashboard has the median."""
+
 
 class AggregationKey(NamedTuple):
     """Events of one type in one period."""
@@ -36,7 +39,14 @@ Aggregations = Mapping[AggregationKey, Aggregation]
 def aggregations_of(summaries: Mapping[Period, Summary]) -> dict[AggregationKey, Aggregation]:
     """Take from summaries what the table holds."""
     return {
-        AggregationKey(period, event_type): Aggregation(count, summary.measures.get(event_type, {}))
+        AggregationKey(period, event_type): Aggregation(
+            count,
+            {
+                measure: keys
+                for measure, keys in summary.measures.get(event_type, {}).items()
+                if measure not in UNLISTED
+            },
+        )
         for period, summary in summaries.items()
         for event_type, count in summary.counts.items()
     }

@@ -40,8 +40,6 @@ _LENGTH = Struct("<I")
 _INTEGER, _FLAG = np.dtype("<i8"), np.dtype(np.bool_)
 _COLUMNS = (_INTEGER, _FLAG, _INTEGER, _INTEGER)
 """Of a sample: keys, inferred, firsts, lasts."""
-_MOST_INTEGER = 2**63 - 1
-"""JSON would take one bit more, and no more."""
 
 
 class SummaryError(StorageError):
@@ -59,18 +57,19 @@ class UnknownSummaryFormatError(SummaryError):
 def encode(summary: Summary) -> bytes:
     """Make what is stored of a summary, in FORMAT."""
     sample = summary.sample
-    head = orjson.dumps(
-        {
-            "counts": summary.counts,
-            "measures": _plain(summary.measures),
-            "actors": len(summary.actors),
-            "streams": len(summary.streams),
-            "sample": (sample.threshold, len(sample.keys)),
-            "content": _nest(summary.content),
-            "paths": _nest(summary.paths),
-        },
-        default=str,
-    )
+    described = {
+        "counts": summary.counts,
+        "measures": summary.measures,
+        "actors": len(summary.actors),
+        "streams": len(summary.streams),
+        "sample": (sample.threshold, len(sample.keys)),
+        "content": _nest(summary.content),
+        "paths": _nest(summary.paths),
+    }
+    try:
+        head = orjson.dumps(described, default=str)
+    except TypeError:  # an integer of more than 64 bits
+        head = orjson.dumps({**described, "measures": _as_decimals(summary.measures)}, default=str)
     columns = (np.asarray(column, kind).tobytes() for column, kind in zip(sample[1:], _COLUMNS, strict=True))
     body = b"".join((_LENGTH.pack(len(head)), head, summary.actors, summary.streams, *columns))
     return zstd.compress(body, options=_OPTIONS)
@@ -95,7 +94,9 @@ def decode(form: int, data: bytes, name: object = "") -> Summary:
         )
     try:
         # A frame holds its checksum; the bound keeps a damaged length from taking all memory.
-        body = zstd.ZstdDecompressor().decompress(data, MOST_BYTES)
+        decompressor = zstd.ZstdDecompressor()
+        body = decompressor.decompress(data, MOST_BYTES)
+        body = body if decompressor.eof else b""
         start = _LENGTH.size + _LENGTH.unpack_from(body)[0]
         return _read(orjson.loads(body[_LENGTH.size : start]), body[start:])
     except (zstd.ZstdError, StructError, ValueError, KeyError, EOFError) as exc:
@@ -105,19 +106,10 @@ def decode(form: int, data: bytes, name: object = "") -> Summary:
         ) from exc
 
 
-def _plain(measures: Mapping[str, Measures]) -> Mapping[str, Measures]:
-    """Make decimals of the integers that JSON does not take: hardly ever are there any."""
-    numbers = [number for found in measures.values() for keys in found.values() for number in keys.values()]
-    if max(numbers, default=0) <= _MOST_INTEGER and min(numbers, default=0) >= -_MOST_INTEGER:
-        return measures
+def _as_decimals(measures: Mapping[str, Measures]) -> Mapping[str, Measures]:
+    """Turn all numbers into decimals, which are written as texts."""
     return {
-        event_type: {
-            measure: {
-                key: number if -_MOST_INTEGER <= number <= _MOST_INTEGER else Decimal(number)
-                for key, number in keys.items()
-            }
-            for measure, keys in found.items()
-        }
+        event_type: {measure: {key: Decimal(number) for key, number in keys.items()} for measure, keys in found.items()}
         for event_type, found in measures.items()
     }
 

@@ -13,10 +13,11 @@ from storage.postgres.errors import translated
 from storage.summaries.aggregations import Aggregation, AggregationKey, add_aggregations, aggregations_of
 from storage.summaries.horizon import lock_horizon, statement
 from storage.summaries.parts import (
+    PartKey,
     SummaryPart,
     add_up_periods,
     delete_parts,
-    list_parts,
+    list_sizes,
     new_part,
     read_parts,
     sum_parts,
@@ -28,7 +29,10 @@ from storage.summaries.summarise import first_sights, summarise
 from storage.summaries.summary import Summary, add
 
 MANY_PARTS = 8
-"""A period with so many is put together: readers add up fewer, and what is large is rewritten once in eight folds."""
+"""Readers add up fewer than so many parts of a period."""
+LEAST_GAIN = 4
+"""A part is not rewritten for others that add up to less than a quarter of it, or each late event would cost as much as
+its hour is large."""
 PERIODS_AT_ONCE = 50
 """In one transaction, which takes some 100 ms: folds wait for it."""
 
@@ -69,7 +73,11 @@ class SummaryKeeper:
 
         Args:
             tables: sorted, with at least the columns of SUMMARY_COLUMNS.
+
+        Raises:
+            SummaryError, StorageUnavailableError: as `compact`, which comes first.
         """
+        await self.compact()
         prepared = await asyncio.to_thread(prepare_fold, tables)
 
         async def also(connection: Connection) -> bool:
@@ -130,11 +138,32 @@ async def _list_crowded(connection: Connection) -> list[Period]:
 
 async def _put_together(connection: Connection, periods: Sequence[Period]) -> None:
     await lock_horizon(connection)
-    keys = await list_parts(connection, [(period.timeframe, period.start, period.end) for period in periods])
-    parts = await read_parts(connection, keys)
-    together = await asyncio.to_thread(_join_parts, parts)
+    keys = [
+        key
+        for parts in (await list_sizes(connection, periods)).values()
+        if len(parts) >= MANY_PARTS
+        for key in choose_parts(parts)
+    ]
+    together = await asyncio.to_thread(_join_parts, await read_parts(connection, keys))
     await delete_parts(connection, keys)
     await write_parts(connection, together)
+
+
+def choose_parts(sizes: Mapping[PartKey, int]) -> list[PartKey]:
+    """Choose the parts of a period to put together: as many as may be without rewriting a large one for small ones.
+
+    Args:
+        sizes: of all parts, ascending.
+    """
+    chosen: list[PartKey] = []
+    total = 0
+    candidates: list[PartKey] = []
+    for key, size in sizes.items():
+        candidates.append(key)
+        if size <= LEAST_GAIN * total:
+            chosen = list(candidates)
+        total += size
+    return chosen or candidates
 
 
 def _join_parts(parts: Sequence[SummaryPart]) -> list[SummaryPart]:

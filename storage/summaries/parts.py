@@ -87,6 +87,18 @@ async def list_parts(
     return sorted(keys, key=lambda key: (key.period.timeframe.value, key.period.start, key.version))
 
 
+async def list_sizes(connection: Connection, periods: Sequence[Period]) -> dict[Period, dict[PartKey, int]]:
+    """List the parts of periods with their bytes, smallest first."""
+    rows = await connection.fetch(
+        statement("list_sizes"), [period.timeframe.value for period in periods], [period.start for period in periods]
+    )
+    sizes: defaultdict[Period, dict[PartKey, int]] = defaultdict(dict)
+    for row in rows:
+        period = Period(Timeframe(row["timeframe"]), row["timestamp"])
+        sizes[period][PartKey(period, row["version"])] = row["bytes"]
+    return sizes
+
+
 async def read_parts(connection: "Connection | PooledConnection", keys: Sequence[PartKey]) -> list[SummaryPart]:
     """Read parts; those that are gone are missing."""
     by_version = {key.version: key for key in keys}

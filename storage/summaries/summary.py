@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from decimal import localcontext
 from typing import Self, TypeAlias
 
-from storage.summaries.forms.frequencies import Frequencies, add_frequencies
+from storage.summaries.forms.frequencies import NO_THINGS, Frequencies, add_frequencies
 from storage.summaries.forms.numbers import EXACTLY, Number, add_numbers, keep_largest
 from storage.summaries.forms.session_sample import SessionSample, merge_samples
 from storage.summaries.forms.sketch import EMPTY, estimate, merge_sketches
@@ -19,7 +19,6 @@ ENTRIES_OF_SUMMARY = 10
 """What one takes up that is empty."""
 BYTES_OF_ENTRY = 210
 NO_SESSIONS = SessionSample()
-NO_THINGS = Frequencies()
 
 
 @dataclass(frozen=True, slots=True)

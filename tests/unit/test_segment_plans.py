@@ -68,7 +68,7 @@ def test_one_sealing_takes_a_bounded_number_of_rows_and_at_least_one_block() -> 
 def test_few_blocks_are_sealed_sooner_where_the_table_waits_for_them() -> None:
     """After a minute, instead of an hour."""
     for seconds, is_sealed in ((59, False), (60, True)):
-        blocks = make_blocks([1], age=timedelta(seconds=seconds))
+        blocks = make_blocks(1, age=timedelta(seconds=seconds))
         assert bool(plan_seal(blocks, NOON, SEAL_LATEST_COPIED)) is is_sealed
 
 

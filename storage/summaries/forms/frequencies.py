@@ -62,10 +62,14 @@ class Frequencies:
         return self.amounts == other.amounts
 
 
+NO_THINGS = Frequencies()
+
+
 def add_frequencies(parts: Sequence[Frequencies]) -> Frequencies:
     """Add parts up, leaving nothing out; in which order does not matter."""
-    if len(parts) == 1:
-        return parts[0]
+    parts = [part for part in parts if part is not NO_THINGS]
+    if len(parts) <= 1:
+        return parts[0] if parts else NO_THINGS
     counts: dict[tuple[str, str], int] = {}
     amounts: dict[tuple[str, str], Decimal] = {}
     with localcontext(EXACTLY):

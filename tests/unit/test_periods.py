@@ -1,10 +1,10 @@
-"""The periods of rollups."""
+"""The periods of summaries."""
 
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from storage.rollups.periods import Timeframe, hours_between, spans_of
+from storage.summaries.periods import Period, Timeframe, hours_between
 from storage.write.hours import HOUR
 
 
@@ -29,15 +29,13 @@ def test_a_period_holds_its_first_moment_and_not_its_end(
     assert timeframe.start_of(timeframe.end_of(found) - timedelta(microseconds=1)) == found
 
 
-def test_spans_hold_every_hour_once_and_end_at_midnight() -> None:
-    """So that each is read from one partition."""
+def test_hours_between_are_whole_and_half_open() -> None:
+    """In order."""
     first = datetime(2026, 1, 1, 22, tzinfo=UTC)
-    hours = [first, first + HOUR, first + 2 * HOUR, first + 5 * HOUR]
-    spans = list(spans_of(hours))
-    assert spans == [
-        (first, first + 2 * HOUR),
-        (first + 2 * HOUR, first + 3 * HOUR),
-        (first + 5 * HOUR, first + 6 * HOUR),
-    ]
-    assert [hour for span in spans for hour in hours_between(*span)] == hours
-    assert list(spans_of([])) == []
+    assert hours_between(first, first + 3 * HOUR) == [first, first + HOUR, first + 2 * HOUR]
+    assert hours_between(first, first) == []
+
+
+def test_a_period_knows_its_end() -> None:
+    """Of any length."""
+    assert Period(Timeframe.MONTH, datetime(2026, 2, 1, tzinfo=UTC)).end == datetime(2026, 3, 1, tzinfo=UTC)

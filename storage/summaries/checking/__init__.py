@@ -1,0 +1,1 @@
+"""Checking summaries against the events that they are made of, and making them anew."""
