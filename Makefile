@@ -130,7 +130,7 @@ bench-soak: $(VENV)/.dev ## Stream 5,000,000 events and measure rate and memory
 bench-hostile: $(VENV)/.dev ## Measure valid events beside 1,000,000 invalid ones, and idle or dropped connections
 	@$(BIN)/python -m bench.hostile
 
-bench-reports: $(VENV)/.dev ## Time the reports on 1,000,000 and 5,000,000 events, in Postgres and in DuckDB
+bench-reports: $(VENV)/.dev ## Time the reports on 1,000,000 and 5,000,000 events in segments
 	@$(BIN)/python -m bench.reports
 
 bench-jobs: $(VENV)/.dev ## Measure folds, dashboards and dropping a day, at 100,000 to 10,000,000 events

@@ -10,7 +10,7 @@ import asyncpg
 import structlog
 
 from storage.postgres.database import Connection, Database
-from storage.postgres.errors import DayClosedError, translated
+from storage.postgres.errors import StorageUnavailableError, translated
 from storage.sql import statement
 
 log = structlog.get_logger(__name__)
@@ -192,7 +192,7 @@ async def _create(connection: Connection, days: Iterable[date]) -> None:
         await connection.execute("".join(script))
     except asyncpg.DuplicateTableError as exc:
         # It is there and takes nothing: retention has closed or detached it, and drops it in a moment.
-        raise DayClosedError("a day's partition is being removed now; send the same events again") from exc
+        raise StorageUnavailableError("a day's partition is being removed now; send the same events again") from exc
 
 
 async def _list_days(connection: Connection) -> set[date]:

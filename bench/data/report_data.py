@@ -1,19 +1,21 @@
-"""The events that reports are measured on: made by DuckDB, the same in each run, and loaded into Postgres.
+"""The events that reports are measured on: made by DuckDB, the same in each run, and stored as merged segments.
 
 A month of five event types by users of which few do most; times have the rhythm of a day. All of it follows from the
-number of an event, by multiplications modulo a prime: no random numbers, so Postgres and DuckDB see the same rows.
+number of an event, by multiplications modulo a prime: no random numbers.
 """
 
-import tempfile
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
-import asyncpg
 import duckdb
+import pyarrow as pa
 
-from storage.partitions import Partitions
-from storage.postgres.database import Database
-from storage.write.batch import COLUMNS
+from storage.segments.catalogue import SegmentChange
+from storage.segments.files import write_segment
+from storage.segments.places import TOP_LEVEL
+from storage.segments.plans import buckets
+from storage.segments.schema import ENVELOPE, TEXT, EventColumns
+from storage.segments.store import SegmentStore
 
 DAYS = 30
 START = datetime(2026, 3, 1, tzinfo=UTC)
@@ -22,7 +24,7 @@ EVENTS_PER_USER = 25
 """The mean; the busiest tenth of the users does about half of it."""
 
 _EVENTS = """
-CREATE TABLE analytics_events AS
+CREATE TEMP TABLE happened AS
 WITH numbered AS (
     SELECT
         i,
@@ -32,74 +34,75 @@ WITH numbered AS (
         (i * 16807 % 2147483647 * 7919 % 2147483647) / 2147483647.0 AS c,
         (i * 40692 % 2147483647 * 6481 % 2147483647) / 2147483647.0 AS d
     FROM range(1, $events + 1) AS numbers(i)
-), happened AS (
-    SELECT
-        i, c, d,
-        floor($users * pow(a, 1.8))::BIGINT AS user_number,
-        CASE WHEN b < 0.62 THEN 'view' WHEN b < 0.86 THEN 'engagement' WHEN b < 0.9 THEN 'purchase'
-            WHEN b < 0.96 THEN 'stream' ELSE 'session' END AS event_type,
-        -- Evenly over the days, and within a day more in the evening.
-        $start + to_microseconds(
-            (((i - 1) * $days // $events) * 86400000000 + floor(86400000000 * sqrt(d)))::BIGINT
-        ) AS timestamp
+), chosen AS (
+    SELECT i, b, c, d, floor($users * pow(a, 1.8))::BIGINT AS user_number, (i - 1) * $days // $events AS day
     FROM numbered
 )
 SELECT
-    (substr(md5(i::TEXT), 1, 12) || '4' || substr(md5(i::TEXT), 14, 3) || '8' || substr(md5(i::TEXT), 18))::UUID
+    i, c, d, day, user_number,
+    (hash(user_number)::HUGEINT - 9223372036854775808)::BIGINT AS actor_hash,
+    CASE WHEN b < 0.62 THEN 'view' WHEN b < 0.86 THEN 'engagement' WHEN b < 0.9 THEN 'purchase'
+        WHEN b < 0.96 THEN 'stream' ELSE 'session' END AS event_type,
+    -- Evenly over the days, and within a day more in the evening.
+    $start + to_microseconds((day * 86400000000 + floor(86400000000 * sqrt(d)))::BIGINT) AS timestamp
+FROM chosen
+"""
+_BUCKET = """
+SELECT
+    actor_hash,
+    timestamp,
+    i AS sequence,
+    unhex(substr(md5(i::TEXT), 1, 12) || '4' || substr(md5(i::TEXT), 14, 3) || '8' || substr(md5(i::TEXT), 18))
         AS event_id,
+    timestamp + INTERVAL 2 SECOND AS received_at,
     event_type,
     '1.1.0' AS schema_version,
-    timestamp,
-    timestamp + INTERVAL 2 SECOND AS received_at,
-    NULL::TEXT AS timestamp_source,
-    i AS sequence,
-    'user-' || user_number AS actor_id,
     'user-' || user_number AS user_id,
-    'session-' || user_number || '-' || ((i - 1) * $days // $events) AS session_id,
+    'session-' || user_number || '-' || day AS session_id,
     CASE WHEN c < 0.5 THEN 'ios' WHEN c < 0.8 THEN 'android' ELSE 'web' END AS platform,
-    NULL::TEXT AS user_agent,
-    NULL::TEXT AS ip_address,
-    NULL::JSON AS device,
-    (CASE event_type
-        WHEN 'view' THEN '{"contentType":"' || CASE WHEN d < 0.7 THEN 'post' ELSE 'product' END || '","contentId":"'
-            || floor(20000 * c * c)::INT || '","viewDuration":' || round(60 * d, 1) || '}'
-        WHEN 'engagement' THEN '{"action":"' || CASE WHEN d < 0.8 THEN 'like' ELSE 'share' END
-            || '","targetType":"post","targetId":"' || floor(20000 * c * c)::INT || '"}'
-        WHEN 'purchase' THEN '{"productId":"' || floor(900 * c)::INT || '","orderId":"o-' || i || '","amount":'
-            || round(5 + 95 * d, 2) || ',"currency":"' || CASE WHEN c < 0.8 THEN 'EUR' ELSE 'USD' END || '"}'
-        WHEN 'stream' THEN '{"streamId":"' || floor(400 * c)::INT || '","action":"join","viewerCount":'
-            || floor(500 * d)::INT || '}'
-        ELSE '{"action":"start"}' END)::JSON AS event_data
+    CASE WHEN event_type = 'view' THEN CASE WHEN d < 0.7 THEN 'post' ELSE 'product' END END AS "view.content_type",
+    CASE WHEN event_type = 'view' THEN (floor(20000 * c * c)::INT)::TEXT END AS "view.content_id",
+    CASE WHEN event_type = 'view' THEN round(60 * d, 1)::DOUBLE END AS "view.view_duration",
+    CASE WHEN event_type = 'engagement' THEN CASE WHEN d < 0.8 THEN 'like' ELSE 'share' END END AS "engagement.action",
+    CASE WHEN event_type = 'engagement' THEN 'post' END AS "engagement.target_type",
+    CASE WHEN event_type = 'engagement' THEN (floor(20000 * c * c)::INT)::TEXT END AS "engagement.target_id",
+    CASE WHEN event_type = 'purchase' THEN (floor(900 * c)::INT)::TEXT END AS "purchase.product_id",
+    CASE WHEN event_type = 'purchase' THEN 'o-' || i END AS "purchase.order_id",
+    CASE WHEN event_type = 'purchase' THEN round(5 + 95 * d, 2)::DECIMAL(38, 18) END AS "purchase.amount",
+    CASE WHEN event_type = 'purchase' THEN CASE WHEN c < 0.8 THEN 'EUR' ELSE 'USD' END END AS "purchase.currency",
+    CASE WHEN event_type = 'stream' THEN (floor(400 * c)::INT)::TEXT END AS "stream.stream_id",
+    CASE WHEN event_type = 'stream' THEN 'join' END AS "stream.action",
+    CASE WHEN event_type = 'stream' THEN floor(500 * d)::INT END AS "stream.viewer_count",
+    CASE WHEN event_type = 'session' THEN 'start' END AS "session.action"
 FROM happened
-ORDER BY timestamp
+WHERE actor_hash BETWEEN $low AND $high
+ORDER BY actor_hash, timestamp, sequence
 """
 
 
-def write_events(path: Path, events: int) -> None:
-    """Write so many events to a Parquet file, oldest first."""
+def make_tables(events: int, known: EventColumns) -> Iterator[pa.Table]:
+    """Make so many events, in sorted tables of some million rows each: one for each range of actors."""
+    types = {column.name: column.type for columns in known.structs.values() for column in columns} | dict(ENVELOPE)
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
         connection.execute(
             _EVENTS, {"events": events, "users": events // EVENTS_PER_USER, "days": DAYS, "start": START}
         )
-        connection.execute(f"COPY analytics_events TO '{path}' (FORMAT parquet, COMPRESSION zstd)")
+        for bucket in buckets(events):
+            found = connection.sql(_BUCKET, params={"low": bucket.low, "high": bucket.high}).to_arrow_table()
+            columns = {}
+            for name in found.column_names:
+                column = found[name].combine_chunks()
+                columns[name] = column.dictionary_encode() if types[name] == TEXT else column.cast(types[name])
+            yield pa.table(columns)
 
 
-async def load_postgres(database_url: str, path: Path) -> None:
-    """Copy the events of a Parquet file into a migrated database; no statistics are gathered."""
-    database = await Database.open(database_url)
-    partitions = Partitions(database, now=lambda: END)
-    await partitions.ensure({(START + timedelta(days=day)).date() for day in range(DAYS)})
-    await database.close()
-    connection = await asyncpg.connect(database_url)
-    with tempfile.TemporaryDirectory() as folder, duckdb.connect() as duck:
-        duck.execute("SET TimeZone = 'UTC'")
-        for day in range(DAYS):
-            csv = Path(folder, "day.csv")
-            first = START + timedelta(days=day)
-            duck.execute(
-                f"COPY (SELECT {', '.join(COLUMNS)} FROM '{path}' WHERE timestamp >= TIMESTAMPTZ '{first}'"
-                f" AND timestamp < TIMESTAMPTZ '{first + timedelta(days=1)}') TO '{csv}' (HEADER false)"
-            )
-            await connection.copy_to_table("analytics_events", source=csv, columns=list(COLUMNS), format="csv")
-    await connection.close()
+async def store_events(store: SegmentStore, events: int) -> int:
+    """Store so many events as segments that are merged already; return their bytes."""
+    size_bytes, ids = 0, []
+    for table in make_tables(events, store.known):
+        file = write_segment(table)
+        size_bytes += len(file.data)
+        ids.append(await store.catalogue.write(file, TOP_LEVEL, copied_rows=file.rows))
+    await store.catalogue.change(SegmentChange(published=ids))
+    return size_bytes

@@ -9,6 +9,7 @@ import grpc
 import structlog
 from google.protobuf.descriptor import ServiceDescriptor
 
+from events.columns import columns_of
 from events.normalize import Normalizer
 from events.rules.validation import Validator
 from gateway.rest import ADMINISTRATIVE
@@ -23,7 +24,7 @@ from server.admin.replay import Replayer
 from server.ingest.pipeline import Pipeline, reject_stored
 from server.paging import PageTokens
 from server.processes.listening import build_server, listen_for_callers, listen_for_operators
-from server.reports.desk import ReportDesk
+from server.reports.desk import DASHBOARDS, LIGHT_REPORTS, ReportDesk
 from server.rpc.admin_service import AdminService
 from server.rpc.analytics_service import AnalyticsService
 from server.rpc.boundary import Calls, handlers
@@ -33,12 +34,15 @@ from server.rpc.schema_service import SchemaService
 from server.schemas.registry import SchemaRegistry
 from server.secrets import ADDRESS_PURPOSE, PAGE_TOKEN_PURPOSE, ServiceSecret, load_secret
 from sociallive.analytics.v1 import admin_service_pb2, analytics_service_pb2, key_service_pb2, schema_service_pb2
+from storage.blocks.codec import ActorHash
 from storage.blocks.pseudonyms import PURPOSE, Pseudonyms
 from storage.blocks.store import BlockStore
 from storage.postgres.database import Database
-from storage.postgres.reader import Reader
 from storage.quarantine import Quarantine
 from storage.rejections import Rejections
+from storage.reports.dashboard.reading import DashboardReader
+from storage.segments.schema import EventColumns
+from storage.segments.store import SegmentStore
 from storage.spool import Spool
 from storage.write.writer import Writer
 
@@ -50,8 +54,6 @@ ADMIN = admin_service_pb2.DESCRIPTOR.services_by_name["AdminService"]
 KEYS = key_service_pb2.DESCRIPTOR.services_by_name["KeyService"]
 SERVICES = (ANALYTICS.full_name, SCHEMAS.full_name, ADMIN.full_name, KEYS.full_name)
 
-LIGHT_REPORTS = 2
-"""Connections besides those of heavy reports, two each, so that a page of events never waits for a funnel."""
 ABORT_GRACE_S = 0.5
 """The time that calls that outlast the drain get to handle their cancellation."""
 
@@ -79,7 +81,7 @@ async def run_worker(
         PortTakenError: the port cannot be bound.
     """
     calls = Calls()
-    database = await Database.open(database_url, readers=2 * settings.reports_concurrent + LIGHT_REPORTS)
+    database = await Database.open(database_url, readers=settings.reports_concurrent + LIGHT_REPORTS + DASHBOARDS)
     spool = Spool(settings.spool_folder, max_bytes=settings.spool_max_bytes) if settings.spool_max_bytes else None
     # A connection of their own: keys are read in time, however many reports run.
     keys_database = await Database.open(database_url, readers=1)
@@ -102,7 +104,7 @@ async def run_worker(
         )
         health = Health(SERVICES, takes_events=writer.takes_events)
         replays = BlockStore(database, quarantine, reject_row=reject_stored, hash_actor=hash_actor)
-        services = _make_services(settings, database, writer, replays, secret)
+        services = _make_services(settings, database, writer, replays, secret, hash_actor)
         servers = _build_servers(settings, calls, guard, health, services)
         listen_for_callers(servers[0], settings, own_socket)
         listen_for_operators(servers[1], settings, admin_socket)
@@ -153,7 +155,12 @@ def _make_guard(settings: Settings, keyring: Keyring, key_set: KeySet | None) ->
 
 
 def _make_services(
-    settings: Settings, database: Database, writer: Writer, replays: BlockStore, secret: ServiceSecret
+    settings: Settings,
+    database: Database,
+    writer: Writer,
+    replays: BlockStore,
+    secret: ServiceSecret,
+    hash_actor: ActorHash,
 ) -> Sequence[tuple[ServiceDescriptor, object]]:
     """Build the servicer of each service; all of them validate events by one set of rules."""
     validator = Validator()
@@ -167,10 +174,17 @@ def _make_services(
     pipeline = Pipeline(normalizer, writer, now=_now)
     registry = SchemaRegistry(validator.catalogue, sunset_days=settings.schema_sunset_days)
     rejections = Rejections(database)
-    desk = ReportDesk(Reader(database), now=_now, concurrent=settings.reports_concurrent)
+    segments = SegmentStore(
+        database,
+        EventColumns.of(columns_of(validator.catalogue)),
+        cache_folder=settings.segment_cache_folder,
+        cache_bytes=settings.segment_cache_bytes,
+    )
+    desk = ReportDesk(segments.reader, now=_now, concurrent=settings.reports_concurrent)
+    dashboards = DashboardReader(database, segments.reader)
     replayer = Replayer(rejections, normalizer, replays, tokens=tokens, now=_now)
     return (
-        (ANALYTICS, AnalyticsService(pipeline, desk, tokens)),
+        (ANALYTICS, AnalyticsService(pipeline, desk, dashboards, tokens, hash_actor)),
         (SCHEMAS, SchemaService(registry, pipeline)),
         (ADMIN, AdminService(rejections, replayer, tokens=tokens, now=_now)),
         (KEYS, KeyService(KeyDesk(database, now=_now))),

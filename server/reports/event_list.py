@@ -16,9 +16,9 @@ from server.reports.errors import QuestionError
 from server.reports.scope import Scope, read_scope
 from server.reports.steps import format_step, parse_step
 from sociallive.analytics.v1.event_list_pb2 import EventView, ListEventsRequest, ListEventsResponse
-from storage.postgres.reader import Snapshot
-from storage.reports.event_list_rows import EventCursor, EventFilter, EventRecord, read_event_page
+from storage.reports.event_list import EventCursor, EventFilter, EventRecord, read_event_page
 from storage.reports.predicates import EventPattern
+from storage.segments.snapshot import EventSnapshot
 
 CATALOGUE = load_catalogue()
 UPCASTER = Upcaster(CATALOGUE)
@@ -33,9 +33,21 @@ DEFINITION = (
 
 
 async def answer(
-    snapshot: Snapshot, question: ListEventsRequest, now: datetime, *, tokens: PageTokens
+    snapshot: EventSnapshot,
+    question: ListEventsRequest,
+    now: datetime,
+    *,
+    tokens: PageTokens,
+    hash_actor: Callable[[str], int],
 ) -> ListEventsResponse:
     """Answer ListEvents.
+
+    Args:
+        snapshot: what to read from.
+        question: the request.
+        now: the current UTC time.
+        tokens: reads and writes page tokens.
+        hash_actor: makes the pseudonym of a user.
 
     Raises:
         QuestionError: the scope, a filter, the page size or the page token makes no sense.
@@ -56,7 +68,13 @@ async def answer(
         after = EventCursor(*token.cursor)
     # One more than requested shows whether another page follows.
     records = await read_event_page(
-        snapshot, start=scope.start, end=scope.end, only=only, after=after, limit=page_size + 1
+        snapshot,
+        start=scope.start,
+        end=scope.end,
+        only=only,
+        after=after,
+        limit=page_size + 1,
+        hash_actor=hash_actor,
     )
     page = records[:page_size]
     return ListEventsResponse(

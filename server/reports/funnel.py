@@ -238,7 +238,7 @@ def _check_any_order(steps: Sequence[EventPattern], exclusions: Sequence[FunnelE
         if (exclusion.from_step, exclusion.to_step) != (0, len(steps) - 1):
             raise QuestionError(
                 f"exclusions[{number}]",
-                f"must be from step 0 to the last, {len(steps) - 1}: in FUNNEL_ORDER_ANY no step lies between two others",
+                f"must be from step 0 to the last, {len(steps) - 1}: in FUNNEL_ORDER_ANY no step lies between others",
             )
     for group in overlapping_steps(steps):
         if len(group) > MOST_OVERLAPPING:

@@ -88,8 +88,8 @@ class _WritePlan:
         self._hash_actor = hash_actor
         try:
             self.draft = self.draft_of(batch.rows)
-        except (RowRefusedError, TypeError):
-            self.isolate()
+        except (RowRefusedError, TypeError) as exc:
+            self.isolate(exc)
         self.contended = self.draft is not None and self.draft.has_repeats
         """Whether an id is known to be claimed already, or to come twice."""
 
@@ -103,10 +103,10 @@ class _WritePlan:
         """Draft some of the candidates; None where there are none."""
         return Draft.of(rows, self._hash_actor) if rows else None
 
-    def isolate(self) -> None:
-        """Find the rows that cannot be stored, and go on without them."""
+    def isolate(self, exc: Exception) -> None:
+        """Find the rows that cannot be stored, as an error says that there are, and go on without them."""
         rows = self.batch.rows
-        log.info("write_isolating", events=len(rows))
+        log.info("write_isolating", events=len(rows), error=name_error(exc))
         self.is_isolated = True
         refused = [row for row in rows if not judging.has_id(row) or refuses(row)]
         self.refused = frozenset(map(tuple, refused))
@@ -183,10 +183,10 @@ class BlockStore:
                 if plan.contended or exc.table_name != "analytics_event_keys":
                     raise
                 plan.contended = True
-            except _ROW_FAULTS:
+            except _ROW_FAULTS as exc:
                 if plan.is_isolated:
                     raise
-                plan.isolate()
+                plan.isolate(exc)
             except BaseException as exc:
                 # Whatever it was, cancellation included, the connection may be in mid-transaction.
                 await self.close()

@@ -34,12 +34,6 @@ class StorageInterruptedError(StorageUnavailableError):
     reason: ClassVar[str] = "STORAGE_INTERRUPTED"
 
 
-class DayClosedError(StorageUnavailableError):
-    """A day is being removed just now; what comes in for it can be stored as soon as it is gone."""
-
-    reason: ClassVar[str] = "DAY_CLOSED"
-
-
 class WriterFullError(StorageError):
     """The writer's queue is full; the same call is worth repeating after `retry_after_s`."""
 

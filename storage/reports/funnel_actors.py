@@ -10,8 +10,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from storage.reports.funnel import ActorRow, ActorRows, FunnelQuestion
-from storage.reports.funnel_attempts import StepFacts, to_moment
+from storage.reports.funnel_attempts import StepFacts
 from storage.reports.funnel_rows import find_attempts, group_actors, newest_receipt
+from storage.reports.moments import latest, to_datetime
 from storage.segments.schema import EVENT_ID_BYTES
 from storage.segments.snapshot import EventSnapshot
 from storage.segments.tables import fixed_bytes
@@ -70,19 +71,18 @@ def list_actors(table: pa.Table, question: FunnelQuestion, choice: ActorChoice) 
         ActorRow(
             actor_id=actor_id,
             value=values[group[number]],
-            step_times=tuple(to_moment(int(taken[number])) for taken in attempts.times[: attempts.reached[number]]),
+            step_times=tuple(to_datetime(int(taken[number])) for taken in attempts.times[: attempts.reached[number]]),
         )
         for actor_id, number in zip(ids.take(first).to_pylist(), wanted[first.to_numpy()].tolist(), strict=True)
     ]
     as_of = newest_receipt(table, question)
-    return ActorRows(actors, None if as_of is None else to_moment(as_of))
+    return ActorRows(actors, None if as_of is None else to_datetime(as_of))
 
 
 def add_pages(one: ActorRows, other: ActorRows, limit: int) -> ActorRows:
     """Make one page of two."""
     actors = sorted([*one.actors, *other.actors], key=attrgetter("actor_id"))[:limit]
-    known = [page.as_of for page in (one, other) if page.as_of is not None]
-    return ActorRows(actors, max(known, default=None))
+    return ActorRows(actors, latest(one.as_of, other.as_of))
 
 
 def actor_ids(table: pa.Table, rows: "np.ndarray[Any, np.dtype[np.int64]]") -> pa.StringArray:

@@ -1,8 +1,8 @@
 """How many steps of a funnel actors take where any order counts.
 
-Each step takes an event of its own. Where one event may fit several steps, so many of them are taken, by Hall's theorem,
-as soon as each set of steps has had the events that it needs: of 3 steps, 2 are taken when there were 2 events that fit
-any of the 3, and 1 that fits any of each 2.
+Each step takes an event of its own. Where one event may fit several steps, some of them are taken, by Hall's theorem,
+as soon as each set of steps has had the events that it needs: of 3 steps, 2 are taken when there were 2 events that
+fit any of the 3, and 1 that fits any of each 2.
 """
 
 from collections.abc import Sequence
@@ -11,12 +11,9 @@ from itertools import combinations
 import numpy as np
 
 from storage.reports.funnel import FunnelQuestion, overlapping_steps
-from storage.reports.funnel_attempts import MICROSECOND, Attempts, Integers, StepFacts, find_entries
-from storage.reports.matching import Flags
-
-ROWS_AT_ONCE = 65_536
-"""Entries that are looked at together: what they need fits the processor's cache."""
-NEVER = np.iinfo(np.int64).max
+from storage.reports.funnel_attempts import Attempts, StepFacts, find_entries
+from storage.reports.moments import MICROSECOND, NEVER, Integers
+from storage.reports.runs import Flags, portions
 
 
 def attempts_in_any_order(facts: StepFacts, question: FunnelQuestion) -> Attempts:
@@ -25,8 +22,7 @@ def attempts_in_any_order(facts: StepFacts, question: FunnelQuestion) -> Attempt
     chances = _Chances(facts, question)
     reached = np.zeros(len(entries.rows), np.int8)
     finished = np.zeros(len(entries.rows), np.int64)
-    for start in range(0, len(entries.rows), ROWS_AT_ONCE):
-        part = slice(start, start + ROWS_AT_ONCE)
+    for part in portions(len(entries.rows)):
         taken = chances.times_from(entries.rows[part])
         reached[part] = (taken < NEVER).sum(axis=0)
         finished[part] = np.where(taken < NEVER, taken, -NEVER).max(axis=0)
@@ -37,8 +33,7 @@ def attempts_in_any_order(facts: StepFacts, question: FunnelQuestion) -> Attempt
     places = np.where(counts, np.arange(len(counts)), -1)
     chosen = np.maximum.reduceat(places, entries.firsts)
     times = np.empty((len(facts.steps), len(chosen)), np.int64)
-    for start in range(0, len(chosen), ROWS_AT_ONCE):
-        part = slice(start, start + ROWS_AT_ONCE)
+    for part in portions(len(chosen)):
         times[:, part] = np.sort(chances.times_from(entries.rows[chosen[part]]), axis=0)
     return Attempts(entries.rows[entries.firsts], reached[chosen], tuple(times), entries.is_open)
 

@@ -14,30 +14,18 @@ Example, a window of an hour, steps a and b; the second a leads to b, since the 
 """
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from storage.reports.funnel import FunnelQuestion, StepOrder
-from storage.reports.matching import Flags, matches
+from storage.reports.matching import matches
+from storage.reports.moments import MICROSECOND, Integers, to_us
+from storage.reports.runs import Flags, starts_run
 from storage.segments.tables import integers
 
-Integers = np.ndarray[Any, np.dtype[np.int64]]
 Counts = np.ndarray[Any, np.dtype[np.int8]]
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-MICROSECOND = timedelta(microseconds=1)
-
-
-def micros(moment: datetime) -> int:
-    """Tell the microseconds since 1970."""
-    return (moment - EPOCH) // MICROSECOND
-
-
-def to_moment(at: int) -> datetime:
-    """Turn microseconds since 1970 into a time."""
-    return EPOCH + at * MICROSECOND
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -119,13 +107,6 @@ class _Level:
     started: Integers
 
 
-def changes(values: Integers) -> Flags:
-    """Mark each value that differs from the one before it, and the first."""
-    marks = np.ones(len(values), bool)
-    np.not_equal(values[1:], values[:-1], out=marks[1:])
-    return marks
-
-
 def find_entries(facts: StepFacts, fits: Flags, question: FunnelQuestion) -> Entries:
     """Find the rows that may begin an attempt.
 
@@ -134,14 +115,14 @@ def find_entries(facts: StepFacts, fits: Flags, question: FunnelQuestion) -> Ent
         fits: which rows fit the step that begins it.
         question: the funnel.
     """
-    rows = np.flatnonzero(fits & (facts.at < micros(question.end)))
-    marks = changes(facts.actor[rows])
+    rows = np.flatnonzero(fits & (facts.at < to_us(question.end)))
+    marks = starts_run(facts.actor[rows])
     if question.first_only:
         rows = rows[marks]
         marks = np.ones(len(rows), bool)
     firsts = np.flatnonzero(marks)
     lasts = np.append(firsts[1:], len(rows))[: len(firsts)] - 1
-    is_open = facts.at[rows[lasts]] >= micros(question.open_since)
+    is_open = facts.at[rows[lasts]] >= to_us(question.open_since)
     return Entries(rows, np.cumsum(marks) - 1, firsts, is_open)
 
 
@@ -157,7 +138,7 @@ def attempts_in_order(facts: StepFacts, question: FunnelQuestion) -> Attempts:
     chosen = entries.firsts.copy()
     for step, level in enumerate(levels[1:], 2):
         # The furthest attempt counts, and of these the first to get there.
-        firsts = np.flatnonzero(changes(level.actor))
+        firsts = np.flatnonzero(starts_run(level.actor))
         reached[level.actor[firsts]] = step
         chosen[level.actor[firsts]] = firsts
     times = []

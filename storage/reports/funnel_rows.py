@@ -11,8 +11,10 @@ import pyarrow.compute as pc
 
 from storage.reports.funnel import FunnelQuestion, FunnelRow, FunnelRows, StepOrder, StepRow
 from storage.reports.funnel_any import attempts_in_any_order
-from storage.reports.funnel_attempts import Attempts, Counts, Integers, StepFacts, attempts_in_order, changes, to_moment
-from storage.reports.matching import Flags, texts_of
+from storage.reports.funnel_attempts import Attempts, Counts, StepFacts, attempts_in_order
+from storage.reports.matching import texts_of
+from storage.reports.moments import Integers, to_datetime
+from storage.reports.runs import Flags, starts_run
 from storage.segments.snapshot import EventSnapshot
 from storage.segments.tables import integers
 
@@ -120,7 +122,7 @@ def make_rows(part: FunnelPart, question: FunnelQuestion, *, most_groups: int) -
             is_other = np.zeros(len(sizes), bool)
             is_other[others] = True
             groups.append(_make_row(part, is_other[part.group], None))
-    return FunnelRows(total, groups, None if part.as_of is None else to_moment(part.as_of))
+    return FunnelRows(total, groups, None if part.as_of is None else to_datetime(part.as_of))
 
 
 def _make_row(part: FunnelPart, members: Flags, value: str | None) -> FunnelRow:
@@ -146,7 +148,7 @@ def group_actors(
     named = np.append(pc.not_equal(texts.dictionary, "").to_numpy(zero_copy_only=False), False)
     codes = texts.indices.fill_null(-1).to_numpy()
     rows = np.flatnonzero(named[codes] & np.logical_or.reduce(facts.steps))
-    rows = rows[changes(facts.actor[rows])]
+    rows = rows[starts_run(facts.actor[rows])]
     # Both are in the order of actors, and some of either are not among the others.
     actors, entered = facts.actor[rows], facts.actor[attempts.rows]
     _, first, second = np.intersect1d(actors, entered, assume_unique=True, return_indices=True)

@@ -1,7 +1,7 @@
 """What a report reads: a scope of events, and how each segment is read range by range of actors."""
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
@@ -136,6 +136,11 @@ class SegmentScan:
         """List the row groups that may hold events of a scope."""
         return self._reader.groups(scope.low_actor, scope.high_actor, scope.start, scope.end)
 
+    def times(self, number: int) -> tuple[datetime, datetime]:
+        """Give the times of the earliest and the latest event of a row group."""
+        group = self._reader.row_groups[number]
+        return group.first_at, group.last_at
+
     async def read(self, scope: EventScope, *, keeps: bool = False) -> list[pa.Table]:
         """Read the events of a scope: a sorted table for each row group that has some, in order.
 
@@ -143,20 +148,22 @@ class SegmentScan:
             scope: which events; its columns do not count.
             keeps: whether row groups that hold actors above the scope are kept for the next call.
         """
-        chosen = self.groups(scope)
-        missing = [number for number in chosen if number not in self._kept]
-        ranges = self._reader.ranges(missing, self._columns) if missing else []
-        parts = await self._parts.fetch(self.segment, ranges) if ranges else {}
         tables: list[pa.Table] = []
-        for number in chosen:
-            table = self._kept.pop(number, None)
-            if table is None:
-                table = await asyncio.to_thread(self._decode, number, parts)
+        async for number, table in self.read_groups(self.groups(scope)):
             tables.append(await asyncio.to_thread(scope.cut, table))
             is_done = scope.high_actor is None or self._reader.row_groups[number].high_actor <= scope.high_actor
             if keeps and not is_done:
                 self._kept[number] = table
         return [table for table in tables if len(table)]
+
+    async def read_groups(self, numbers: Sequence[int]) -> AsyncIterator[tuple[int, pa.Table]]:
+        """Read row groups whole, one by one: of each, its number and a sorted table."""
+        missing = [number for number in numbers if number not in self._kept]
+        ranges = self._reader.ranges(missing, self._columns)
+        parts = await self._parts.fetch(self.segment, ranges) if ranges else {}
+        for number in numbers:
+            table = self._kept.pop(number, None)
+            yield number, await asyncio.to_thread(self._decode, number, parts) if table is None else table
 
     async def read_whole(self) -> pa.Table:
         """Read all events, as one sorted table."""

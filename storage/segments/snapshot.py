@@ -126,7 +126,8 @@ class EventSnapshot:
         self.known = known
         self._parts = parts
         self._readers = readers
-        self._block_tables = block_tables
+        self.block_tables = block_tables
+        self.known = known
 
     async def tables(self, scope: EventScope) -> list[pa.Table]:
         """Read the events of a scope, each of them once; each table is sorted.
@@ -150,7 +151,7 @@ class EventSnapshot:
         scans = self._scans(scope, SORTED_BY)
         keeps = sum(scan.most_group_rows for scan in scans) <= MOST_KEPT_ROWS
         rows = sum(scan.rows(scope) for scan in scans)
-        rows += sum(len(table.table) for table in self._block_tables if scope.overlaps(table.first_at, table.last_at))
+        rows += sum(len(table.table) for table in self.block_tables if scope.overlaps(table.first_at, table.last_at))
         for part in actor_ranges(scope, rows):
             tables = await self._read(scans, part, keeps=keeps)
             if tables:
@@ -166,15 +167,11 @@ class EventSnapshot:
 
     async def table_of_blocks(self, ids: Collection[UUID], columns: Sequence[str] | None = None) -> pa.Table | None:
         """Read all events of some of the blocks, sorted; None where there are none."""
-        return await asyncio.to_thread(_only_blocks, self._block_tables, frozenset(ids), columns)
+        return await asyncio.to_thread(_only_blocks, self.block_tables, frozenset(ids), columns)
 
     def scan(self, segment: Segment, columns: Sequence[str] | None = None) -> SegmentScan:
         """Make what reads parts of one of the segments."""
         return SegmentScan(segment, self._readers[segment.id], self._parts, columns)
-
-    async def tables_of_blocks(self, scope: EventScope) -> list[pa.Table]:
-        """Read the events of a scope that lie in blocks; each table is sorted."""
-        return await asyncio.to_thread(_of_blocks, self._block_tables, scope, _BOUNDED_BY)
 
     def _scans(self, scope: EventScope, also: Sequence[str]) -> list[SegmentScan]:
         columns = None if scope.columns is None else tuple({*scope.columns, *also})
@@ -184,7 +181,7 @@ class EventSnapshot:
         tables = []
         for scan in scans:
             tables += await scan.read(scope, keeps=keeps)
-        return tables + await asyncio.to_thread(_of_blocks, self._block_tables, scope, SORTED_BY)
+        return tables + await asyncio.to_thread(_of_blocks, self.block_tables, scope, SORTED_BY)
 
 
 class EventReader:
@@ -199,7 +196,7 @@ class EventReader:
     def __init__(self, database: Database, parts: PartFetcher, known: EventColumns) -> None:
         self._database = database
         self._parts = parts
-        self._memory = BlockMemory(known)
+        self.memory = BlockMemory(known)
         self._readers: Mapping[UUID, SegmentReader] = {}
         self.known = known
 
@@ -260,7 +257,7 @@ class EventReader:
         return await self.ask(lambda snapshot: snapshot.tables(scope or EventScope()))
 
     async def _look(self, timeout_s: float, also: Also | None) -> EventSnapshot:
-        held, readers = self._memory.tables, self._readers
+        held, readers = self.memory.tables, self._readers
         taken = await take_snapshot(
             self._database,
             has_blocks={block_id for table in held for block_id in table.ids},
@@ -268,7 +265,7 @@ class EventReader:
             also=also,
             timeout_s=timeout_s,
         )
-        tables = await self._memory.tables_of(taken.blocks, held, taken.fresh)
+        tables = await self.memory.tables_of(taken.blocks, held, taken.fresh)
         if taken.footers or len(readers) != len(taken.segments):
             readers = await asyncio.to_thread(_open, taken, readers)
             self._readers = readers

@@ -22,6 +22,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from sociallive.analytics.v1.admin_service_pb2_grpc import AdminServiceStub
 from sociallive.analytics.v1.analytics_service_pb2_grpc import AnalyticsServiceStub
 from sociallive.analytics.v1.dashboard_pb2 import GetDashboardRequest
+from storage.embedded.places import PidFile, socket_url
 
 WORKER = "cli\0worker\0"
 """What the command line of a worker holds; Postgres has processes that it calls workers, too."""
@@ -186,6 +187,13 @@ class Service:
     def postmaster(self) -> int:
         """The process id of the embedded Postgres itself."""
         return int((self.data_dir / "postgres" / "postmaster.pid").read_text().splitlines()[0])
+
+    @property
+    def database_url(self) -> str:
+        """Where the embedded Postgres that it runs is found."""
+        running = PidFile.read(self.data_dir / "postgres")
+        assert running is not None
+        return socket_url(running.socket_folder)
 
     def count_events(self) -> int:
         """Ask the dashboard how many events there are; -1 where it does not answer."""

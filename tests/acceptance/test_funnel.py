@@ -12,6 +12,7 @@ from server.reports.scope import to_timestamp
 from sociallive.analytics.v1.event_pb2 import Event
 from sociallive.analytics.v1.funnel_pb2 import (
     FunnelEntry,
+    FunnelExclusion,
     FunnelOrder,
     GetFunnelRequest,
     ListFunnelActorsRequest,
@@ -108,6 +109,14 @@ def test_a_breakdown_adds_up(filled: Service) -> None:
         ({"steps": ["view", "purchase"], "window": "1h"}, [4, 1]),
         ({"steps": ["view", "purchase"], "window": "3599s"}, [4, 0]),
         ({"steps": ["purchase", "view"], "order": FunnelOrder.FUNNEL_ORDER_ANY}, [5, 3]),
+        (
+            {
+                "steps": ["purchase", "view", "view"],
+                "order": FunnelOrder.FUNNEL_ORDER_ANY,
+                "exclusions": [FunnelExclusion(step="purchase:amount>=20", from_step=0, to_step=2)],
+            },
+            [5, 3, 0],
+        ),
         ({"steps": ["view", "purchase"], "order": FunnelOrder.FUNNEL_ORDER_STRICT}, [4, 3]),
         ({"steps": ["view", "purchase"], "entry": FunnelEntry.FUNNEL_ENTRY_FIRST}, [4, 3]),
         ({"steps": ["view", "view"]}, [4, 0]),

@@ -31,16 +31,18 @@ ADDRESS = "203.0.113.77"
 QUOTES_VALUES = """
     CREATE FUNCTION refuse_marked() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN
-        IF NEW.session_id LIKE 'canary%' THEN
-            RAISE EXCEPTION 'bad value %', NEW.session_id USING ERRCODE = 'data_exception', DETAIL = NEW.session_id;
+        IF NEW.event_id LIKE 'canary%' THEN
+            RAISE EXCEPTION 'bad value %', NEW.event_id USING ERRCODE = 'data_exception', DETAIL = NEW.event_id;
         END IF;
         RETURN NEW;
     END $$;
-    CREATE TRIGGER refuse_marked BEFORE INSERT ON analytics_events FOR EACH ROW EXECUTE FUNCTION refuse_marked();
-    ALTER TABLE analytics_events ADD CONSTRAINT unmarked CHECK (user_id NOT LIKE 'canary%') NOT VALID
+    CREATE TRIGGER refuse_marked BEFORE INSERT ON analytics_rejected_events
+        FOR EACH ROW EXECUTE FUNCTION refuse_marked();
+    ALTER TABLE analytics_rejected_events
+        ADD CONSTRAINT unmarked CHECK (violations::text NOT LIKE '%canary%') NOT VALID
 """
 """A data error whose text quotes the row, and a constraint whose detail does."""
-BREAKS_STATEMENTS = "ALTER TABLE analytics_events RENAME COLUMN user_agent TO gone"
+BREAKS_STATEMENTS = "ALTER TABLE analytics_blocks RENAME COLUMN format TO gone"
 
 
 def marked_everywhere() -> Iterator[Event]:
@@ -69,7 +71,7 @@ def _mark(message: Message, *, skip: str = "") -> None:
 
 
 def valid_events() -> list[Event]:
-    """Make events that only the database refuses: one by its trigger, one by its constraint."""
+    """Make events that nothing is wrong with."""
     return [
         view(session_id=CANARY, user_id="user", ip_address=ADDRESS, user_agent=CANARY),
         view(user_id=CANARY, ip_address=ADDRESS, user_agent=CANARY),
@@ -149,7 +151,7 @@ def test_no_log_holds_what_callers_send(made_data_dir: Path) -> None:
         assert service.stop() == 0
     logs = [service.log, *made_data_dir.glob("postgres.log*")]
     text = "".join(path.read_text(errors="replace") for path in logs)
-    for sign in ("row_refused", "spooling_started", "rpc_failed", "CheckViolationError", "DataError", "42703"):
+    for sign in ("write_failed", "spooling_started", "rpc_failed", "CheckViolationError", "DataError", "42703"):
         assert sign in text, f"{sign} was not provoked"
     for secret in (CANARY, ADDRESS):
         lines = [line[:600] for line in text.splitlines() if secret in line]

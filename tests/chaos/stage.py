@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -13,6 +14,7 @@ from tests.chaos.conservation import (
     Verdict,
     count_missing,
     judge_answers,
+    judge_report,
     judge_stats,
     judge_storage,
     read_stats,
@@ -22,6 +24,7 @@ from tests.chaos.journal import Account, Source, add_up
 from tests.chaos.load import Load, Probe
 from tests.chaos.postgres import PostgresServer, url_of_embedded
 from tests.chaos.result import Pace, Result
+from tests.chaos.sealer import Sealer
 from tests.chaos.service_log import find_faults, read_log
 
 GIVEN_UP_AFTER_S = 30.0
@@ -64,6 +67,8 @@ class Stage:
         self._known_losses: set[str] = set()
         self._known_copies: set[str] = set()
         self._database_url = ""
+        self._sealer: Sealer | None = None
+        self._sealed: Counter[str] = Counter()
 
     def __enter__(self) -> Self:
         return self
@@ -95,7 +100,7 @@ class Stage:
             server = PostgresServer(self.folder / "server")
             self.resources.callback(server.stop)
             server.start()
-            self._database_url = server.url
+            self._use(server.url)
             return server
 
         return self.once(PostgresServer, make)
@@ -110,10 +115,16 @@ class Stage:
             service = Service(data_dir, command="serve", port=None, ANALYTICS_LOG_FORMAT="json", **environment)
             self._services.append(self.resources.enter_context(service))
             if not self._database_url:
-                self._database_url = url_of_embedded(data_dir)
+                self._use(url_of_embedded(data_dir))
             return service
 
         return self.once(("service", name), make)
+
+    def _use(self, database_url: str) -> None:
+        """Count in this database, and seal there every second."""
+        self._database_url = database_url
+        self._sealer = Sealer(database_url, self.folder / "sealer.txt")
+        self.resources.callback(self._sealer.stop)
 
     def load(
         self,
@@ -255,11 +266,20 @@ class Stage:
         self._known_losses |= verdict.lost
         self._known_copies |= verdict.twice
         self.result.problems += verdict.problems + judge_answers(told)
+        self._judge_sealer()
         if told.failures:
             failures = (f"{failure} x{count}" for failure, count in told.failures.most_common())
             self.note("clients were told " + ", ".join(failures))
         for service in self._services:
             self.result.problems += find_faults(service, self._log_starts.get(service.data_dir, 0))
+
+    def _judge_sealer(self) -> None:
+        assert self._sealer is not None
+        counted = self._sealer.count()
+        counts, self._sealed = counted - self._sealed, counted
+        self.note(f"sealed or merged x{counts['done']}, killed x{counts['killed']}")
+        self.expect(counts["done"] > 0, "nothing was sealed")
+        self.expect(counts["failed"] == 0, f"sealing failed x{counts['failed']}")
 
     def _sources(self) -> list[Source]:
         return [load.source for load in self._loads] + [probe.source for probe in self._probes.values()]
@@ -279,6 +299,8 @@ class Stage:
             verdict = judge_storage(account, truth)
             for service in self._services if self.pace.asks_stats else ():
                 verdict.problems += judge_stats(read_stats(service.data_dir, self._database_url), truth)
+            for service in self._services:
+                verdict.problems += judge_report(service.count_events(), truth)
             if not verdict.problems or time.monotonic() > deadline_s:
                 return verdict
             time.sleep(POLL_S)

@@ -1,12 +1,10 @@
 """Whose address an event gets: that of the connection, or what as many proxies as are trusted say."""
 
 import asyncio
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import asyncpg
 import grpc
 import pytest
 
@@ -17,6 +15,7 @@ from sociallive.analytics.v1.view_event_pb2 import ViewEvent
 from tests.acceptance.running import Service, eventually
 from tests.gateway.http import call
 from tests.gateway.running import running_gateway
+from tests.stored import stored_rows
 
 CONNECTION = "127.0.0.1"
 CLAIMED, CALLER, PROXY = "198.51.100.66", "203.0.113.9", "192.0.2.10"
@@ -33,19 +32,11 @@ class Behind:
         self._database_url = database_url
 
     def address_of(self, event_id: str) -> str:
-        """Read what stands in the row of an event."""
-
-        async def read() -> Any:
-            connection = await asyncpg.connect(self._database_url)
-            try:
-                return await connection.fetchval(
-                    "SELECT ip_address FROM analytics_events WHERE event_id = $1", uuid.UUID(event_id)
-                )
-            finally:
-                await connection.close()
-
+        """Read what is stored with an event."""
         with asyncio.Runner() as runner:
-            return str(runner.run(read()))
+            rows = runner.run(stored_rows(self._database_url))
+        (address,) = (row["ip_address"] for row in rows if row["event_id"] == event_id)
+        return str(address)
 
     def hash_of(self, address: str) -> str:
         """Learn what stands for an address, from an event that names it."""

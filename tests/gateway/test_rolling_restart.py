@@ -5,13 +5,13 @@ import signal
 from pathlib import Path
 from typing import Any
 
-import asyncpg
 import pytest
 
 from tests.acceptance.running import Service, eventually, totals
 from tests.gateway.http import call
 from tests.gateway.load import CALLERS, Load
 from tests.gateway.running import running_gateway
+from tests.stored import stored_ids
 
 
 @pytest.mark.slow
@@ -42,21 +42,10 @@ def test_a_rolling_restart_fails_no_request_and_loses_no_event(database_url: str
         assert load.connections < len(load.stored) / 2
         counted = totals(servers[0], DATABASE_URL=database_url)
     assert len(set(load.stored)) == len(load.stored)
-    rows = _stored(database_url)
+    with asyncio.Runner() as runner:
+        rows = runner.run(stored_ids(database_url))
     assert len(rows) == len(set(rows)) == counted["stored"]
     assert counted["rejected"] == counted["spooled"] == 0
     # A caller that is cut off while it waits may have stored one event that it never heard of.
     assert set(load.stored) <= set(rows)
     assert len(rows) - len(load.stored) <= CALLERS
-
-
-def _stored(database_url: str) -> list[str]:
-    async def read() -> list[str]:
-        connection = await asyncpg.connect(database_url)
-        try:
-            return [str(row[0]) for row in await connection.fetch("SELECT event_id FROM analytics_events")]
-        finally:
-            await connection.close()
-
-    with asyncio.Runner() as runner:
-        return runner.run(read())

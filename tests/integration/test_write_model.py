@@ -15,13 +15,15 @@ from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
+from storage.blocks import outcomes as judging
+from storage.blocks import store as store_module
 from storage.postgres.database import Connection, Database
 from storage.postgres.errors import StorageUnavailableError
 from storage.spool import read_pending_groups
-from storage.write import batch_store, drainer
+from storage.write import drainer
 from storage.write.batch import WriteOutcome
-from storage.write.batch_store import BatchStore
 from storage.write.ingest_ledger import read_ingest_hours
+from tests.integration.segment_stage import Server, use_small_sizes
 from tests.integration.write_line import Cut, Line, Moment
 from tests.integration.write_mail import PROCESSES, Letter, cuts, drain_cuts, letters, mail, moments
 from tests.integration.write_model import Call, Observed, WriteModel
@@ -40,16 +42,19 @@ TURNS_TO_QUEUE = 20
 TRIGGERS: tuple[tuple[int | None, int | None], ...] = ((1, 0), (None, None))
 """Size and interval of a batch: one process writes every call by itself, the other one gathers."""
 IMPATIENCE_S = (
-    (batch_store, "RETRY_FOR_S", 0.06),
-    (batch_store, "RETRY_DELAY_FIRST_S", 0.005),
-    (batch_store, "RETRY_DELAY_MOST_S", 0.02),
+    (store_module, "RETRY_FOR_S", 0.06),
+    (store_module, "RETRY_DELAY_FIRST_S", 0.005),
+    (store_module, "RETRY_DELAY_MOST_S", 0.02),
     (drainer, "IDLE_POLL_S", 0.01),
     (drainer, "FAILURE_DELAY_S", 0.01),
 )
 """Outages begin and end within moments here."""
+SMALL_ROWS = 3
+"""Some batches are written in one statement, others with COPY."""
 TABLES = (
-    "analytics_events, analytics_event_keys, analytics_aggregation_deltas, analytics_rejected_events, "
-    "analytics_ingest_ledger"
+    "analytics_blocks, analytics_segments, analytics_segment_parts_0, analytics_segment_parts_1, "
+    "analytics_event_keys, analytics_rejected_events, analytics_ingest_ledger, analytics_summaries, "
+    "analytics_aggregations, analytics_first_sights, analytics_new_actors"
 )
 
 
@@ -68,6 +73,7 @@ class Stage:
         """Connect."""
         self.sql: Connection = await asyncpg.connect(self._url)
         self.database = await Database.open(self._url)
+        self.keeper = Server(self.database, self.folder / "cache")
         for line in self.lines:
             await line.open()
 
@@ -227,6 +233,19 @@ class WriteMachine(RuleBasedStateMachine):
 
         self.do(restart())
 
+    @rule(keepers=st.lists(st.sampled_from(["seal", "merge"]), min_size=1, max_size=3), mail=mail)
+    def keep(self, keepers: Sequence[str], mail: Sequence[Letter]) -> None:
+        """Blocks are sealed and segments merged beside the writers, by several servers at once."""
+        calls = self.make_calls(mail)
+
+        async def keep() -> None:
+            results = await asyncio.gather(
+                self.answer(calls), *(getattr(self.stage.keeper, name)() for name in keepers)
+            )
+            self.stage.seen.update(name for name, done in zip(keepers, results[1:], strict=True) if done)
+
+        self.do(keep())
+
     def teardown(self) -> None:
         """Whatever has happened: at the end all is drained, and the processes stop in order."""
         try:
@@ -345,17 +364,19 @@ def test_whatever_fails_each_event_ends_once_and_as_it_was_answered(
     """Also where both writers have it at once, connections break at any moment, and processes die."""
     for module, name, value_s in IMPATIENCE_S:
         monkeypatch.setattr(module, name, value_s)
+    monkeypatch.setattr(store_module, "SMALL_ROWS", SMALL_ROWS)
+    use_small_sizes(monkeypatch)
     with asyncio.Runner() as runner:
         stage = Stage(module_database_url, tmp_path, runner)
-        recall = BatchStore._recall
+        recall = judging.recall
 
-        async def count_and_recall(self: BatchStore, *arguments: Any) -> list[WriteOutcome]:
+        async def count_and_recall(*arguments: Any) -> list[WriteOutcome]:
             stage.seen["recalled"] += 1
-            outcomes = await recall(self, *arguments)
+            outcomes = await recall(*arguments)
             stage.seen.update("recalled " + outcome.name for outcome in outcomes)
             return outcomes
 
-        monkeypatch.setattr(BatchStore, "_recall", count_and_recall)
+        monkeypatch.setattr(judging, "recall", count_and_recall)
         runner.run(stage.open())
         try:
             run_state_machine_as_test(
@@ -374,4 +395,10 @@ def test_whatever_fails_each_event_ends_once_and_as_it_was_answered(
             runner.run(stage.close())
     print(dict(stage.seen), dict(stage.cuts))  # noqa: T201 - shown where it fails
     assert stage.cuts.keys() == set(Moment)
-    assert stage.seen.keys() >= {outcome.name for outcome in WriteOutcome} | {"recalled", "failed", "killed"}
+    assert stage.seen.keys() >= {outcome.name for outcome in WriteOutcome} | {
+        "recalled",
+        "failed",
+        "killed",
+        "seal",
+        "merge",
+    }

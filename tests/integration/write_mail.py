@@ -22,10 +22,10 @@ HOURS_APART = 11
 POISONS: tuple[dict[str, Any], ...] = (
     {"event_data": '{"contentType":"a\\u0000b","contentId":"post-1"}'},
     {"user_agent": "a\0b"},
-    {"timestamp": NOON + timedelta(days=5000)},
+    {"session_id": "a\0b"},
     {"event_id": "not-a-uuid"},
 )
-"""What Postgres or the driver refuses, of a column each."""
+"""What a block refuses, of a column each."""
 BEST = (Moment.COMMIT_LATE, Moment.COMMIT_UNANSWERED)
 """Moments that are worth twice as many cuts: they leave a commit behind that nobody knows of."""
 

@@ -1,4 +1,4 @@
-"""The dashboard by brute force, written from docs/reports.md and not from the SQL."""
+"""The dashboard by brute force, written from docs/reports.md and not from the code."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -10,7 +10,7 @@ from statistics import median
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from storage.reports.dashboard_rows import (
+from storage.reports.dashboard.rows import (
     ContentViews,
     DashboardRows,
     Figures,

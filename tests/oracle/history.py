@@ -87,12 +87,8 @@ def _happen(chance: random.Random, actor_id: str, timestamp: datetime, received_
     elif event_type == "engagement":
         data = {"action": chance.choice(("like", "share")), "targetType": "post", "targetId": "c"}
     else:
-        data = {
-            "productId": "p",
-            "orderId": "o",
-            "amount": chance.choice((0, 0.1, 19.99, 20, 20.01)),
-            "currency": "EUR",
-        }
+        amount, currency = chance.choice(((0, "USD"), (0.1, "EUR"), (19.99, "EUR"), (20, "USD"), (20.01, "EUR")))
+        data = {"productId": "p", "orderId": "o", "amount": amount, "currency": currency}
         if chance.random() < 0.5:
             data["conversionPath"] = chance.sample(("feed", "search", "post"), chance.randint(1, 3))
     if event_type != "view" and chance.random() < 0.6:

@@ -17,7 +17,7 @@ def mutated(module: ModuleType, old: str, new: str) -> Iterator[None]:
     """
     source = inspect.getsource(module)
     assert source.count(old) >= 1, f"{module.__name__} has no {old!r}"
-    variant = {"__name__": module.__name__}
+    variant: dict[str, object] = {"__name__": module.__name__}
     exec(compile(source.replace(old, new), str(module.__file__), "exec"), variant)  # noqa: S102 - our own text
     mine = {function.__qualname__: function for function in _functions(vars(module), module)}
     kept = {name: function.__code__ for name, function in mine.items()}

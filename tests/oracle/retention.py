@@ -1,7 +1,8 @@
 """Retention and acquisition cohorts, read off their definitions: actor by actor, period by period."""
 
+from bisect import bisect_right
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -14,10 +15,7 @@ Fits = Callable[[Happening], bool]
 
 def period_of(moment: datetime, bounds: Sequence[datetime]) -> int:
     """Number the period that holds a moment: 1 is the first, len(bounds) all that comes after the last."""
-    number = 0
-    while number < len(bounds) and bounds[number] <= moment:
-        number += 1
-    return number
+    return bisect_right(bounds, moment)
 
 
 @dataclass(frozen=True)
@@ -35,6 +33,11 @@ class Entering:
     enters: Fits
     returns: Fits
     way: str
+
+    def counts(self, event: Happening) -> bool:
+        """Tell whether an event of an actor that enters is an entry or a return in range, or a return after it."""
+        enters = self.enters(event) and event.timestamp < self.end
+        return self.start <= event.timestamp and (enters or self.returns(event))
 
     def entries(self, history: Sequence[Happening], bounds: Sequence[datetime]) -> list[datetime]:
         """List the entries of an actor: one, or the first of each period."""
@@ -74,29 +77,29 @@ def retention(
     histories: Mapping[str, Sequence[Happening]],
     bounds: Sequence[datetime],
     rolling: timedelta | None,
-    fills: Callable[[int], int | None] | None,
-) -> Counter[tuple[int, int]]:
-    """Count actors by cohort and cell.
+    fills: Callable[[int], Collection[int]],
+) -> tuple[Counter[tuple[int, int]], datetime | None]:
+    """Count actors by cohort and cell, and tell when the latest of the events that they enter and return by came in.
 
     Args:
         entering: who enters and returns.
         histories: of all actors, ordered.
         bounds: of the calendar's periods.
         rolling: the length of an actor's own periods; None where they are the calendar's.
-        fills: the cell that a return in a period fills; None where each actor counts in its last period alone.
+        fills: the cells that a return in a period fills.
     """
     counts: Counter[tuple[int, int]] = Counter()
+    received_at: list[datetime] = []
     for history in histories.values():
-        for entered_at in entering.entries(history, bounds):
+        entries = entering.entries(history, bounds)
+        for entered_at in entries:
             cohort = period_of(entered_at, bounds)
             counts[cohort, 0] += 1
             periods = periods_of_return(entering, history, entered_at, bounds, rolling)
-            if fills is None:
-                counts.update((cohort, period) for period in sorted(periods)[-1:])
-            else:
-                cells = {fills(period) for period in periods}
-                counts.update((cohort, cell) for cell in cells if cell is not None)
-    return counts
+            counts.update((cohort, cell) for cell in {cell for period in periods for cell in fills(period)})
+        if entries:
+            received_at += [event.received_at for event in history if entering.counts(event)]
+    return counts, max(received_at, default=None)
 
 
 def weighted_mean(cohorts: Sequence[tuple[int, Sequence[tuple[int, bool]]]], cell: int) -> Fraction | None:
@@ -118,6 +121,7 @@ class Doing:
     actors: set[str] = field(default_factory=set)
     events: int = 0
     revenue: dict[str, tuple[Decimal, int]] = field(default_factory=dict)
+    received_at: list[datetime] = field(default_factory=list)
 
 
 def cohorts(
@@ -140,6 +144,7 @@ def cohorts(
                 doing = found.setdefault(key, Doing())
                 doing.actors.add(actor_id)
                 doing.events += 1
+                doing.received_at.append(event.received_at)
                 if event.event_type == "purchase":
                     amount, orders = doing.revenue.get(event.data["currency"], (Decimal(0), 0))
                     doing.revenue[event.data["currency"]] = (amount + Decimal(str(event.data["amount"])), orders + 1)

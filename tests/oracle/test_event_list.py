@@ -1,22 +1,29 @@
-"""The event list: Postgres, DuckDB and the definition agree about what a page holds and what comes after it."""
+"""The event list: blocks and segments hold what the definition says about a page and what comes after it."""
 
-import re
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+import random
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
+import orjson
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from server.reports.steps import parse_step
 from storage.postgres.database import Database
-from storage.postgres.reader import Reader
-from storage.reports.event_list_rows import EventCursor, EventFilter, read_event_page, slice_query
-from storage.reports.predicates import Query
+from storage.reports import event_list
+from storage.reports.event_list import EventCursor, EventFilter, EventRecord, read_event_page
+from storage.segments import files
+from storage.segments.snapshot import EventReader
+from storage.segments.store import SegmentStore
+from tests.event_tables import KNOWN
 from tests.oracle.history import Happening, make_histories
 from tests.oracle.matching import matches
-from tests.oracle.stores import Stores, open_stores
+from tests.oracle.mutants import mutated
+from tests.rows import ACTORS as PSEUDONYMS
+from tests.rows import make_batch, make_store
 
 ACTORS = 5_000
 SEED = 11
@@ -25,8 +32,12 @@ MICROSECOND = timedelta(microseconds=1)
 MOMENTS = [
     START + timedelta(minutes=minutes) + shift * MICROSECOND for minutes in range(0, 360, 7) for shift in (-1, 0, 1)
 ]
-"""Few for so many events: ties by the hundred, and a microsecond before and after the ends of ranges and slices."""
+"""Few for so many events: ties by the hundred, and a microsecond before and after the ends of ranges."""
 STEPS = ("", "view", "purchase:amount>=20", ":platform=ios", "engagement:metadata.source exists", "view:device.os=iOS")
+BLOCK_ROWS = 500
+SEALED_BLOCKS = 6
+"""Blocks in a segment; a third of all blocks stay as they are."""
+GROUP_ROWS = 400
 
 
 @dataclass(frozen=True)
@@ -40,20 +51,83 @@ class Question:
     limit: int
 
 
+class World:
+    """The same events twice: for an oracle, and stored.
+
+    No dataclass: hypothesis would write thousands of events into its report.
+    """
+
+    def __init__(self, events: Sequence[Happening], reader: EventReader) -> None:
+        self.events = events
+        self.reader = reader
+
+    async def ask(self, question: Question) -> list[EventRecord]:
+        """Read a page."""
+        async with self.reader.snapshot(60) as snapshot:
+            return await read_event_page(
+                snapshot,
+                start=question.start,
+                end=question.end,
+                only=question.only,
+                after=question.after,
+                limit=question.limit,
+                hash_actor=PSEUDONYMS.of,
+            )
+
+    def expect(self, question: Question) -> list[str]:
+        """Read a page off its definition: the ids of its events."""
+        only, after = question.only, question.after
+        found = [
+            event
+            for event in self.events
+            if question.start <= event.timestamp < question.end
+            and only.event_type in (None, event.event_type)
+            and only.user_id in (None, event.actor_id if event.signed_in else "")
+            and only.session_id in (None, "" if event.signed_in else event.actor_id)
+            and matches(only.pattern, event)
+            and (after is None or event.order < (after.timestamp, after.sequence, after.event_id))
+        ]
+        found.sort(key=lambda event: event.order, reverse=True)
+        return [event.event_id for event in found[: question.limit]]
+
+
 @pytest.fixture(scope="module")
-async def stores(module_database_url: str) -> AsyncIterator[Stores]:
-    """Five thousand actors, each with a history of its own."""
+def _small_groups() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(files, "ROWS_PER_GROUP", GROUP_ROWS)
+        yield
+
+
+@pytest.fixture(scope="module")
+async def world(
+    module_database_url: str, tmp_path_factory: pytest.TempPathFactory, _small_groups: None
+) -> AsyncIterator[World]:
+    """Five thousand actors, each with a history of its own: in segments of a time each, and in blocks of any."""
     histories = make_histories(SEED, ACTORS, moments=MOMENTS, received_at=START + timedelta(days=1))
-    async with open_stores(module_database_url, histories) as opened:
-        yield opened
+    events = [event for history in histories.values() for event in history]
+    random.Random(SEED).shuffle(events)  # noqa: S311 - the same order in each run
+    sealed = len(events) * 2 // 3
+    stored = [*sorted(events[:sealed], key=lambda event: event.timestamp), *events[sealed:]]
+    database = await Database.open(module_database_url)
+    await _store(database, stored, sealed, tmp_path_factory.mktemp("cache"))
+    reader = _open(database, tmp_path_factory.mktemp("cache")).reader
+    yield World(events, reader)
+    await database.close()
 
 
-@pytest.fixture(scope="module")
-async def database(module_database_url: str) -> AsyncIterator[Database]:
-    """The same database, as the service opens it."""
-    opened = await Database.open(module_database_url)
-    yield opened
-    await opened.close()
+def _open(database: Database, cache: Path) -> SegmentStore:
+    return SegmentStore(database, KNOWN, cache_folder=cache, cache_bytes=1 << 30)
+
+
+async def _store(database: Database, events: Sequence[Happening], sealed: int, cache: Path) -> None:
+    """Store events in blocks, and seal the first ones."""
+    store, segments = make_store(database), _open(database, cache)
+    for start in range(0, len(events), BLOCK_ROWS):
+        await store.store(make_batch([event.row() for event in events[start : start + BLOCK_ROWS]]))
+        blocks = await segments.catalogue.list_blocks()
+        if start < sealed and len(blocks) == SEALED_BLOCKS:
+            assert await segments.keeper.seal(blocks)
+    await store.close()
 
 
 @st.composite
@@ -78,73 +152,89 @@ def questions(choose: st.DrawFn) -> Question:
     )
 
 
-def page_of(question: Question, events: list[Happening]) -> list[str]:
-    """Read a page off its definition: the ids of its events."""
-    only, after = question.only, question.after
-    found = [
-        event
-        for event in events
-        if question.start <= event.timestamp < question.end
-        and only.event_type in (None, event.event_type)
-        and only.user_id in (None, event.actor_id if event.signed_in else "")
-        and only.session_id in (None, "" if event.signed_in else event.actor_id)
-        and matches(only.pattern, event)
-        and (after is None or event.order < (after.timestamp, after.sequence, after.event_id))
-    ]
-    found.sort(key=lambda event: event.order, reverse=True)
-    return [event.event_id for event in found[: question.limit]]
-
-
-def asked(question: Question) -> Query:
-    """Write the statement of a page that is one slice."""
-    return slice_query(question.start, question.end, question.only, question.after, question.limit)
-
-
-@settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(question=questions())
-async def test_a_page_is_what_the_oracle_lists(stores: Stores, database: Database, question: Question) -> None:
-    """The one statement in both stores, and the slices that the service reads."""
-    expected = page_of(question, stores.events)
-    for rows in await stores.ask_both(asked(question)):
-        assert [str(row["event_id"]) for row in rows] == expected
-    async with Reader(database).snapshot(30) as snapshot:
-        records = await read_event_page(
-            snapshot,
-            start=question.start,
-            end=question.end,
-            only=question.only,
-            after=question.after,
-            limit=question.limit,
-        )
-    assert [record.event_id for record in records] == expected
+async def test_a_page_is_what_the_oracle_lists(world: World, question: Question) -> None:
+    """Whatever its filters, its cursor and its length are."""
+    assert [record.event_id for record in await world.ask(question)] == world.expect(question)
+
+
+async def test_the_world_has_segments_of_several_groups_and_blocks(world: World) -> None:
+    """Else the questions above would ask for less than they seem to."""
+    async with world.reader.snapshot(60) as snapshot:
+        assert len(snapshot.segments) > 3
+        assert len(snapshot.blocks) > 3
+        assert all(segment.rows > 2 * GROUP_ROWS for segment in snapshot.segments)
+        assert snapshot.segments[0].last_at < snapshot.segments[-1].first_at
+
+
+async def test_pages_follow_each_other_without_gap_or_repeat(world: World) -> None:
+    """Each begins behind the last event of the one before, through ties and from blocks into segments."""
+    question = Question(MOMENTS[20], MOMENTS[90], EventFilter(), None, 700)
+    listed: list[str] = []
+    while page := await world.ask(question):
+        listed += [record.event_id for record in page]
+        last = page[-1]
+        question = replace(question, after=EventCursor(last.timestamp, last.sequence, last.event_id))
+    everything = replace(question, after=None, limit=len(world.events))
+    assert listed == world.expect(everything)
+
+
+async def test_a_record_says_what_was_stored(world: World) -> None:
+    """Every column, from a block and from a segment."""
+    by_id = {event.event_id: event for event in world.events}
+    for record in await world.ask(Question(MOMENTS[0], MOMENTS[-1], EventFilter(), None, 3_000)):
+        event = by_id[record.event_id]
+        row = dict(zip(event_list.COLUMNS, event.row(), strict=True))
+        for name in ("event_type", "timestamp", "received_at", "sequence", "user_id", "session_id", "platform"):
+            assert getattr(record, name) == row[name]
+        assert orjson.loads(record.event_data) == event.data
+        assert (None if record.device is None else orjson.loads(record.device)) == event.device
 
 
 MUTATIONS = {
-    "a range that holds its end": (r"timestamp < \$2", "timestamp <= $2"),
-    "a range without its start": (r"timestamp >= \$1", "timestamp > $1"),
-    "the last event of the page before once more": (r"event_id\) < \(", "event_id) <= ("),
-    "ties without the sequence": ("timestamp DESC, sequence DESC, event_id DESC", "timestamp DESC, event_id DESC"),
-    "the oldest first": ("ORDER BY timestamp DESC", "ORDER BY timestamp"),
-    "a filter that is forgotten": (r"event_type = (\$10::text)", r"\1 IS NOT NULL"),
+    "a range that holds its end": ("(at_us < self._end_us)", "(at_us <= self._end_us)"),
+    "a range without its start": ("(at_us >= self._floor_us)", "(at_us > self._floor_us)"),
+    "the last event of the page before once more": ("(values < bound)", "(values <= bound)"),
+    "ties without the sequence": ("~id_high, ~sequence, ~at_us", "~id_high, ~at_us"),
+    "the oldest first": ("~sequence, ~at_us", "~sequence, at_us"),
+    "a filter that is forgotten": ("(*conditions, *self.pattern.conditions)", "(*conditions,)"),
+    "events of the cursor's microsecond counted too early": ("found.at_us < self._after", "found.at_us <= self._after"),
+    "segments left out that end with the page": (">= self._floor_us\n", "> self._floor_us\n"),
+    "a page taken for full too early": ("- self._limit :]", "- self._limit + 1 :]"),
+    "rows of another user's row groups": ("hash_actor(only.user_id)", "hash_actor(only.user_id + 'x')"),
 }
 
 
 @pytest.mark.parametrize("mutation", MUTATIONS)
-async def test_the_oracle_sees_a_change_of_the_statement(stores: Stores, mutation: str) -> None:
+async def test_the_oracle_sees_a_change_of_the_code(world: World, mutation: str) -> None:
     """A comparison, a tie-break, a condition that is lost."""
+    old, new = MUTATIONS[mutation]
+    with mutated(event_list, old, new):
+        answers = [(await world.ask(question), world.expect(question)) for question in fixed_questions(world)]
+    assert any([record.event_id for record in page] != expected for page, expected in answers)
+
+
+async def test_the_code_itself_passes(world: World) -> None:
+    """The pages that give the changes away are right without them."""
+    for question in fixed_questions(world):
+        assert [record.event_id for record in await world.ask(question)] == world.expect(question)
+
+
+def fixed_questions(world: World) -> list[Question]:
+    """Choose pages that the changes above cannot pass."""
     start, end = MOMENTS[30], MOMENTS[90]
-    inside = sorted((event for event in stores.events if start <= event.timestamp < end), key=lambda event: event.order)
+    inside = sorted((event for event in world.events if start <= event.timestamp < end), key=lambda event: event.order)
     last = next(event for event in reversed(inside[:-50]) if event.event_type == "view")
     after = EventCursor(last.timestamp, last.sequence, last.event_id)
-    only = EventFilter(pattern=parse_step("view", "filter"))
-    seen = False
-    for cursor in (None, after):
-        question = Question(start, end, only, cursor, 50_000)
-        query, expected = asked(question), page_of(question, stores.events)
-        mutated, times = re.subn(*MUTATIONS[mutation], query.text)
-        assert times, query.text
-        for rows in await stores.ask_both(query):
-            assert [str(row["event_id"]) for row in rows] == expected
-        answers = await stores.ask_both(Query(mutated, query.parameters))
-        seen |= all([str(row["event_id"]) for row in rows] != expected for rows in answers)
-    assert seen
+    first_of_moment = next(event for event in inside if event.timestamp == last.timestamp)
+    behind = EventCursor(first_of_moment.timestamp, first_of_moment.sequence, first_of_moment.event_id)
+    only = EventFilter(pattern=parse_step("view:contentType=post", "filter"))
+    user = next(event.actor_id for event in inside if event.signed_in)
+    whole = [Question(start, end, only, cursor, 50_000) for cursor in (None, after)]
+    short = [
+        Question(MOMENTS[0], end, EventFilter(), cursor, limit)
+        for cursor in (None, after, behind)
+        for limit in (1, 50, 400)
+    ]
+    return [*whole, *short, Question(MOMENTS[0], MOMENTS[-1], EventFilter(user_id=user), None, 100)]

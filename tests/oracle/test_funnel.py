@@ -14,14 +14,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from server.reports.steps import parse_field, parse_step
-from storage.reports import funnel as FUNNEL
-from storage.reports import funnel_any as ANY
-from storage.reports import funnel_attempts as ATTEMPTS
-from storage.reports import funnel_rows as ROWS
+from storage.reports import funnel, funnel_any, funnel_attempts, funnel_rows
 from storage.reports.funnel import Exclusion, FunnelQuestion, FunnelRow, StepOrder, overlapping_steps
 from storage.reports.funnel_actors import ACTOR_COLUMNS, ActorChoice, actor_ids, read_funnel_actors
-from storage.reports.funnel_attempts import StepFacts, to_moment
+from storage.reports.funnel_attempts import StepFacts
 from storage.reports.funnel_rows import find_attempts, group_actors, read_funnel
+from storage.reports.moments import to_datetime
 from storage.segments import tables
 from tests.event_tables import KNOWN, TableSnapshot, make_table
 from tests.oracle.funnel import Attempt, best_attempt
@@ -114,7 +112,7 @@ async def compute_attempts(question: FunnelQuestion, table: pa.Table) -> dict[st
         for number, actor_id in enumerate(actor_ids(part, attempts.rows).to_pylist()):
             reached = attempts.reached[number]
             found[actor_id] = Attempt(
-                times=tuple(to_moment(int(taken[number])) for taken in attempts.times[:reached]),
+                times=tuple(to_datetime(int(taken[number])) for taken in attempts.times[:reached]),
                 value=values[group[number]],
                 is_open=bool(attempts.is_open[number]),
             )
@@ -171,50 +169,62 @@ async def test_pages_list_every_actor_once_by_id() -> None:
 
 
 MUTATIONS: Mapping[str, tuple[ModuleType, str, str]] = {
-    "a window that excludes its end": (ATTEMPTS, "<= question.window // MICROSECOND", "< question.window // MICROSECOND"),
-    "one event for two steps": (ATTEMPTS, "marks[marked + 1] = 1", "marks[marked] = 1"),
-    "an earlier start than the latest": (ATTEMPTS, "astype(np.int64) - 1", "astype(np.int64) - 2"),
+    "a window that excludes its end": (
+        funnel_attempts,
+        "<= question.window // MICROSECOND",
+        "< question.window // MICROSECOND",
+    ),
+    "one event for two steps": (funnel_attempts, "marks[marked + 1] = 1", "marks[marked] = 1"),
+    "an earlier start than the latest": (funnel_attempts, "astype(np.int64) - 1", "astype(np.int64) - 2"),
     "the last to get there instead of the first": (
-        ATTEMPTS,
+        funnel_attempts,
         "chosen[level.actor[firsts]] = firsts",
         "chosen[level.actor] = np.arange(len(level.actor))",
     ),
-    "an entry at the end of the range": (ATTEMPTS, "facts.at < micros", "facts.at <= micros"),
-    "no entry but the first": (ATTEMPTS, "if question.first_only", "if True"),
-    "entries that stay open too short": (ATTEMPTS, ">= micros(question.open_since)", "> micros(question.open_since)"),
+    "an entry at the end of the range": (funnel_attempts, "facts.at < to_us", "facts.at <= to_us"),
+    "no entry but the first": (funnel_attempts, "if question.first_only", "if True"),
+    "entries that stay open too short": (
+        funnel_attempts,
+        ">= to_us(question.open_since)",
+        "> to_us(question.open_since)",
+    ),
     "actors that share their steps": (
-        ATTEMPTS,
+        funnel_attempts,
         "facts.actor[previous] == facts.actor[rows]",
         "facts.actor[previous] <= facts.actor[rows]",
     ),
-    "an exclusion that is forgotten": (ATTEMPTS, "if exclusion.from_step < step", "if False and step"),
-    "an exclusion that goes on": (ATTEMPTS, "< step <= exclusion.to_step", "< step"),
-    "an exclusion by the step itself": (ATTEMPTS, "last <= previous if", "last < previous if"),
-    "an exclusion that a step between escapes": (ATTEMPTS, "else last < previous", "else last <= previous"),
-    "completions only in range": (FUNNEL, "end=self.end + self.window", "end=self.end"),
-    "an empty value that makes a group": (ROWS, 'pc.not_equal(texts.dictionary, "")', 'pc.is_valid(texts.dictionary)'),
+    "an exclusion that is forgotten": (funnel_attempts, "if exclusion.from_step < step", "if False and step"),
+    "an exclusion that goes on": (funnel_attempts, "< step <= exclusion.to_step", "< step"),
+    "an exclusion by the step itself": (funnel_attempts, "last <= previous if", "last < previous if"),
+    "an exclusion that a step between escapes": (funnel_attempts, "else last < previous", "else last <= previous"),
+    "completions only in range": (funnel, "end=self.end + self.window", "end=self.end"),
+    "an empty value that makes a group": (
+        funnel_rows,
+        'pc.not_equal(texts.dictionary, "")',
+        "pc.is_valid(texts.dictionary)",
+    ),
 }
 STRICT_MUTATIONS: Mapping[str, tuple[ModuleType, str, str]] = {
-    "other events between": (ATTEMPTS, "previous == rows - 1", "previous < rows"),
-    "other events that are not read": (ATTEMPTS, "is StepOrder.STRICT", "is StepOrder.ORDERED"),
+    "other events between": (funnel_attempts, "previous == rows - 1", "previous < rows"),
+    "other events that are not read": (funnel_attempts, "is StepOrder.STRICT", "is StepOrder.ORDERED"),
 }
 ANY_MUTATIONS: Mapping[str, tuple[ModuleType, str, str]] = {
-    "a window that excludes its end": (ANY, "<= self._window", "< self._window"),
-    "one event for two steps": (ANY, "if turn > 0", "if turn == 1"),
-    "steps that exclude each other": (ANY, "size + taken - len(group)", "size"),
-    "fewer steps": (ANY, "counts = reached == ", "counts = reached <= "),
-    "a later finish": (ANY, "finished[~counts] = NEVER", "finished[:] = NEVER"),
+    "a window that excludes its end": (funnel_any, "<= self._window", "< self._window"),
+    "one event for two steps": (funnel_any, "if turn > 0", "if turn == 1"),
+    "steps that exclude each other": (funnel_any, "size + taken - len(group)", "size"),
+    "fewer steps": (funnel_any, "counts = reached == ", "counts = reached <= "),
+    "a later finish": (funnel_any, "finished[~counts] = NEVER", "finished[:] = NEVER"),
     "the earliest start": (
-        ANY,
+        funnel_any,
         "chosen = np.maximum.reduceat(places, entries.firsts)",
         "chosen = np.minimum.reduceat(np.where(counts, places, len(places)), entries.firsts)",
     ),
-    "actors that share their steps": (ANY, "facts.actor[found] == facts.actor[entries]", "facts.at[found] > 0"),
-    "an event after the last one": (ANY, "(taken <= last_row) & ", ""),
-    "an exclusion that is forgotten": (ANY, "if facts.excluded else None", "if False else None"),
-    "an exclusion by the first step": (ANY, 'entries, "right"', 'entries, "left"'),
-    "a value of an event that fits no step": (ROWS, "& np.logical_or.reduce(facts.steps)", ""),
-    "an exclusion that takes no step": (ANY, "taken <= self._excluded", "taken < self._excluded"),
+    "actors that share their steps": (funnel_any, "facts.actor[found] == facts.actor[entries]", "facts.at[found] > 0"),
+    "an event after the last one": (funnel_any, "(taken <= last_row) & ", ""),
+    "an exclusion that is forgotten": (funnel_any, "if facts.excluded else None", "if False else None"),
+    "an exclusion by the first step": (funnel_any, 'entries, "right"', 'entries, "left"'),
+    "a value of an event that fits no step": (funnel_rows, "& np.logical_or.reduce(facts.steps)", ""),
+    "an exclusion that takes no step": (funnel_any, "taken <= self._excluded", "taken < self._excluded"),
 }
 
 BY_ORDER = {StepOrder.ORDERED: MUTATIONS, StepOrder.STRICT: STRICT_MUTATIONS, StepOrder.ANY: ANY_MUTATIONS}

@@ -1,0 +1,242 @@
+"""The event list: stored events, newest first, page by page.
+
+Segments are sorted by actor, so that the newest events lie anywhere in them. A page is read in two passes. The first
+one reads times, and what the filter needs, and finds the rows that the page may hold. The second one reads all columns
+of the row groups that have such rows. A segment whose newest event is older than the page's last is not looked at.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import astuple, dataclass, fields
+from datetime import datetime
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+import pyarrow as pa
+
+from storage.reports.matching import columns_of, matches
+from storage.reports.predicates import Condition, EventPattern, FieldPath, Operator, ValueKind
+from storage.segments.catalogue import Segment
+from storage.segments.schema import EventColumns
+from storage.segments.scopes import EventScope, SegmentScan, microseconds
+from storage.segments.snapshot import EventSnapshot
+from storage.segments.tables import concatenate, fixed_bytes, integers, rows_of_table
+from storage.write.batch import COLUMNS
+
+ANY_EVENT = EventPattern()
+_ORDERED_BY = ["timestamp", "sequence", "event_id"]
+_Integers = np.ndarray[Any, np.dtype[np.int64]]
+_Load = Callable[[], Awaitable[pa.Table]]
+"""Reads a table with all its columns."""
+
+
+@dataclass(frozen=True, slots=True)
+class EventCursor:
+    """The last event of a page."""
+
+    timestamp: datetime
+    sequence: int
+    event_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class EventFilter:
+    """Which events to list; None matches any."""
+
+    event_type: str | None = None
+    user_id: str | None = None
+    session_id: str | None = None
+    pattern: EventPattern = ANY_EVENT
+
+    def as_pattern(self) -> EventPattern | None:
+        """Say all of it as one pattern; None where it asks for two types at once."""
+        if None not in (self.event_type, self.pattern.event_type) and self.event_type != self.pattern.event_type:
+            return None
+        own = (("user_id", self.user_id), ("session_id", self.session_id))
+        conditions = [
+            Condition(FieldPath(column, (), ValueKind.TEXT), Operator.EQUAL, (value,))
+            for column, value in own
+            if value is not None
+        ]
+        return EventPattern(self.event_type or self.pattern.event_type, (*conditions, *self.pattern.conditions))
+
+
+@dataclass(frozen=True, slots=True)
+class EventRecord:
+    """A stored event; `device` and `event_data` are JSON text in camelCase, times are UTC."""
+
+    event_id: str
+    event_type: str
+    schema_version: str
+    timestamp: datetime
+    received_at: datetime
+    timestamp_source: str | None
+    sequence: int
+    user_id: str | None
+    session_id: str | None
+    platform: str | None
+    user_agent: str | None
+    device: str | None
+    event_data: str
+
+
+_PLACES = [COLUMNS.index(name) for name in (field.name for field in fields(EventRecord))]
+
+
+async def read_event_page(
+    snapshot: EventSnapshot,
+    *,
+    start: datetime,
+    end: datetime,
+    only: EventFilter,
+    after: EventCursor | None,
+    limit: int,
+    hash_actor: Callable[[str], int],
+) -> list[EventRecord]:
+    """Read events of [start, end) that match the filter, newest first, from behind the cursor on.
+
+    Events of one microsecond come by sequence and id, highest first.
+
+    Args:
+        snapshot: what to read from.
+        start: first moment, aware.
+        end: first moment after the range, aware.
+        only: which events.
+        after: the last event of the page before; None for the first page.
+        limit: how many at most.
+        hash_actor: makes the pseudonym of a user, whose events lie together.
+    """
+    pattern = only.as_pattern()
+    if pattern is None or start >= end:
+        return []
+    actor = None if only.user_id is None else hash_actor(only.user_id)
+    scope = EventScope(start, end, actor, actor, ("timestamp", *columns_of(pattern, snapshot.known)))
+    page = _Page(pattern, _Key.of(after), microseconds(start), microseconds(end), limit)
+    for block_table in snapshot.block_tables:
+        if page.may_hold(block_table.first_at, block_table.last_at):
+            found = await asyncio.to_thread(page.find, block_table.table)
+            page.add(found, partial(_same, block_table.table))
+    for segment in sorted(filter(scope.holds, snapshot.segments), key=lambda segment: segment.last_at, reverse=True):
+        await _look_at(page, snapshot, segment, scope)
+    tables = [await asyncio.to_thread(page.newest_of, found, await load()) for found, load in page.chosen()]
+    return await asyncio.to_thread(page.records, tables, snapshot.known) if tables else []
+
+
+async def _look_at(page: "_Page", snapshot: EventSnapshot, segment: Segment, scope: EventScope) -> None:
+    """Find the rows of a segment that a page may hold."""
+    scan, whole = snapshot.scan(segment, scope.columns), snapshot.scan(segment)
+    groups = [number for number in scan.groups(scope) if page.may_hold(*scan.times(number))]
+    async for number, table in scan.read_groups(groups):
+        page.add(await asyncio.to_thread(page.find, table), partial(_read_group, whole, number))
+
+
+async def _same(table: pa.Table) -> pa.Table:
+    return table
+
+
+async def _read_group(scan: SegmentScan, number: int) -> pa.Table:
+    async for _, table in scan.read_groups([number]):
+        return table
+    raise AssertionError
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """Rows of a table: their places, and their times in microseconds."""
+
+    places: _Integers
+    at_us: _Integers
+
+
+@dataclass(frozen=True, slots=True)
+class _Key:
+    """What events are ordered by."""
+
+    at_us: int
+    sequence: int
+    id_high: int
+    id_low: int
+
+    @classmethod
+    def of(cls, cursor: EventCursor | None) -> "_Key | None":
+        if cursor is None:
+            return None
+        number = UUID(cursor.event_id).int
+        return cls(microseconds(cursor.timestamp), cursor.sequence, number >> 64, number & (2**64 - 1))
+
+
+class _Page:
+    """The rows that a page may hold, as far as they have been looked for."""
+
+    def __init__(self, pattern: EventPattern, after: _Key | None, start_us: int, end_us: int, limit: int) -> None:
+        self._pattern = pattern
+        self._after = after
+        self._floor_us = start_us
+        self._end_us = end_us if after is None else min(end_us, after.at_us + 1)
+        self._limit = limit
+        self._newest_us: _Integers = np.empty(0, np.int64)
+        self._found: list[tuple[_Found, _Load]] = []
+
+    def may_hold(self, first_at: datetime, last_at: datetime) -> bool:
+        """Tell whether events between two times, both included, can be on the page still."""
+        return microseconds(first_at) < self._end_us and microseconds(last_at) >= self._floor_us
+
+    def find(self, table: pa.Table) -> _Found:
+        """Find the rows of a table that can be on the page still."""
+        at_us = integers(table, "timestamp")
+        is_within = (at_us >= self._floor_us) & (at_us < self._end_us)
+        if is_within.any():
+            is_within &= matches(table, self._pattern)
+        places = np.flatnonzero(is_within)
+        return _Found(places, at_us[places])
+
+    def add(self, found: _Found, load: "_Load") -> None:
+        """Take in rows that were found, and what reads their table with all its columns."""
+        if not len(found.places):
+            return
+        self._found.append((found, load))
+        # Those of the cursor's microsecond may be behind it or not: they cannot be counted yet.
+        sure_us = found.at_us if self._after is None else found.at_us[found.at_us < self._after.at_us]
+        newest_us = np.concatenate([self._newest_us, sure_us])
+        if len(newest_us) >= self._limit:
+            newest_us = np.partition(newest_us, len(newest_us) - self._limit)[len(newest_us) - self._limit :]
+            self._floor_us = max(self._floor_us, int(newest_us.min()))
+        self._newest_us = newest_us
+
+    def chosen(self) -> list[tuple[_Found, "_Load"]]:
+        """List the rows that can be on the page, now that all are known."""
+        chosen = []
+        for found, load in self._found:
+            is_chosen = found.at_us >= self._floor_us
+            if is_chosen.any():
+                chosen.append((_Found(found.places[is_chosen], found.at_us[is_chosen]), load))
+        return chosen
+
+    def newest_of(self, found: _Found, table: pa.Table) -> pa.Table:
+        """Take the newest of some rows of a table, as many as the page holds."""
+        rows = pa.array(found.places)
+        order = self._order(table.select(_ORDERED_BY).take(rows))
+        return table.take(rows.take(pa.array(order)))
+
+    def records(self, tables: Sequence[pa.Table], known: EventColumns) -> list[EventRecord]:
+        """Turn the newest rows of tables into records."""
+        table = concatenate(tables)
+        rows = rows_of_table(table.take(pa.array(self._order(table))), known)
+        return [EventRecord(*(row[place] for place in _PLACES)) for row in rows]
+
+    def _order(self, table: pa.Table) -> _Integers:
+        """Give the places of the rows behind the cursor, newest first, as many as the page holds."""
+        at_us, sequence = integers(table, "timestamp"), integers(table, "sequence")
+        ids = np.frombuffer(fixed_bytes(table["event_id"]), ">u8").reshape(-1, 2).astype(np.uint64)
+        id_high, id_low = ids[:, 0], ids[:, 1]
+        order = np.lexsort((~id_low, ~id_high, ~sequence, ~at_us))
+        if self._after is not None:
+            is_behind = np.zeros(len(order), bool)
+            is_tied = np.ones(len(order), bool)
+            for values, bound in zip((at_us, sequence, id_high, id_low), astuple(self._after), strict=True):
+                is_behind |= is_tied & (values < bound)
+                is_tied &= values == bound
+            order = order[is_behind[order]]
+        return order[: self._limit]
