@@ -24,7 +24,7 @@ from storage.summaries.columns import (
 )
 from storage.summaries.forms.frequencies import Frequencies
 from storage.summaries.forms.lengths import RATIO
-from storage.summaries.forms.numbers import EXACTLY, Number
+from storage.summaries.forms.numbers import EXACTLY, Number, bare
 from storage.summaries.summary import LARGEST
 
 MICRO_DIGITS = 6
@@ -178,14 +178,8 @@ def _sum_amounts(bought: pa.Table, codes: Mapping[str, Integers]) -> Iterator[tu
     )
     columns = [sums[name].to_pylist() for name in codes]
     with localcontext(EXACTLY):
-        totals = [_bare(amount) for amount in sums["amount_sum"].to_pylist()]
+        totals = [bare(amount) for amount in sums["amount_sum"].to_pylist()]
     yield from zip(zip(*columns, strict=True), sums["amount_count"].to_pylist(), totals, strict=True)
-
-
-def _bare(amount: Decimal) -> Decimal:
-    """Leave the zeros at the end out, in an exact context: 100 is no 1E+2, and 29.990 is 29.99."""
-    bare = amount.normalize()
-    return bare.quantize(Decimal(1)) if bare == bare.to_integral_value() else bare
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,7 +228,7 @@ def sum_exactly(seconds: np.ndarray[Any, Any], groups: Integers, number: int) ->
         rest = zip(groups[~is_whole].tolist(), seconds[~is_whole].tolist(), strict=True)
         for group, value in rest:
             totals[group] += Decimal(repr(value))
-        return [_bare(total) for total in totals]
+        return [bare(total) for total in totals]
 
 
 def _rows_of(columns: Sequence[Integers], counts: Integers) -> Iterator[tuple[tuple[int, ...], int]]:

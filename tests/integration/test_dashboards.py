@@ -1,4 +1,4 @@
-"""Dashboards from rollups: whatever is folded, late or gone, they tell what the events themselves tell."""
+"""Dashboards from summaries: whatever is folded, late or gone, they tell what the events themselves tell."""
 
 import json
 import random
@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -14,21 +15,21 @@ import pytest
 
 from server.reports import dashboard
 from server.reports.buckets import Bucket, buckets_of
-from server.reports.desk import ReportDesk
 from server.reports.errors import QuestionError
 from server.reports.scope import Scope, to_timestamp
 from sociallive.analytics.v1.dashboard_pb2 import GetDashboardRequest, GetDashboardResponse, Precision
 from storage.postgres.database import Database
-from storage.postgres.reader import Reader, Snapshot
-from storage.reports.dashboard_rollups import sum_dashboard, survey_dashboard
-from storage.reports.dashboard_rows import DashboardRows, Figures, read_dashboard
-from storage.retention import RetentionPolicy, purge_aged
-from storage.rollups import fold
-from storage.rollups.cover import Span
-from storage.rollups.forms.lengths import LARGEST_ERROR
-from storage.rollups.forms.sketch import STANDARD_ERROR
+from storage.postgres.errors import StorageUnavailableError
+from storage.reports.dashboard import reading
+from storage.reports.dashboard.reading import DashboardReader
+from storage.reports.dashboard.recent import RecentMemory
+from storage.reports.dashboard.rows import DashboardQuestion, DashboardRows, Figures
+from storage.summaries.forms.lengths import LARGEST_ERROR
+from storage.summaries.forms.sketch import STANDARD_ERROR
+from storage.summaries.periods import Span
 from storage.write.batch import COLUMNS
-from tests.rows import make_batch, make_row, make_store
+from tests.integration.summary_stage import SummaryStage
+from tests.rows import NOON, make_row
 
 FIRST = datetime(2026, 1, 29, tzinfo=UTC)
 """Days of two months follow."""
@@ -39,6 +40,7 @@ MICROSECOND = timedelta(microseconds=1)
 SIGMAS = 3
 """The events, their ids included, are the same in each run, and so are the estimates."""
 QUESTIONS = 30
+TIMEOUT_S = 60.0
 FIGURES = ["users", "median_view_duration", "streams.live_streams"]
 
 
@@ -82,23 +84,10 @@ def _payload(chance: random.Random) -> tuple[str, dict[str, Any]]:
             return other, {"action": "start"}
 
 
-async def store(database: Database, rows: Sequence[tuple[Any, ...]]) -> None:
-    """Store rows as the service does."""
-    writer = make_store(database)
-    await writer.store(make_batch(rows))
-    await writer.close()
-
-
-async def ask_both(snapshot: Snapshot, start: datetime, end: datetime, zone: str) -> tuple[DashboardRows, ...]:
-    """Read a dashboard from rollups, and from raw events."""
+def question_of(start: datetime, end: datetime, zone: str) -> DashboardQuestion:
+    """Make what the service asks of storage."""
     times = list(buckets_of(Scope(start, end, ZoneInfo(zone)), Bucket.DAY))
-    before, starts = start - (end - start), [start, *times[1:]]
-    survey = await survey_dashboard(snapshot, previous_start=before, period_starts=starts, end=end)
-    raw = await read_dashboard(
-        snapshot, previous_start=before, period_starts=starts, end=end, newcomers=survey.newcomers
-    )
-    assert survey.events_at_most >= raw.figures.events + raw.previous.events
-    return await sum_dashboard(snapshot, survey), raw
+    return DashboardQuestion(start - (end - start), [start, *times[1:]], end)
 
 
 def check_alike(summed: DashboardRows, raw: DashboardRows) -> None:
@@ -146,89 +135,139 @@ def random_range(chance: random.Random) -> tuple[datetime, datetime]:
 
 
 @pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
-    """A migrated database."""
-    opened = await Database.open(database_url)
-    yield opened
-    await opened.close()
+async def stage(database_url: str, tmp_path: Path) -> AsyncIterator[SummaryStage]:
+    """A server of a migrated database."""
+    database = await Database.open(database_url)
+    sql = await database.address.connect("test")
+    yield SummaryStage(database, sql, tmp_path)
+    await sql.close()
+    await database.close()
 
 
-async def test_rollups_and_raw_events_tell_the_same(database: Database) -> None:
-    """With late events that are not folded in every second question, and with parts read in other snapshots."""
+def reader_of(stage: SummaryStage) -> DashboardReader:
+    """Make a reader that remembers nothing yet."""
+    return DashboardReader(stage.database, stage.segments.reader)
+
+
+async def test_summaries_and_raw_events_tell_the_same(stage: SummaryStage) -> None:
+    """With events in blocks, in small segments and in summaries, by a reader that remembers and one that does not."""
     chance = random.Random(5)  # noqa: S311 - the same events in each run
-    await store(database, make_events(chance, EVENTS, FIRST, DAYS))
-    reader = Reader(database)
+    await stage.store(*make_events(chance, EVENTS, FIRST, DAYS))
+    reader = reader_of(stage)
     for number in range(QUESTIONS):
         if number % 4 == 0:
-            await fold(database)
+            await stage.fold()
         if number % 2:
-            await store(database, make_events(chance, chance.randint(1, 20), FIRST, DAYS))
-        start, end = random_range(chance)
-        async with reader.snapshot(60) as snapshot:
-            summed, raw = await ask_both(snapshot, start, end, chance.choice(ZONES))
-        check_alike(summed, raw)
+            await stage.store(*make_events(chance, chance.randint(1, 20), FIRST, DAYS))
+        if number % 5 == 0:
+            await stage.seal()
+        question = question_of(*random_range(chance), chance.choice(ZONES))
+        raw = await reader.read(question, TIMEOUT_S, is_exact=True)
+        for some in (reader, reader_of(stage)):
+            check_alike(await some.read(question, TIMEOUT_S, is_exact=False), raw)
 
 
+RAW, HOURS, DAY = (FIRST + timedelta(days=days) for days in (7, 6, 4))
 AGES = {
-    "raw events are gone": RetentionPolicy(raw_days=93, hourly_days=0, daily_days=0),
-    "hours are gone": RetentionPolicy(raw_days=91, hourly_days=94, daily_days=0),
-    "days are gone": RetentionPolicy(raw_days=91, hourly_days=92, daily_days=94),
+    "raw events are gone": (RAW,),
+    "hours are gone": (RAW + timedelta(days=2), HOURS),
+    "days are gone": (RAW + timedelta(days=2), RAW + timedelta(days=1), DAY),
 }
-NOW = FIRST + timedelta(days=100)
 
 
-@pytest.mark.parametrize("policy", AGES.values(), ids=AGES)
-async def test_what_has_aged_out_is_counted_or_said_to_be_unknown(database: Database, policy: RetentionPolicy) -> None:
-    """Every event counts but those that have aged out of the spans which the answer names; late ones always do."""
+@pytest.mark.parametrize("cuts", AGES.values(), ids=AGES)
+async def test_what_has_aged_out_is_counted_or_said_to_be_unknown(
+    stage: SummaryStage, cuts: Sequence[datetime]
+) -> None:
+    """Every event counts but those in the spans which the answer names; late ones likewise."""
     chance = random.Random(6)  # noqa: S311 - the same events in each run
-    aged = make_events(chance, EVENTS, FIRST, DAYS)
-    await store(database, aged)
-    await fold(database)
-    await purge_aged(database, policy, NOW)
-    late: list[tuple[Any, ...]] = []
-    reader = Reader(database)
+    rows = make_events(chance, EVENTS, FIRST, DAYS)
+    await stage.store_and_fold(*rows)
+    await stage.purge(*cuts)
+    reader = reader_of(stage)
     unknowns = 0
-    kept = policy.raw_before(NOW)
-    assert kept is not None
     for number in range(QUESTIONS):
         if number % 3 == 1:
-            some = make_events(chance, 5, FIRST, DAYS)
-            late += some
-            await store(database, some)
+            late = make_events(chance, 5, FIRST, DAYS)
+            rows += late
+            await stage.store(*late)
         if number % 3 == 0:
-            await fold(database)
+            await stage.fold()
         start, end = random_range(chance)
-        times = list(buckets_of(Scope(start, end, ZoneInfo(chance.choice(ZONES))), Bucket.DAY))
-        async with reader.snapshot(60) as snapshot:
-            survey = await survey_dashboard(
-                snapshot, previous_start=start - (end - start), period_starts=[start, *times[1:]], end=end
-            )
-            rows = await sum_dashboard(snapshot, survey)
-        unknowns += bool(rows.unknown)
-        assert survey.aged_out == (start - (end - start) < kept), (number, start, end)
-        lost = count_in(aged, [span for span in rows.unknown if span.start < kept], start, end)
-        found = count_in(aged, [Span(start, end)], start, end) + count_in(late, [Span(start, end)], start, end)
-        assert rows.figures.events == found - lost, (number, start, end)
+        question = question_of(start, end, chance.choice(ZONES))
+        found = await reader.read(question, TIMEOUT_S)
+        unknowns += bool(found.unknown)
+        assert bool(found.estimates) == (question.previous_start < cuts[0])
+        assert all(span.start < cuts[0] for span in found.unknown)
+        assert found.figures.events == count_in(rows, [question.current], *question.current) - count_in(
+            rows, found.unknown, *question.current
+        )
+        known = [Span(max(span.start, start), min(span.end, end)) for span in found.unknown_series]
+        assert sum(row.count for row in found.series) == count_in(rows, [question.current], start, end) - count_in(
+            rows, known, start, end
+        )
     assert unknowns
 
 
-async def ask(database: Database, precision: Precision, now: datetime = NOW) -> GetDashboardResponse:
+async def test_an_hour_until_now_is_not_cut(stage: SummaryStage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As long as nothing happened later in it; its rows need not be read for that."""
+    start, now = FIRST, FIRST + timedelta(hours=5, minutes=20)
+    await stage.store_and_fold(make_row(timestamp=now - timedelta(minutes=1)))
+    question = DashboardQuestion(start - (now - start), [start], now)
+    assert (await reader_of(stage).read(question, TIMEOUT_S, is_exact=False)).figures.events == 1
+    with monkeypatch.context() as patch:
+        patch.setattr("storage.segments.snapshot.EventSnapshot.scan", None)
+        reader = reader_of(stage)
+        question = DashboardQuestion(start, [start + timedelta(hours=1)], now)
+        assert (await reader.read(question, TIMEOUT_S, is_exact=False)).figures.events == 1
+    for at in (timedelta(), timedelta(minutes=30)):
+        await stage.store(make_row(timestamp=now + at))
+    found = await reader_of(stage).read(question, TIMEOUT_S, is_exact=False)
+    assert (found.figures.events, sum(row.count for row in found.series)) == (1, 1)
+
+
+async def test_reading_starts_over_where_summaries_change_meanwhile(
+    stage: SummaryStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that no newcomer is counted twice or not at all; where they change all the time, the answer says so."""
+    await stage.store_and_fold(make_row(user_id="first"))
+    await stage.store(make_row(user_id="second"))
+    await stage.seal()
+    question = question_of(NOON - timedelta(days=1), NOON + timedelta(days=1), "UTC")
+    folds = 1
+    read = RecentMemory.read
+
+    async def fold_after(*arguments: Any) -> Any:
+        nonlocal folds
+        found = await read(*arguments)
+        if folds:
+            folds -= 1
+            await stage.store_and_fold(make_row(user_id=f"later-{folds}"))
+        return found
+
+    monkeypatch.setattr(RecentMemory, "read", fold_after)
+    rows = await reader_of(stage).read(question, TIMEOUT_S)
+    assert (rows.figures.users, rows.figures.new_users) == (3, 3)
+    folds = reading.MOST_STARTS
+    with pytest.raises(StorageUnavailableError, match="ask again"):
+        await reader_of(stage).read(question, TIMEOUT_S)
+
+
+async def ask(stage: SummaryStage, precision: Precision) -> GetDashboardResponse:
     """Ask the service for the dashboard of all events."""
     question = GetDashboardRequest(
         start_time=to_timestamp(FIRST), end_time=to_timestamp(FIRST + timedelta(days=DAYS)), precision=precision
     )
-    return await ReportDesk(Reader(database), now=lambda: now, concurrent=1).answer(
-        dashboard.answer, question, remaining_s=None
-    )
+    return await dashboard.answer(reader_of(stage), question, FIRST + timedelta(days=100), TIMEOUT_S)
 
 
-async def test_an_answer_says_which_figures_are_estimates(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_answer_says_which_figures_are_estimates(stage: SummaryStage, monkeypatch: pytest.MonkeyPatch) -> None:
     """Few events are counted exactly, many are estimated, and a caller can request either."""
-    await store(database, make_events(random.Random(7), EVENTS, FIRST, DAYS))  # noqa: S311 - the same events in each run
-    await fold(database)
-    counted = await ask(database, Precision.PRECISION_UNSPECIFIED)
-    exact_one = await ask(database, Precision.PRECISION_EXACT)
-    estimated = await ask(database, Precision.PRECISION_ESTIMATED)
+    rows = make_events(random.Random(7), EVENTS, FIRST, DAYS)  # noqa: S311 - the same events in each run
+    await stage.store_and_fold(*rows)
+    counted = await ask(stage, Precision.PRECISION_UNSPECIFIED)
+    exact_one = await ask(stage, Precision.PRECISION_EXACT)
+    estimated = await ask(stage, Precision.PRECISION_ESTIMATED)
     assert counted == exact_one
     assert not counted.estimates
     errors = {
@@ -244,20 +283,20 @@ async def test_an_answer_says_which_figures_are_estimates(database: Database, mo
         counted.new_users,
         counted.orders,
     )
-    monkeypatch.setattr(dashboard, "EXACT_UP_TO", EVENTS - 1)
-    assert await ask(database, Precision.PRECISION_UNSPECIFIED) == estimated
-    assert await ask(database, Precision.PRECISION_EXACT) == counted
+    monkeypatch.setattr(reading, "EXACT_UP_TO", EVENTS - 1)
+    assert await ask(stage, Precision.PRECISION_UNSPECIFIED) == estimated
+    assert await ask(stage, Precision.PRECISION_EXACT) == counted
 
 
-async def test_nothing_exact_is_told_where_raw_events_are_gone(database: Database) -> None:
+async def test_nothing_exact_is_told_where_raw_events_are_gone(stage: SummaryStage) -> None:
     """Asking for it names the field; without asking the answer says what it estimates, however few events there are."""
-    await store(database, make_events(random.Random(8), EVENTS, FIRST, DAYS))  # noqa: S311 - the same events in each run
-    await fold(database)
-    await purge_aged(database, AGES["raw events are gone"], NOW)
+    rows = make_events(random.Random(8), EVENTS, FIRST, DAYS)  # noqa: S311 - the same events in each run
+    await stage.store_and_fold(*rows)
+    await stage.purge(RAW)
     with pytest.raises(QuestionError, match="raw events") as refused:
-        await ask(database, Precision.PRECISION_EXACT)
+        await ask(stage, Precision.PRECISION_EXACT)
     assert refused.value.field == "precision"
-    assert (await ask(database, Precision.PRECISION_UNSPECIFIED)).estimates
+    assert (await ask(stage, Precision.PRECISION_UNSPECIFIED)).estimates
 
 
 def count_in(rows: Sequence[tuple[Any, ...]], spans: Sequence[Span], start: datetime, end: datetime) -> int:
