@@ -6,9 +6,9 @@ on an embedded Postgres that shares this machine:
 dashboard   GetDashboard of 7 days until now, answered in this process, at each size, every ten seconds of event time:
             the slowest twentieth. `p95` is the default: few events are counted one by one, of more what does not
             add up is estimated. `estimated_p95` estimates at every size, `ratio` compares these with the smallest;
-            `first` is the first question of a process whose cache is empty, and in none of the others. `unfolded_p95` comes
-            after five minutes of events in blocks, and late ones, a twentieth as many, in hours all over the 7 days;
-            a batch of 20 is written before each question.
+            `first` is the first question of a process with an empty cache, and in none of the others. `unfolded_p95`
+            comes after five minutes of events in blocks, and late ones, a twentieth as many, in hours all over the 7
+            days; a batch of 20 is written before each question.
 fold        merging the segments of the largest size, and adding their events to the summaries.
 drop        a segment of 1,000,000 rows ages out, while another connection writes small batches, one after the other;
             the stall is the longest of these writes.

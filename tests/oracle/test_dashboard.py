@@ -310,8 +310,8 @@ MUTATIONS: dict[str, tuple[ModuleType, str, str]] = {
     "the fewest viewers": (counting, "np.maximum.at(most", "np.minimum.at(most"),
     "purchases without a path": (
         counting,
-        "has_path = paths.codes != MISSING",
-        "has_path = paths.codes != len(paths.distinct)",
+        "rows = np.flatnonzero(paths.codes != MISSING)",
+        "rows = np.flatnonzero(paths.codes != len(path_names))",
     ),
     "paths of one currency": (figures, "orders[path] += count", "orders[path] = count"),
     "content of one kind": (counting, "(kind_texts[one], name_texts[other])", "(kind_texts[0], name_texts[other])"),
