@@ -9,7 +9,9 @@ Track          200 concurrent callers over one connection, each event another on
 empty          the same calls to a handler that does nothing, in a process like a worker: grpc.aio, uvloop, the same
                options, TrackRequest parsed and TrackResponse serialized by protobuf.
 latency        Track at a fixed number of calls a second, offered on schedule whether or not earlier ones are answered;
-               a call counts from the moment it was due.
+               a call counts from the moment it was due. The same calls to the empty handler beside it.
+processor      TrackBatch of realistic events: the processor time of worker and Postgres, from gRPC to the commit.
+sealing        what bench/sealing.py measures.
 
 The client of Track is bench/clients/http2_client.py; h2load and ghz, where present, check it with the same calls.
 """
@@ -25,8 +27,10 @@ from bench.clients.batch_client import STREAMS, stream_events
 from bench.clients.empty_server import empty_server
 from bench.clients.second_client import second_clients
 from bench.clients.track_client import CALLERS, offer, percentile, saturate
+from bench.data.realistic_events import make_realistic_pool
 from bench.data.sample_events import EVENTS_PER_MESSAGE, MessagePool, make_pool, make_rows, make_track_messages
 from bench.machine import RunningService, describe_load, describe_machine, service
+from bench.sealing import DEFAULT_EVENTS, measure, rounded
 from bench.write_ceiling import measure_write_ceiling
 
 OFFERED_CALLS_PER_S = 500
@@ -37,7 +41,9 @@ Figures = dict[str, float]
 """What one round measured, or the medians of all, by name."""
 
 
-def measure_round(running: RunningService, empty: str, pool: MessagePool, options: argparse.Namespace) -> Figures:
+def measure_round(
+    running: RunningService, empty: str, pool: MessagePool, realistic: MessagePool, options: argparse.Namespace
+) -> Figures:
     """Measure everything once."""
     rows = make_rows(pool.messages(options.events // EVENTS_PER_MESSAGE))
     figures = {
@@ -54,7 +60,16 @@ def measure_round(running: RunningService, empty: str, pool: MessagePool, option
     latencies_ms = offer(running.address, offered, OFFERED_CALLS_PER_S)
     for name, percent in (("p50", 50), ("p99", 99), ("worst", 100)):
         figures[name] = percentile(latencies_ms, percent)
+    figures["empty_p99"] = percentile(offer(empty, offered, OFFERED_CALLS_PER_S), 99)
+    figures["cpu_us"] = measure_processor_us(running, realistic, options.events)
     return figures
+
+
+def measure_processor_us(running: RunningService, realistic: MessagePool, events: int) -> float:
+    """Tell how much processor time worker and Postgres take for an event of TrackBatch, in microseconds."""
+    before_s = running.processor_s()
+    stream_events(running.address, realistic, events)
+    return 1e6 * (running.processor_s() - before_s) / events
 
 
 def print_round(label: str, figures: Figures) -> None:
@@ -64,6 +79,7 @@ def print_round(label: str, figures: Figures) -> None:
         f"{label}  TrackBatch {batch:>7,.0f} of {ceiling:>7,.0f} events/s {batch / ceiling:.2f}   "
         f"Track {track:>5,.0f} of {empty:>5,.0f} calls/s {track / empty:.2f}   "
         f"p50 {figures['p50']:.1f} p99 {figures['p99']:.1f} worst {figures['worst']:.1f} ms   "
+        f"cpu {figures['cpu_us']:.1f} us an event   "
         f"load {os.getloadavg()[0]:.1f}",
         flush=True,
     )
@@ -93,7 +109,9 @@ def print_table(medians: Figures, rss_mb: float) -> None:
             line(f"  {name}, {target}: {figure / medians[target] - 1:+.0%}", f"{figure:,.0f} calls/s")
         line(f"  {name}, Track of empty", "", medians[f"{name} track"] / medians[f"{name} empty"])
     for name in ("p50", "p99", "worst"):
-        line(f"Track at {OFFERED_CALLS_PER_S} calls/s offered, {name}", f"{medians[name]:.1f} ms")
+        ratio = medians["p99"] / medians["empty_p99"] if name == "p99" else None
+        line(f"Track at {OFFERED_CALLS_PER_S} calls/s offered, {name}", f"{medians[name]:.1f} ms", ratio)
+    line("processor time of worker and Postgres", f"{medians['cpu_us']:.1f} us/event")
     line("most memory of the worker", f"{rss_mb:.0f} MB")
 
 
@@ -106,6 +124,9 @@ def parse_options() -> argparse.Namespace:
     arguments.add_argument("--calls", type=int, default=10_000, help="of Track a round (default 10,000)")
     arguments.add_argument("--latency-seconds", type=int, default=6, help="a round (default 6)")
     arguments.add_argument("--rounds", type=int, default=5, help="after one to warm up (default 5)")
+    arguments.add_argument(
+        "--sealed-events", type=int, default=DEFAULT_EVENTS, help="events that are sealed (default 1,600,000)"
+    )
     options = arguments.parse_args()
     if options.events < LEAST_EVENTS:
         arguments.error(f"--events: at least {LEAST_EVENTS:,}")
@@ -115,17 +136,18 @@ def parse_options() -> argparse.Namespace:
 def main() -> None:
     """Run the benchmark and print its figures; the last line is JSON."""
     options = parse_options()
-    pool = make_pool()
+    pool, realistic = make_pool(), make_realistic_pool()
     rounds: list[Figures] = []
     with service() as running, empty_server() as empty:
         for number in range(options.rounds + 1):
-            figures = measure_round(running, empty, pool, options)
+            figures = measure_round(running, empty, pool, realistic, options)
             print_round(f"round {number}" if number else "warm-up", figures)
             if number:
                 rounds.append(figures)
         rss_mb = running.peak_rss_mb()
     medians = {name: statistics.median(figures[name] for figures in rounds) for name in rounds[0]}
     print_table(medians, rss_mb)
+    sealing = rounded(measure(options.sealed_events))
     print("h2load and ghz send one event without an id with each call, and each call stores it anew.")
     print(f"\nmachine  {describe_machine()}")
     print(f"load     {describe_load()}")
@@ -141,6 +163,9 @@ def main() -> None:
                 "track_ratio": round(medians["track"] / medians["empty"], 2),
                 "track_p50_ms": round(medians["p50"], 1),
                 "track_p99_ms": round(medians["p99"], 1),
+                "track_p99_vs_empty": round(medians["p99"] / medians["empty_p99"], 2),
+                "cpu_us_per_event": round(medians["cpu_us"], 1),
+                **sealing,
                 "rss_mb": round(rss_mb),
                 "machine": describe_machine(),
             }

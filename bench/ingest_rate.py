@@ -8,21 +8,23 @@ from contextlib import suppress
 from datetime import UTC, datetime
 
 from bench.data.sample_events import MessagePool, make_rows
-from bench.write_ceiling import ROWS_PER_BATCH
 from server.ingest.pipeline import reject_stored
-from storage.partitions import Partitions
+from storage.blocks.pseudonyms import Pseudonyms
+from storage.blocks.store import BlockStore
 from storage.postgres.database import Database
 from storage.quarantine import Quarantine
 from storage.write.batch import Batch
-from storage.write.batch_store import BatchStore
 
+ROWS_PER_BATCH = 2_000
+"""As many as the writer gathers where it is busy."""
+ACTORS = Pseudonyms(b"benchmark" * 4, "the benchmark")
 INGEST_S = 4.0
 INGEST_ROUNDS = 3
 
 
-def make_store(database: Database) -> BatchStore:
+def make_store(database: Database) -> BlockStore:
     """Make a store as a writer has."""
-    return BatchStore(database, Partitions(database), Quarantine(max_bytes=0), reject_row=reject_stored)
+    return BlockStore(database, Quarantine(max_bytes=0), reject_row=reject_stored, hash_actor=ACTORS.of)
 
 
 async def measure_ingest(database: Database, pool: MessagePool) -> float:

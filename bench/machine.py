@@ -74,6 +74,10 @@ class RunningService:
         """Add up the files of the data directory, in MB of 10^6 bytes."""
         return sum(path.stat().st_size for path in self.data_dir.rglob("*") if path.is_file()) / 1e6
 
+    def processor_s(self) -> float:
+        """Add up the processor time of the workers and of Postgres, in seconds."""
+        return sum(map(_processor_s, self.workers())) + postgres_s(self.data_dir)
+
     def _memory_mb(self, name: str) -> float:
         return max(
             int(line.split()[1]) * 1024 / 1e6
@@ -81,6 +85,32 @@ class RunningService:
             for line in Path(f"/proc/{pid}/status").read_text().splitlines()
             if line.startswith(name)
         )
+
+
+def postgres_s(data_dir: Path) -> float:
+    """Add up the processor time of an embedded Postgres, in seconds, ended processes included."""
+    postmaster = int((data_dir / "postgres" / "postmaster.pid").read_text().split()[0])
+    children = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
+    own = sum(_processor_s(pid) for pid in children if _parent_of(pid) == postmaster)
+    return own + _processor_s(postmaster, with_ended=True)
+
+
+def _parent_of(pid: int) -> int | None:
+    fields = _statistics_of(pid)
+    return int(fields[1]) if fields else None
+
+
+def _processor_s(pid: int, *, with_ended: bool = False) -> float:
+    """Read a process's time; `with_ended` adds that of its children that have ended. 0 where it is gone."""
+    fields = _statistics_of(pid)
+    return sum(map(int, fields[11 : 15 if with_ended else 13])) / os.sysconf("SC_CLK_TCK")
+
+
+def _statistics_of(pid: int) -> list[str]:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return []
 
 
 @contextmanager

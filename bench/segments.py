@@ -20,11 +20,11 @@ import asyncpg
 import orjson
 
 from bench.data.realistic_rows import RowMaker
-from bench.machine import describe_load, describe_machine
+from bench.ingest_rate import ACTORS
+from bench.machine import describe_load, describe_machine, postgres_s
 from events.catalogue import load_catalogue
 from events.columns import columns_of
 from storage.blocks.codec import Block, decode_columns, encode
-from storage.blocks.pseudonyms import Pseudonyms
 from storage.blocks.store import BlockStore
 from storage.embedded import EmbeddedPostgres
 from storage.postgres.database import Database
@@ -42,9 +42,7 @@ from storage.write.batch import Batch
 
 ROWS_PER_BATCH = 2_000
 ROWS_PER_SEAL = 200_000
-LAYOUT = Path(__file__).parent.parent / "storage" / "layout.sql"
 KNOWN = EventColumns.of(columns_of(load_catalogue()))
-ACTORS = Pseudonyms(b"benchmark" * 4, "the benchmark")
 
 
 class Meter:
@@ -136,40 +134,22 @@ def measure_files(seals: int, rounds: int) -> dict[str, object]:
     }
 
 
-def backend_seconds(folder: Path) -> float:
-    """Add up the processor time of a Postgres's processes, ended ones included."""
-    total, ticks = 0.0, 100
-    postmaster = int((folder / "postgres" / "postmaster.pid").read_text().split()[0])
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                fields = (entry / "stat").read_text().rpartition(")")[2].split()
-            except OSError:
-                continue
-            if int(entry.name) == postmaster:
-                total += sum(map(int, fields[11:15])) / ticks
-            elif int(fields[1]) == postmaster:
-                total += sum(map(int, fields[11:13])) / ticks
-    return total
-
-
 async def measure_transactions(events: int) -> dict[str, object]:
     """Write batches through a block store into a fresh Postgres, and seal and merge what it holds."""
     with tempfile.TemporaryDirectory(prefix="analytics-bench-") as name, EmbeddedPostgres(Path(name)) as postgres:
         await migrate(postgres.url)
         sql = await asyncpg.connect(postgres.url)
-        await sql.execute(LAYOUT.read_text())
         database = await Database.open(postgres.url)
         store = BlockStore(database, Quarantine(max_bytes=0), reject_row=_no_rejection, hash_actor=ACTORS.of)
         maker, meter = RowMaker(events, span=timedelta(seconds=60)), Meter()
         await store.store(Batch(maker.make(1), (), datetime.now(UTC)))
         before_bytes = await sql.fetchval("SELECT pg_current_wal_lsn() - '0/0'")
-        before = backend_seconds(Path(name))
+        before = postgres_s(Path(name))
         for _ in range(events // ROWS_PER_BATCH):
             batch = Batch(maker.make(ROWS_PER_BATCH), (), datetime.now(UTC))
             with meter.time("client"):
                 await store.store(batch)
-        postgres_us = 1e6 * (backend_seconds(Path(name)) - before) / events
+        postgres_us = 1e6 * (postgres_s(Path(name)) - before) / events
         wal = (await sql.fetchval("SELECT pg_current_wal_lsn() - '0/0'") - before_bytes) / events
         small_us = await _measure_small(store, maker)
         sealed = await _measure_seal(database, Path(name), meter)
@@ -204,7 +184,7 @@ async def _measure_seal(database: Database, folder: Path, meter: Meter) -> dict[
     place = PostgresPlace(database)
     catalogue = SegmentCatalogue(database, place)
     keeper = SegmentKeeper(catalogue, PartFetcher(place, None), KNOWN)
-    before = backend_seconds(folder)
+    before = postgres_s(folder)
     rows = 0
     while blocks := take_blocks(await catalogue.list_blocks()):
         rows += sum(block.rows for block in blocks)
@@ -212,7 +192,7 @@ async def _measure_seal(database: Database, folder: Path, meter: Meter) -> dict[
             await keeper.seal(blocks)
     return {
         "keeper_seal_us": meter.us("keeper", rows),
-        "keeper_seal_postgres_us": round(1e6 * (backend_seconds(folder) - before) / rows, 2),
+        "keeper_seal_postgres_us": round(1e6 * (postgres_s(folder) - before) / rows, 2),
     }
 
 

@@ -3,10 +3,11 @@
 from jobs.open_segments import open_segments
 from jobs.request import JobRequest, Outcome
 from storage.segments.upkeep import SegmentUpkeep
+from storage.summaries.folding import SummaryKeeper
 
 
 async def run(request: JobRequest) -> Outcome:
-    """Merge small segments into larger ones until no merge is worth while; idempotent.
+    """Merge small segments into larger ones until no merge is worth while, and put summaries together; idempotent.
 
     Raises:
         SegmentError: a segment cannot be read.
@@ -18,7 +19,8 @@ async def run(request: JobRequest) -> Outcome:
         segments = () if merge is None else merge.segments
         return Outcome(rows=sum(segment.rows for segment in segments), details={"segments": len(segments)})
     merged = await upkeep.merge_all()
+    periods = await SummaryKeeper(request.database).compact()
     return Outcome(
         rows=sum(one.rows for one in merged),
-        details={"merges": len(merged), "segments": sum(one.inputs for one in merged)},
+        details={"merges": len(merged), "segments": sum(one.inputs for one in merged), "compacted_periods": periods},
     )

@@ -18,7 +18,7 @@ from storage.summaries.forms.sketch import make_sketch
 from storage.summaries.summary import Summary
 from storage.write.batch import COLUMNS
 from storage.write.hours import hour_of
-from tests.event_tables import ACTORS
+from tests.rows import ACTORS
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 HALF = timedelta(minutes=30)

@@ -4,7 +4,7 @@ Example: rows in, `totals=[("purchase", 2, 1)]`, `series=[(1, "purchase", 2)]` f
 0, 2, 0 purchases for the three days.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from server.reports.buckets import Bucket, bucket_end, buckets_of, choose_bucket
@@ -25,13 +25,22 @@ from sociallive.analytics.v1.dashboard_pb2 import (
 )
 from sociallive.analytics.v1.dashboard_pb2 import Estimate as EstimateMessage
 from sociallive.analytics.v1.report_scope_pb2 import Revenue
-from storage.postgres.reader import Snapshot
-from storage.reports.dashboard_rollups import sum_dashboard, survey_dashboard
-from storage.reports.dashboard_rows import DashboardRows, Estimate, Figures, RevenueTotal, StreamTotals, read_dashboard
+from storage.reports.dashboard.reading import AgedOutError, DashboardReader
+from storage.reports.dashboard.rows import (
+    DashboardQuestion,
+    DashboardRows,
+    Estimate,
+    Figures,
+    RevenueTotal,
+    StreamTotals,
+)
 
 DEFAULT_TIMEFRAME = "7d"
-EXACT_UP_TO = 100_000
-"""Events of both ranges that are read one by one unless estimates are asked for: some tenths of a second."""
+_IS_EXACT: Mapping[Precision, bool | None] = {
+    Precision.PRECISION_UNSPECIFIED: None,
+    Precision.PRECISION_EXACT: True,
+    Precision.PRECISION_ESTIMATED: False,
+}
 
 DEFINITION = (
     "Events whose timestamp lies in [start_time, end_time). Users are distinct actors: the user id; without one, the "
@@ -43,16 +52,31 @@ DEFINITION = (
 )
 
 
-async def answer(snapshot: Snapshot, question: GetDashboardRequest, now: datetime) -> GetDashboardResponse:
+async def answer(
+    reader: DashboardReader, question: GetDashboardRequest, now: datetime, timeout_s: float
+) -> GetDashboardResponse:
     """Answer GetDashboard.
 
+    Args:
+        reader: of this process.
+        question: the request.
+        now: the current time, aware.
+        timeout_s: for all of it.
+
     Raises:
-        QuestionError: the scope makes no sense.
+        QuestionError: the scope makes no sense, or an exact answer is asked for and some events are gone.
+        StorageError: what was asked for cannot be read.
     """
     scope = read_scope(question, now=now, default_timeframe=DEFAULT_TIMEFRAME, longest=LONGEST_REPORT)
     bucket = choose_bucket(scope)
     times = list(buckets_of(scope, bucket))
-    rows = await _read(snapshot, question.precision, scope, times)
+    asked = DashboardQuestion(scope.previous_start, [scope.start, *times[1:]], scope.end)
+    try:
+        rows = await reader.read(asked, timeout_s, is_exact=_IS_EXACT[question.precision])
+    except AgedOutError:
+        raise QuestionError(
+            "precision", "PRECISION_EXACT needs raw events, and some of this range or the one before it are gone"
+        ) from None
     figures = rows.figures
     return GetDashboardResponse(
         info=scope.describe(rows.as_of, DEFINITION.format(bucket=bucket.value)),
@@ -86,22 +110,6 @@ async def answer(snapshot: Snapshot, question: GetDashboardRequest, now: datetim
             TimeRange(start_time=to_timestamp(span.start), end_time=to_timestamp(span.end)) for span in rows.unknown
         ],
     )
-
-
-async def _read(snapshot: Snapshot, precision: Precision, scope: Scope, times: Sequence[datetime]) -> DashboardRows:
-    """Read raw events where they are few or an exact answer is asked for, and rollups otherwise."""
-    before, starts, end = scope.previous_start, [scope.start, *times[1:]], scope.end
-    survey = await survey_dashboard(snapshot, previous_start=before, period_starts=starts, end=end)
-    few = survey.events_at_most <= EXACT_UP_TO and not survey.aged_out
-    if precision == Precision.PRECISION_EXACT or (precision == Precision.PRECISION_UNSPECIFIED and few):
-        if survey.aged_out:
-            raise QuestionError(
-                "precision", "PRECISION_EXACT needs raw events, and some of this range or the one before it are gone"
-            )
-        return await read_dashboard(
-            snapshot, previous_start=before, period_starts=starts, end=end, newcomers=survey.newcomers
-        )
-    return await sum_dashboard(snapshot, survey)
 
 
 def _estimate(estimate: Estimate) -> EstimateMessage:

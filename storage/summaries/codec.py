@@ -94,7 +94,9 @@ def decode(form: int, data: bytes, name: object = "") -> Summary:
         )
     try:
         # A frame holds its checksum; the bound keeps a damaged length from taking all memory.
-        body = zstd.ZstdDecompressor().decompress(data, MOST_BYTES)
+        decompressor = zstd.ZstdDecompressor()
+        body = decompressor.decompress(data, MOST_BYTES)
+        body = body if decompressor.eof else b""
         start = _LENGTH.size + _LENGTH.unpack_from(body)[0]
         return _read(orjson.loads(body[_LENGTH.size : start]), body[start:])
     except (zstd.ZstdError, StructError, ValueError, KeyError, EOFError) as exc:

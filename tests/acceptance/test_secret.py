@@ -15,6 +15,7 @@ from tests.acceptance.running import WORKER, Service, eventually
 from tests.acceptance.samples import track
 
 EXIT_USAGE = 2
+EXIT_REFUSED = 3
 
 
 def run(data_dir: Path, database_url: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -39,10 +40,10 @@ async def read_record(database_url: str) -> asyncpg.Record:
         await connection.close()
 
 
-def refused(data_dir: Path, database_url: str, key: str = "") -> str:
+def refused(data_dir: Path, database_url: str, key: str = "", *, code: int = EXIT_USAGE) -> str:
     """Start a service that must not start, and return what it says last."""
     with_other = Service(data_dir, command="serve", DATABASE_URL=database_url, ANALYTICS_IP_HASH_KEY=key).spawn()
-    assert with_other.wait(30) == EXIT_USAGE
+    assert with_other.wait(30) == code
     return with_other.output().splitlines()[-1]
 
 
@@ -90,6 +91,10 @@ async def test_a_secret_is_replaced_on_purpose(database_url: str, tmp_path: Path
     assert run(new, database_url, "check").returncode == 0
     assert run(old, database_url, "check").returncode == EXIT_USAGE
     assert "is not the one" in refused(old, database_url)
+    # The new one makes other pseudonyms of the same actors, so that nobody could be counted across the change.
+    said = refused(new, database_url, code=EXIT_REFUSED)
+    assert f"the key of actor pseudonyms, read from {new}/secret.key, is not the one" in said
+    assert "restore that file or variable from a backup, or run `analytics segments rekey`" in said
     connection = await asyncpg.connect(database_url)
     rows = await connection.fetch("SELECT actor, outcome FROM analytics_audit_log WHERE action = 'secret replace'")
     await connection.close()

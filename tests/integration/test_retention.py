@@ -14,6 +14,7 @@ from storage.retention import RAW, RetentionPolicy, purge_aged, survey_aged
 from storage.segments.errors import SegmentDamagedError
 from storage.segments.store import SegmentStore
 from storage.segments.upkeep import SegmentUpkeep
+from storage.summaries.folding import SummaryKeeper
 from tests.event_tables import KNOWN
 from tests.integration.segment_stage import KilledError, killed_at
 from tests.rows import NOON, make_batch, make_rejection, make_row, make_store
@@ -30,7 +31,7 @@ DUE = MIDNIGHT + DAY + 90 * DAY
 @pytest.fixture
 def segments(database: Database, tmp_path: Path) -> SegmentStore:
     """The segments of the database."""
-    return SegmentStore(database, KNOWN, cache_folder=tmp_path, cache_bytes=0)
+    return SegmentStore(database, KNOWN, cache_folder=tmp_path, cache_bytes=0, summaries=SummaryKeeper(database))
 
 
 async def store(database: Database, *rows: Any, rejections: Any = (), claimed_at: datetime = NOON) -> None:
@@ -40,6 +41,14 @@ async def store(database: Database, *rows: Any, rejections: Any = (), claimed_at
         await store.store(make_batch(rows, rejections, claimed_at=claimed_at))
     finally:
         await store.close()
+
+
+async def count_by_day(sql: Connection) -> dict[str, int]:
+    """Count what is left of days in the table for SQL."""
+    rows = await sql.fetch(
+        "SELECT timestamp, sum(count)::bigint AS count FROM analytics_aggregations WHERE timeframe = 'day' GROUP BY 1"
+    )
+    return {f"{row['timestamp']:%m-%d}": row["count"] for row in rows}
 
 
 def rows_by_kind(aged: Any) -> dict[str, int]:
@@ -57,9 +66,9 @@ async def flip_byte(sql: Connection, segment_id: object) -> None:
 
 @pytest.mark.parametrize("is_sealed", [False, True])
 async def test_events_go_when_all_of_their_day_is_ninety_days_old_to_the_minute(
-    database: Database, segments: SegmentStore, *, is_sealed: bool
+    database: Database, segments: SegmentStore, sql: Connection, *, is_sealed: bool
 ) -> None:
-    """A minute before they stay; younger events of the same segment or block stay anyway."""
+    """A minute before they stay; younger events of the same segment or block stay anyway, and the sums of all do."""
     days = [NOON, MIDNIGHT + DAY - timedelta(microseconds=1), MIDNIGHT + DAY, NOON + 20 * DAY]
     await store(database, *(make_row(timestamp=day) for day in days))
     if is_sealed:
@@ -69,8 +78,10 @@ async def test_events_go_when_all_of_their_day_is_ninety_days_old_to_the_minute(
     assert rows_by_kind(aged)[RAW] == 2
     assert await stored_values(database.address.url, "timestamp") == days[2:]
     assert RAW not in rows_by_kind(await purge_aged(database, segments, POLICY, DUE))
+    assert await count_by_day(sql) == {"03-10": 2, "03-11": 1, "03-30": 1}
     assert rows_by_kind(await purge_aged(database, segments, POLICY, DUE + 30 * DAY))[RAW] == 2
     assert await segments.catalogue.list_segments() == []
+    assert await count_by_day(sql) == {"03-10": 2, "03-11": 1, "03-30": 1}
 
 
 async def test_a_dry_run_tells_what_goes_and_leaves_it(
@@ -160,7 +171,7 @@ async def test_a_damaged_segment_is_named_and_keeps_no_other_from_ageing(
 async def test_a_run_that_is_killed_at_any_statement_is_finished_by_the_next(
     database: Database, segments: SegmentStore, sql: Connection, *, is_sent: bool
 ) -> None:
-    """Old events go and young ones stay, whichever statement was the last."""
+    """Old events go and young ones stay, whichever statement was the last; all of them are summed up once."""
     for statement in itertools.count(1):
         await store(database, make_row(), make_row(timestamp=NOON + 20 * DAY), make_row(timestamp=NOON + DAY))
         await store(database, make_row())
@@ -173,7 +184,11 @@ async def test_a_run_that_is_killed_at_any_statement_is_finished_by_the_next(
                 assert is_killed()
         await purge_aged(database, segments, POLICY, DUE)
         assert await stored_values(database.address.url, "timestamp") == [NOON + DAY, NOON + 20 * DAY]
-        await sql.execute("TRUNCATE analytics_segments, analytics_segment_parts_0, analytics_event_keys")
+        assert await count_by_day(sql) == {"03-10": 2, "03-11": 1, "03-30": 1}
+        await sql.execute(
+            "TRUNCATE analytics_segments, analytics_segment_parts_0, analytics_event_keys, analytics_summaries, "
+            "analytics_aggregations, analytics_first_sights, analytics_new_actors"
+        )
         if not is_killed():
             break
     assert statement > 15

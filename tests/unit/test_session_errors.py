@@ -3,11 +3,10 @@
 import random
 import statistics
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
 
 import pytest
 
-from storage.rollups.forms.session_sample import (
+from storage.summaries.forms.session_sample import (
     LONGEST_US,
     PAUSE_US,
     SessionErrors,
@@ -25,7 +24,6 @@ SAMPLES = 400
 """The spread of so many estimates is known within 4 % (standard error, 1 / sqrt(2 * 400))."""
 AGREEMENT = 0.25
 SECOND_US = 1_000_000
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 Stretch = tuple[int, int]
 """First and last event, in microseconds."""
@@ -35,7 +33,7 @@ Stretch = tuple[int, int]
 def _small_samples() -> Iterator[None]:
     """Let samples be small, so that many are quickly drawn."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("storage.rollups.forms.session_sample.MAX_KEYS", MAX_KEYS)
+        patch.setattr("storage.summaries.forms.session_sample.MAX_KEYS", MAX_KEYS)
         yield
 
 
@@ -45,7 +43,7 @@ def draw(population: Sequence[Sequence[Stretch]], *, is_inferred: bool, chance: 
         (key, *stretch) for stretches in population for key in [chance.getrandbits(63)] for stretch in stretches
     )
     keys, firsts, lasts = zip(*rows, strict=True)
-    return make_sample(EPOCH, keys, (is_inferred,) * len(keys), firsts, lasts)
+    return make_sample(keys, (is_inferred,) * len(keys), firsts, lasts)
 
 
 def identified(chance: random.Random) -> list[list[Stretch]]:

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from storage.rollups.forms.session_sample import (
+from storage.summaries.forms.session_sample import (
     LONGEST_US,
     MAX_KEYS,
     NO_THRESHOLD,
