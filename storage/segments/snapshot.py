@@ -196,7 +196,7 @@ class EventReader:
     def __init__(self, database: Database, parts: PartFetcher, known: EventColumns) -> None:
         self._database = database
         self._parts = parts
-        self._memory = BlockMemory(known)
+        self.memory = BlockMemory(known)
         self._readers: Mapping[UUID, SegmentReader] = {}
         self.known = known
 
@@ -257,7 +257,7 @@ class EventReader:
         return await self.ask(lambda snapshot: snapshot.tables(scope or EventScope()))
 
     async def _look(self, timeout_s: float, also: Also | None) -> EventSnapshot:
-        held, readers = self._memory.tables, self._readers
+        held, readers = self.memory.tables, self._readers
         taken = await take_snapshot(
             self._database,
             has_blocks={block_id for table in held for block_id in table.ids},
@@ -265,7 +265,7 @@ class EventReader:
             also=also,
             timeout_s=timeout_s,
         )
-        tables = await self._memory.tables_of(taken.blocks, held, taken.fresh)
+        tables = await self.memory.tables_of(taken.blocks, held, taken.fresh)
         if taken.footers or len(readers) != len(taken.segments):
             readers = await asyncio.to_thread(_open, taken, readers)
             self._readers = readers

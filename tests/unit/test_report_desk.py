@@ -1,8 +1,7 @@
 """The desk: whose turn it is."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import cast
 
@@ -11,22 +10,22 @@ import pytest
 from server.reports import desk
 from server.reports.desk import ReportDesk
 from server.reports.errors import ReportsBusyError
-from storage.postgres.reader import Reader, Snapshot
+from storage.segments.snapshot import EventReader, EventSnapshot
 
 
 class OpenReader:
     """A reader whose snapshots hold nothing."""
 
-    @asynccontextmanager
-    async def snapshot(self, timeout_s: float) -> AsyncIterator[None]:
-        """Open one; `timeout_s` is never over."""
+    async def ask(self, report: Callable[[None], Awaitable[str]], timeout_s: float, *, also: None) -> str:
+        """Run a report; `timeout_s` is never over."""
         assert timeout_s > 0
-        yield None
+        assert also is None
+        return await report(None)
 
 
 def make_desk(concurrent: int) -> ReportDesk:
     """Make a desk that needs no database."""
-    return ReportDesk(cast("Reader", OpenReader()), now=lambda: datetime.now(UTC), concurrent=concurrent)
+    return ReportDesk(cast("EventReader", OpenReader()), now=lambda: datetime.now(UTC), concurrent=concurrent)
 
 
 async def test_a_place_is_given_back_however_a_report_ends(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -35,13 +34,13 @@ async def test_a_place_is_given_back_however_a_report_ends(monkeypatch: pytest.M
     place = make_desk(1)
     started = asyncio.Event()
 
-    async def answers(_snapshot: Snapshot, question: str, _now: datetime) -> str:
+    async def answers(_snapshot: EventSnapshot, question: str, _now: datetime) -> str:
         return question
 
-    async def fails(_snapshot: Snapshot, _question: str, _now: datetime) -> str:
+    async def fails(_snapshot: EventSnapshot, _question: str, _now: datetime) -> str:
         raise ZeroDivisionError
 
-    async def hangs(_snapshot: Snapshot, question: str, _now: datetime) -> str:
+    async def hangs(_snapshot: EventSnapshot, question: str, _now: datetime) -> str:
         started.set()
         await asyncio.Event().wait()
         return question
