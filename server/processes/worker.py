@@ -40,6 +40,7 @@ from storage.blocks.store import BlockStore
 from storage.postgres.database import Database
 from storage.quarantine import Quarantine
 from storage.rejections import Rejections
+from storage.reports.event_pages import EventPages
 from storage.segments.schema import EventColumns
 from storage.segments.store import SegmentStore
 from storage.spool import Spool
@@ -182,7 +183,7 @@ def _make_services(
     desk = ReportDesk(segments.reader, now=_now, concurrent=settings.reports_concurrent)
     replayer = Replayer(rejections, normalizer, replays, tokens=tokens, now=_now)
     return (
-        (ANALYTICS, AnalyticsService(pipeline, desk, tokens, hash_actor)),
+        (ANALYTICS, AnalyticsService(pipeline, desk, tokens, EventPages(hash_actor))),
         (SCHEMAS, SchemaService(registry, pipeline)),
         (ADMIN, AdminService(rejections, replayer, tokens=tokens, now=_now)),
         (KEYS, KeyService(KeyDesk(database, now=_now))),

@@ -1,6 +1,6 @@
 """AnalyticsService: tracking and reports."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from functools import partial
 from typing import Any, TypeVar
 
@@ -39,6 +39,7 @@ from sociallive.analytics.v1.track_pb2 import (
     TrackResponse,
     TrackWarning,
 )
+from storage.reports.event_pages import EventPages
 from storage.write.writer import WriteOutcome
 
 ResponseT = TypeVar("ResponseT", TrackBatchResponse, TrackEventsResponse)
@@ -61,12 +62,10 @@ STATUSES: dict[WriteOutcome, EventStatus] = {
 class AnalyticsService:
     """Answers the methods of sociallive.analytics.v1.AnalyticsService; errors are the boundary's to translate."""
 
-    def __init__(
-        self, pipeline: Pipeline, desk: ReportDesk, tokens: PageTokens, hash_actor: Callable[[str], int]
-    ) -> None:
+    def __init__(self, pipeline: Pipeline, desk: ReportDesk, tokens: PageTokens, pages: EventPages) -> None:
         self._pipeline = pipeline
         self._desk = desk
-        self._list_events = partial(event_list.answer, tokens=tokens, hash_actor=hash_actor)
+        self._list_events = partial(event_list.answer, tokens=tokens, pages=pages)
         self._list_actors = partial(funnel.list_actors, tokens=tokens)
 
     async def Track(self, request: TrackRequest, context: Context) -> TrackResponse:  # noqa: N802, ARG002 - the contract's name and shape

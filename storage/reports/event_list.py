@@ -28,6 +28,7 @@ from storage.write.batch import COLUMNS
 ANY_EVENT = EventPattern()
 _ORDERED_BY = ["timestamp", "sequence", "event_id"]
 _Integers = np.ndarray[Any, np.dtype[np.int64]]
+_Numbers = np.ndarray[Any, np.dtype[np.uint64]]
 _Load = Callable[[], Awaitable[pa.Table]]
 """Reads a table with all its columns."""
 
@@ -82,38 +83,47 @@ class EventRecord:
     event_data: str
 
 
-_PLACES = [COLUMNS.index(name) for name in (field.name for field in fields(EventRecord))]
+@dataclass(frozen=True, slots=True)
+class PageQuestion:
+    """Which page to list.
+
+    Attributes:
+        start: the first moment, aware.
+        end: the first moment after the range, aware.
+        only: which events of the range.
+        after: the last event of the page before; None for the first page.
+        limit: how many events at most.
+    """
+
+    start: datetime
+    end: datetime
+    only: EventFilter
+    after: EventCursor | None
+    limit: int
 
 
-async def read_event_page(
-    snapshot: EventSnapshot,
-    *,
-    start: datetime,
-    end: datetime,
-    only: EventFilter,
-    after: EventCursor | None,
-    limit: int,
-    hash_actor: Callable[[str], int],
-) -> list[EventRecord]:
-    """Read events of [start, end) that match the filter, newest first, from behind the cursor on.
+_PLACES = [COLUMNS.index(field.name) for field in fields(EventRecord)]
+
+
+async def read_newest(
+    snapshot: EventSnapshot, question: PageQuestion, hash_actor: Callable[[str], int]
+) -> pa.Table | None:
+    """Read the events of a page, newest first; None where there are none.
 
     Events of one microsecond come by sequence and id, highest first.
 
     Args:
         snapshot: what to read from.
-        start: first moment, aware.
-        end: first moment after the range, aware.
-        only: which events.
-        after: the last event of the page before; None for the first page.
-        limit: how many at most.
+        question: which page.
         hash_actor: makes the pseudonym of a user, whose events lie together.
     """
-    pattern = only.as_pattern()
-    if pattern is None or start >= end:
-        return []
+    only, pattern = question.only, question.only.as_pattern()
+    if pattern is None or question.start >= question.end:
+        return None
     actor = None if only.user_id is None else hash_actor(only.user_id)
-    scope = EventScope(start, end, actor, actor, ("timestamp", *columns_of(pattern, snapshot.known)))
-    page = _Page(pattern, _Key.of(after), microseconds(start), microseconds(end), limit)
+    columns = ("timestamp", *columns_of(pattern, snapshot.known))
+    scope = EventScope(question.start, question.end, actor, actor, columns)
+    page = _Page(question, pattern)
     for block_table in snapshot.block_tables:
         if page.may_hold(block_table.first_at, block_table.last_at):
             found = await asyncio.to_thread(page.find, block_table.table)
@@ -121,7 +131,22 @@ async def read_event_page(
     for segment in sorted(filter(scope.holds, snapshot.segments), key=lambda segment: segment.last_at, reverse=True):
         await _look_at(page, snapshot, segment, scope)
     tables = [await asyncio.to_thread(page.newest_of, found, await load()) for found, load in page.chosen()]
-    return await asyncio.to_thread(page.records, tables, snapshot.known) if tables else []
+    return await asyncio.to_thread(page.join, tables) if tables else None
+
+
+def records_of(table: pa.Table, known: EventColumns) -> list[EventRecord]:
+    """Turn rows into records."""
+    return [EventRecord(*(row[place] for place in _PLACES)) for row in rows_of_table(table, known)]
+
+
+def place_of(table: pa.Table, cursor: EventCursor) -> int | None:
+    """Find an event in a table; None where it is not there."""
+    key = astuple(_Key.of(cursor))
+    is_same = np.ones(len(table), bool)
+    for values, wanted in zip(_keys(table), key, strict=True):
+        is_same &= values == wanted
+    places = np.flatnonzero(is_same)
+    return int(places[0]) if len(places) else None
 
 
 async def _look_at(page: "_Page", snapshot: EventSnapshot, segment: Segment, scope: EventScope) -> None:
@@ -160,9 +185,7 @@ class _Key:
     id_low: int
 
     @classmethod
-    def of(cls, cursor: EventCursor | None) -> "_Key | None":
-        if cursor is None:
-            return None
+    def of(cls, cursor: EventCursor) -> "_Key":
         number = UUID(cursor.event_id).int
         return cls(microseconds(cursor.timestamp), cursor.sequence, number >> 64, number & (2**64 - 1))
 
@@ -170,12 +193,13 @@ class _Key:
 class _Page:
     """The rows that a page may hold, as far as they have been looked for."""
 
-    def __init__(self, pattern: EventPattern, after: _Key | None, start_us: int, end_us: int, limit: int) -> None:
+    def __init__(self, question: PageQuestion, pattern: EventPattern) -> None:
         self._pattern = pattern
-        self._after = after
-        self._floor_us = start_us
+        self._after = after = None if question.after is None else _Key.of(question.after)
+        self._floor_us = microseconds(question.start)
+        end_us = microseconds(question.end)
         self._end_us = end_us if after is None else min(end_us, after.at_us + 1)
-        self._limit = limit
+        self._limit = question.limit
         self._newest_us: _Integers = np.empty(0, np.int64)
         self._found: list[tuple[_Found, _Load]] = []
 
@@ -220,23 +244,26 @@ class _Page:
         order = self._order(table.select(_ORDERED_BY).take(rows))
         return table.take(rows.take(pa.array(order)))
 
-    def records(self, tables: Sequence[pa.Table], known: EventColumns) -> list[EventRecord]:
-        """Turn the newest rows of tables into records."""
+    def join(self, tables: Sequence[pa.Table]) -> pa.Table:
+        """Join rows of tables into those of the page."""
         table = concatenate(tables)
-        rows = rows_of_table(table.take(pa.array(self._order(table))), known)
-        return [EventRecord(*(row[place] for place in _PLACES)) for row in rows]
+        return table.take(pa.array(self._order(table)))
 
     def _order(self, table: pa.Table) -> _Integers:
         """Give the places of the rows behind the cursor, newest first, as many as the page holds."""
-        at_us, sequence = integers(table, "timestamp"), integers(table, "sequence")
-        ids = np.frombuffer(fixed_bytes(table["event_id"]), ">u8").reshape(-1, 2).astype(np.uint64)
-        id_high, id_low = ids[:, 0], ids[:, 1]
+        at_us, sequence, id_high, id_low = keys = _keys(table)
         order = np.lexsort((~id_low, ~id_high, ~sequence, ~at_us))
         if self._after is not None:
             is_behind = np.zeros(len(order), bool)
             is_tied = np.ones(len(order), bool)
-            for values, bound in zip((at_us, sequence, id_high, id_low), astuple(self._after), strict=True):
+            for values, bound in zip(keys, astuple(self._after), strict=True):
                 is_behind |= is_tied & (values < bound)
                 is_tied &= values == bound
             order = order[is_behind[order]]
         return order[: self._limit]
+
+
+def _keys(table: pa.Table) -> tuple[_Integers, _Integers, _Numbers, _Numbers]:
+    """Read what events are ordered by, as `_Key` has it."""
+    ids = np.frombuffer(fixed_bytes(table["event_id"]), ">u8").reshape(-1, 2).astype(np.uint64)
+    return integers(table, "timestamp"), integers(table, "sequence"), ids[:, 0], ids[:, 1]
