@@ -25,4 +25,5 @@ def open_segments(database: Database, settings: Settings) -> SegmentStore:
         cache_folder=settings.segment_cache_folder,
         cache_bytes=0,
         summaries=SummaryKeeper(database),
+        copies=settings.events_table_days > 0,
     )

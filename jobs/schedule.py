@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
-from jobs import merge, rebuild, retention, seal, verify
+from jobs import copy_events, merge, rebuild, retention, seal, verify
 from jobs.request import JobRequest, Outcome
 from runtime.cron import OFF, Cron
 from runtime.settings import Settings
@@ -49,6 +49,12 @@ JOBS: Sequence[Job] = (
         name="merge",
         run=merge.run,
         purpose="merge small segments into larger ones, and add their events to the summaries",
+        is_continuous=True,
+    ),
+    Job(
+        name="copy",
+        run=copy_events.run,
+        purpose="copy events into the table analytics_events, for SQL and BI tools",
         is_continuous=True,
     ),
     Job(

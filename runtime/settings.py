@@ -133,6 +133,9 @@ class Settings:
     """Age at which hour summaries are deleted; 0 keeps them. At least that of raw events, and the same if not set."""
     retention_daily_days: int = _set_by("ANALYTICS_RETENTION_DAILY_DAYS", whole_number(0, 36_500), 1826)
     """Age at which day summaries are deleted; 0 keeps them. At least that of hours, and the same if not set."""
+    events_table_days: int = _set_by("ANALYTICS_EVENTS_TABLE_DAYS", whole_number(0, 366), 7)
+    """How many days before today the table analytics_events has, for SQL and BI tools; 0 for no table. The same on all
+    servers of a database."""
     retention_cron: str = _set_by("ANALYTICS_RETENTION_CRON", cron_line, "20 3 * * *")
     """When data older than its retention period is deleted, in UTC; "off" for never."""
     schema_sunset_days: int = _set_by("ANALYTICS_SCHEMA_SUNSET_DAYS", whole_number(0, 36_500), 90)

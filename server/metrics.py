@@ -12,6 +12,7 @@ from prometheus_client.registry import Collector
 
 from runtime.errors import AnalyticsError
 from runtime.supervision import Restarts
+from storage.events_table.lag import read_copy_lag
 from storage.job_health import read_job_health, read_unfolded
 from storage.keys.refusals import read_refusals
 from storage.postgres.database import Database
@@ -49,6 +50,7 @@ class StorageCollector(Collector):
             *await _read_ingest(self._database, self._spool_folder),
             *await _read_jobs(self._database),
             *await _read_backlog(self._database),
+            *await _read_copy_lag(self._database),
             await _read_refusals(self._database),
         ]
 
@@ -110,6 +112,17 @@ async def _read_backlog(database: Database) -> list[Metric]:
     return [
         GaugeMetricFamily("analytics_unfolded_events", "Events that are in no rollup yet.", unfolded.events),
         oldest,
+    ]
+
+
+async def _read_copy_lag(database: Database) -> list[Metric]:
+    """Read how far the table for SQL and BI tools is behind."""
+    lag = await read_copy_lag(database)
+    return [
+        GaugeMetricFamily("analytics_events_table_lag_events", "Stored events not yet in analytics_events.", lag.rows),
+        GaugeMetricFamily(
+            "analytics_events_table_lag_seconds", "Since when the oldest of those events is stored.", lag.seconds
+        ),
     ]
 
 

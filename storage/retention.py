@@ -15,7 +15,6 @@ from storage.segments.store import SegmentStore
 from storage.segments.upkeep import SegmentUpkeep
 from storage.sql import statement
 from storage.summaries.horizon import announce_ageing, drop_periods, survey_periods
-from storage.summaries.horizon import announce_ageing, drop_periods, survey_periods
 
 log = structlog.get_logger(__name__)
 

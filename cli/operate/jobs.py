@@ -9,6 +9,7 @@ from typing import TypeVar
 import click
 import orjson
 
+from jobs.copy_events import TableCopy
 from jobs.open_segments import open_segments
 from jobs.request import JobRequest, Outcome
 from jobs.runner import Runner, name_runner
@@ -166,7 +167,9 @@ async def _keep_running(settings: Settings, database_url: str, ready_fd: int | N
             name = name_runner()
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(Runner(database, settings, name=name).keep_running(JOBS, stop))
-                tasks.create_task(Upkeep(database, open_segments(database, settings), name=name).keep_running(stop))
+                segments, days = open_segments(database, settings), settings.events_table_days
+                tasks.create_task(Upkeep(database, segments, name=name).keep_running(stop))
+                tasks.create_task(TableCopy(database, segments, days=days, name=name).keep_running(stop))
         finally:
             await database.close()
 

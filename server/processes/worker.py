@@ -24,7 +24,7 @@ from server.admin.replay import Replayer
 from server.ingest.pipeline import Pipeline, reject_stored
 from server.paging import PageTokens
 from server.processes.listening import build_server, listen_for_callers, listen_for_operators
-from server.reports.desk import LIGHT_REPORTS, ReportDesk
+from server.reports.desk import DASHBOARDS, LIGHT_REPORTS, ReportDesk
 from server.rpc.admin_service import AdminService
 from server.rpc.analytics_service import AnalyticsService
 from server.rpc.boundary import Calls, handlers
@@ -40,6 +40,7 @@ from storage.blocks.store import BlockStore
 from storage.postgres.database import Database
 from storage.quarantine import Quarantine
 from storage.rejections import Rejections
+from storage.reports.dashboard.reading import DashboardReader
 from storage.reports.event_pages import EventPages
 from storage.segments.schema import EventColumns
 from storage.segments.store import SegmentStore
@@ -81,7 +82,7 @@ async def run_worker(
         PortTakenError: the port cannot be bound.
     """
     calls = Calls()
-    database = await Database.open(database_url, readers=settings.reports_concurrent + LIGHT_REPORTS)
+    database = await Database.open(database_url, readers=settings.reports_concurrent + LIGHT_REPORTS + DASHBOARDS)
     spool = Spool(settings.spool_folder, max_bytes=settings.spool_max_bytes) if settings.spool_max_bytes else None
     # A connection of their own: keys are read in time, however many reports run.
     keys_database = await Database.open(database_url, readers=1)
@@ -181,9 +182,10 @@ def _make_services(
         cache_bytes=settings.segment_cache_bytes,
     )
     desk = ReportDesk(segments.reader, now=_now, concurrent=settings.reports_concurrent)
+    dashboards = DashboardReader(database, segments.reader)
     replayer = Replayer(rejections, normalizer, replays, tokens=tokens, now=_now)
     return (
-        (ANALYTICS, AnalyticsService(pipeline, desk, tokens, EventPages(hash_actor))),
+        (ANALYTICS, AnalyticsService(pipeline, desk, dashboards, tokens, EventPages(hash_actor))),
         (SCHEMAS, SchemaService(registry, pipeline)),
         (ADMIN, AdminService(rejections, replayer, tokens=tokens, now=_now)),
         (KEYS, KeyService(KeyDesk(database, now=_now))),

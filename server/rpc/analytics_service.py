@@ -17,7 +17,7 @@ from server.reports.errors import QuestionError
 from server.rpc.gateway_calls import address_of_caller
 from sociallive.analytics.v1.analytics_service_pb2 import DESCRIPTOR
 from sociallive.analytics.v1.cohort_pb2 import GetCohortRequest, GetCohortResponse
-from sociallive.analytics.v1.dashboard_pb2 import GetDashboardRequest, GetDashboardResponse
+from sociallive.analytics.v1.dashboard_pb2 import GetDashboardRequest, GetDashboardResponse, Precision
 from sociallive.analytics.v1.event_list_pb2 import ListEventsRequest, ListEventsResponse
 from sociallive.analytics.v1.funnel_pb2 import (
     GetFunnelRequest,
@@ -39,6 +39,7 @@ from sociallive.analytics.v1.track_pb2 import (
     TrackResponse,
     TrackWarning,
 )
+from storage.reports.dashboard.reading import DashboardReader
 from storage.reports.event_pages import EventPages
 from storage.write.writer import WriteOutcome
 
@@ -62,9 +63,17 @@ STATUSES: dict[WriteOutcome, EventStatus] = {
 class AnalyticsService:
     """Answers the methods of sociallive.analytics.v1.AnalyticsService; errors are the boundary's to translate."""
 
-    def __init__(self, pipeline: Pipeline, desk: ReportDesk, tokens: PageTokens, pages: EventPages) -> None:
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        desk: ReportDesk,
+        dashboards: DashboardReader,
+        tokens: PageTokens,
+        pages: EventPages,
+    ) -> None:
         self._pipeline = pipeline
         self._desk = desk
+        self._dashboard = partial(dashboard.answer, dashboards)
         self._list_events = partial(event_list.answer, tokens=tokens, pages=pages)
         self._list_actors = partial(funnel.list_actors, tokens=tokens)
 
@@ -92,7 +101,9 @@ class AnalyticsService:
 
     async def GetDashboard(self, request: GetDashboardRequest, context: Context) -> GetDashboardResponse:  # noqa: N802 - likewise
         """Answer totals and series of a time range."""
-        return await self._desk.answer(dashboard.answer, request, remaining_s=context.time_remaining(), heavy=True)
+        heavy = request.precision == Precision.PRECISION_EXACT
+        left_s = context.time_remaining()
+        return await self._desk.answer_dashboard(self._dashboard, request, remaining_s=left_s, heavy=heavy)
 
     async def ListEvents(self, request: ListEventsRequest, context: Context) -> ListEventsResponse:  # noqa: N802 - likewise
         """Answer stored events, newest first, page by page."""

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import structlog
 
-from storage.events_table.days import MARGIN_DAYS, TableWindow, drop_days, prepare_days
+from storage.events_table.days import TableWindow, drop_days, list_days, prepare_days
 from storage.events_table.pace import WritePace
 from storage.events_table.statements import statement
 from storage.postgres.database import Connection, Database
@@ -33,6 +33,7 @@ from storage.write.batch import COLUMNS, EVENT_ID, TIMESTAMP
 
 log = structlog.get_logger(__name__)
 
+READ_TIMEOUT_S = 10.0
 CHUNK_ROWS = 4_000
 """Some 100 ms of Postgres's time and 4 MB of its log: what a killed copy loses, and writers wait beside at most."""
 MERGE_WAIT = timedelta(minutes=5)
@@ -47,6 +48,7 @@ class Copied:
     """What copying has done.
 
     Attributes:
+        segments: how many were worked on.
         counted: rows that were counted as copied.
         stored: those of them that were stored; the others are older than the table, or were refused.
         refused: rows that Postgres does not take; the log names them.
@@ -54,6 +56,7 @@ class Copied:
         is_filled_anew: whether the table was emptied first, since it lacked days.
     """
 
+    segments: int = 0
     counted: int = 0
     stored: int = 0
     refused: int = 0
@@ -77,13 +80,28 @@ class EventsCopier:
         self._database = database
         self._segments = segments
 
-    async def run(self, window: TableWindow, *, within_s: float) -> Copied:
+    async def is_due(self, window: TableWindow | None) -> bool:
+        """Tell whether a run has something to do.
+
+        Raises:
+            StorageUnavailableError: the database is away.
+        """
+        async with self._database.acquire_reader(READ_TIMEOUT_S) as connection:
+            if await connection.fetch(statement("list_waiting")):
+                return True
+            days = [day.day for day in await list_days(connection)]
+        if window is None:
+            return bool(days)
+        return not days or days[0] < window.first_kept or days[-1] < window.last_made
+
+    async def run(self, window: TableWindow | None, *, within_s: float) -> Copied:
         """Copy until there is nothing left or the time is over, and drop the days before the window.
 
         Rows before the window are counted and not stored. A segment that cannot be read is left out.
 
         Args:
-            window: the days that the table should hold.
+            window: the days that the table should hold; None for no table: all days are dropped then, and no segment
+                waits any more.
             within_s: after how long to stop; the next call goes on from there.
 
         Raises:
@@ -91,37 +109,34 @@ class EventsCopier:
             LeaseTakenError: the table has to be filled anew, and somebody is reading it.
             StorageUnavailableError: the database or the place is away.
         """
+        connection = await self._database.connect_writer()
+        try:
+            with translated():
+                if window is None:
+                    await connection.fetchval(statement("want_none"))
+                    return Copied(dropped_days=await drop_days(connection, None))
+                return await self._copy(connection, window, within_s)
+        finally:
+            connection.terminate()
+
+    async def _copy(self, connection: Connection, window: TableWindow, within_s: float) -> Copied:
         copied = Copied()
         until_s = time.monotonic() + within_s
         unreadable: dict[UUID, SegmentError] = {}
-        connection = await self._database.connect_writer()
-        try:
-            with translated():
-                copied.is_filled_anew = await prepare_days(connection, window)
-                copy = _ChunkCopy(connection, self._segments, window, copied, until_s)
-                while time.monotonic() < until_s and (segment := await self._next(connection, unreadable)) is not None:
-                    try:
-                        await copy.run(segment)
-                    except SegmentMissingError:
-                        continue  # replaced and swept meanwhile
-                    except SegmentError as exc:
-                        unreadable[segment.id] = exc
-                copied.dropped_days = await drop_days(connection, window.first - MARGIN_DAYS * timedelta(days=1))
-        finally:
-            connection.terminate()
+        copied.is_filled_anew = await prepare_days(connection, window)
+        copy = _ChunkCopy(connection, self._segments, window, copied, until_s)
+        while time.monotonic() < until_s and (segment := await self._next(connection, unreadable)) is not None:
+            copied.segments += 1
+            try:
+                await copy.run(segment)
+            except SegmentMissingError:
+                continue  # replaced and swept meanwhile
+            except SegmentError as exc:
+                unreadable[segment.id] = exc
+        copied.dropped_days = await drop_days(connection, window.first_kept)
         for error in unreadable.values():
             raise error
         return copied
-
-    async def clear(self) -> Copied:
-        """Drop all days, and let no segment wait for being copied."""
-        connection = await self._database.connect_writer()
-        try:
-            with translated():
-                await connection.fetchval(statement("want_none"))
-                return Copied(dropped_days=await drop_days(connection, None))
-        finally:
-            connection.terminate()
 
     async def _next(self, connection: Connection, unreadable: dict[UUID, SegmentError]) -> Segment | None:
         """Choose the segment to copy next; None where there is none."""
@@ -169,7 +184,7 @@ class _ChunkCopy:
         footers = await self._segments.catalogue.read_footers([segment.id])
         reader = SegmentReader(*footers[segment.id], segment.id)
         end = 0
-        for group, rows in enumerate(reader.group_rows):
+        for group, rows in enumerate(group.rows for group in reader.row_groups):
             start, end = end, end + rows
             if end <= self._position:
                 continue

@@ -12,7 +12,7 @@ import asyncpg
 import structlog
 
 from storage.events_table.statements import statement
-from storage.postgres.database import Connection
+from storage.postgres.database import Connection, PooledConnection
 from storage.postgres.errors import LeaseTakenError
 
 log = structlog.get_logger(__name__)
@@ -51,6 +51,16 @@ class TableWindow:
         return cls(today - days * _DAY, today)
 
     @property
+    def first_kept(self) -> date:
+        """The first day that is not dropped."""
+        return self.first - MARGIN_DAYS * _DAY
+
+    @property
+    def last_made(self) -> date:
+        """The last day that is made before it is needed."""
+        return self.today + DAYS_AHEAD * _DAY
+
+    @property
     def start(self) -> datetime:
         """The first moment of it."""
         return _midnight(self.first)
@@ -76,7 +86,7 @@ class TableDay:
     is_detaching: bool
 
 
-async def list_days(connection: Connection) -> list[TableDay]:
+async def list_days(connection: "Connection | PooledConnection") -> list[TableDay]:
     """List the partitions, oldest first, also those that are about to be dropped."""
     return [TableDay(*record) for record in await connection.fetch(statement("list_days"))]
 
@@ -92,7 +102,7 @@ async def prepare_days(connection: Connection, window: TableWindow, also: Iterab
     Raises:
         LeaseTakenError: the table has to be emptied, and somebody is reading it; the next call does it.
     """
-    last = max([window.today + DAYS_AHEAD * _DAY, *also])
+    last = max([window.last_made, *also])
     wanted = [window.first + number * _DAY for number in range((last - window.first).days + 1)]
     if not _missing(wanted, await list_days(connection)):
         return False

@@ -11,6 +11,7 @@ REST_SHARE = 3.0
 """Beside writers it rests three times as long as it worked: a quarter of one core for Postgres and this process."""
 MOST_REST_S = 5.0
 """A chunk that took longer than a second or two waited for something else."""
+sleep = asyncio.sleep
 
 
 class WritePace:
@@ -26,4 +27,4 @@ class WritePace:
     async def rest(self, worked_s: float) -> None:
         """Rest after some work, where events came in just now; the longer the work took, the busier the machine is."""
         if await self._connection.fetchval(statement("has_new_blocks"), JUST_NOW):
-            await asyncio.sleep(min(REST_SHARE * worked_s, MOST_REST_S))
+            await sleep(min(REST_SHARE * worked_s, MOST_REST_S))

@@ -1,6 +1,6 @@
 """The reader: a report asks it for rows, on one consistent snapshot, and never sees a connection.
 
-The rows of each report have a module of their own beside this one, as in `storage.reports.dashboard_rows`.
+The rows of each report have a module of their own beside this one.
 """
 
 import asyncio
@@ -12,7 +12,6 @@ from asyncpg import Record
 from storage.postgres.database import Database, PooledConnection
 from storage.postgres.errors import StorageTimeoutError
 from storage.reports.predicates import Query
-from storage.rollups.memory import RollupMemory
 from storage.sql import statement
 
 READ_MUCH = "SET LOCAL plan_cache_mode TO DEFAULT; SET LOCAL work_mem TO DEFAULT"
@@ -23,12 +22,9 @@ READ_LITTLE = "SET LOCAL plan_cache_mode = force_generic_plan; SET LOCAL work_me
 class Snapshot:
     """One moment of the stored events: everything read from it agrees."""
 
-    def __init__(
-        self, connection: PooledConnection, database: Database, deadline: float, rollups: RollupMemory
-    ) -> None:
+    def __init__(self, connection: PooledConnection, database: Database, deadline: float) -> None:
         """Read from a connection in a transaction, until `deadline`, a time of the loop's clock."""
         self.connection = connection
-        self.rollups = rollups
         self._database = database
         self._deadline = deadline
         self._sorts = True
@@ -77,7 +73,7 @@ class Snapshot:
         async def read_beside(snapshot_id: str) -> None:
             left_s = self._deadline - asyncio.get_running_loop().time()
             async with _begin(self._database, max(left_s, 0.001), snapshot_id) as connection:
-                await read_some(Snapshot(connection, self._database, self._deadline, self.rollups))
+                await read_some(Snapshot(connection, self._database, self._deadline))
 
         lanes = [read_some(self)]
         if len(queries) > 1 and self._database.has_free_reader():
@@ -97,7 +93,6 @@ class Reader:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._rollups = RollupMemory()
 
     @asynccontextmanager
     async def snapshot(self, timeout_s: float) -> AsyncIterator[Snapshot]:
@@ -112,7 +107,7 @@ class Reader:
         deadline = asyncio.get_running_loop().time() + timeout_s
         try:
             async with asyncio.timeout(timeout_s), _begin(self._database, timeout_s) as connection:
-                yield Snapshot(connection, self._database, deadline, self._rollups)
+                yield Snapshot(connection, self._database, deadline)
         except TimeoutError as exc:
             raise StorageTimeoutError(
                 "the report took longer than the time it was given; ask for a shorter range"

@@ -192,8 +192,8 @@ analytics_summaries = sa.Table(
     sa.Column("format", sa.SmallInteger, nullable=False),
     sa.Column("data", sa.LargeBinary, nullable=False),
 )
-"""What a dashboard needs of an hour, day, week or month (UTC), in parts that add up: the events of all segments that are
-summarised, and of those that have aged out."""
+"""What a dashboard needs of an hour, day, week or month (UTC), in parts that add up: the events of all segments that
+are summarised, and of those that have aged out."""
 
 analytics_horizon = sa.Table(
     "analytics_horizon",
@@ -204,8 +204,8 @@ analytics_horizon = sa.Table(
     sa.Column("days_from", _INSTANT, nullable=False),
     sa.Column("folds", sa.BigInteger, nullable=False),
 )
-"""From when on there are all raw events, hours and days, and how often the summaries have changed: one row, which whoever
-changes summaries locks."""
+"""From when on there are all raw events, hours and days, and how often the summaries have changed: one row, which
+whoever changes summaries locks."""
 
 analytics_first_sights = sa.Table(
     "analytics_first_sights",

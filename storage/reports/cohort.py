@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -13,10 +12,8 @@ import pyarrow as pa
 from storage.reports.matching import matches
 from storage.reports.moments import NEVER, Integers, PeriodNumbers, latest, to_datetime, to_us
 from storage.reports.predicates import EventPattern
-from storage.reports.runs import portions, starts_run
+from storage.reports.runs import Numbers, in_portions, number_runs, starts_run, whole_runs
 from storage.segments.tables import integers
-
-Numbers = np.ndarray[Any, np.dtype[np.int32]]
 
 PURCHASE = EventPattern("purchase")
 CURRENCY, AMOUNT = "purchase.currency", "purchase.amount"
@@ -96,59 +93,80 @@ def sum_cohorts(table: pa.Table, question: CohortQuestion) -> CohortSums:
         Two actors join in the first of three periods, with an event each, and one has two more in the last: `users` is
         [[2, 0, 1], [0, 0, 0], [0, 0, 0]], `events` [[2, 0, 2], [0, 0, 0], [0, 0, 0]].
     """
-    periods = PeriodNumbers(question.bounds)
-    width, end = len(question.bounds) - 1, to_us(question.end)
-    times, received = integers(table, "timestamp"), integers(table, "received_at")
-    actors = np.cumsum(starts_run(integers(table, "actor_hash")), dtype=np.int32) - 1
-    joined_at = _join(table, question, actors, times)
-    cohort_of = periods.of(joined_at)
-    buys = matches(table, PURCHASE)
-    events, as_of_us = np.zeros(width * width, np.int64), []
-    visits, orders = [], []
-    for rows in portions(len(table)):
-        done = np.flatnonzero((times[rows] >= joined_at[actors[rows]]) & (times[rows] < end)) + rows.start
-        actor, period = actors[done], periods.of(times[done])
-        place = cohort_of[actor] * width + period
-        events += np.bincount(place, minlength=len(events))
-        as_of_us.append(received[done].max(initial=-1))
-        first = starts_run(actor, period)
-        visits.append((actor[first], place[first]))
-        bought = buys[done]
-        orders.append((done[bought], place[bought]))
-    actor, place = (np.concatenate(column) for column in zip(*visits, strict=True))
-    # A portion may end between two events of one actor in one period.
-    users = np.bincount(place[starts_run(actor, place)], minlength=len(events))
-    row, place = (np.concatenate(column) for column in zip(*orders, strict=True))
-    latest_us = max(as_of_us)
-    return CohortSums(
-        users.reshape(width, width),
-        events.reshape(width, width),
-        _sum_revenue(table, row, place, width),
-        to_datetime(latest_us) if latest_us >= 0 else None,
-    )
+    return _Kernel(table, question).sum()
 
 
-def _join(table: pa.Table, question: CohortQuestion, actors: Numbers, times: Integers) -> Integers:
-    """Tell when each actor joins; NEVER where it does not, or not in the range."""
-    joining = np.flatnonzero(matches(table, question.step))
-    first = joining[starts_run(actors[joining])]
-    first = first[times[first] >= to_us(question.start)]
-    joined_at = np.full(actors[-1] + 1 if len(actors) else 0, NEVER)
-    joined_at[actors[first]] = times[first]
-    return joined_at
+class _Kernel:
+    """Sums one table, some actors at a time, so that what is computed stays in the processor's cache."""
 
+    def __init__(self, table: pa.Table, question: CohortQuestion) -> None:
+        self._start, self._end = to_us(question.start), to_us(question.end)
+        self._periods = PeriodNumbers(question.bounds)
+        self._width = len(question.bounds) - 1
+        self._table = table
+        self._actor = number_runs(integers(table, "actor_hash"))
+        self._at, self._received_at = integers(table, "timestamp"), integers(table, "received_at")
+        self._joins, self._buys = matches(table, question.step), matches(table, PURCHASE)
+        actors = int(self._actor[-1]) + 1 if len(self._actor) else 0
+        self._joined_at, self._cohort = np.full(actors, NEVER), np.zeros(actors, np.int64)
+        self._users, self._events = (np.zeros(self._width * self._width, np.int64) for _ in range(2))
+        self._as_of_us = -1
 
-def _sum_revenue(table: pa.Table, rows: Integers, places: Integers, width: int) -> dict[tuple[int, int, str], Revenue]:
-    """Sum the amounts of some rows by place (cohort * width + period) and currency."""
-    if not {CURRENCY, AMOUNT} <= set(table.column_names):
-        return {}
-    bought = table.select([CURRENCY, AMOUNT]).take(rows)
-    columns = {"place": places, "currency": bought[CURRENCY].cast(pa.string()), "amount": bought[AMOUNT].cast(_SUM)}
-    groups = pa.table(columns).group_by(["place", "currency"], use_threads=False)
-    sums = groups.aggregate([("amount", "sum"), ([], "count_all")])
-    names = ("place", "currency", "amount_sum", "count_all")
-    return {
-        (*divmod(place, width), currency): Revenue(amount or Decimal(0), orders)
-        for place, currency, amount, orders in zip(*(sums[name].to_pylist() for name in names), strict=True)
-        if currency is not None
-    }
+    def sum(self) -> CohortSums:
+        """Sum all rows."""
+        orders = []
+        for rows in whole_runs(self._actor):
+            self._join(rows)
+            actor, place, bought, bought_in = in_portions(self._find_visits, rows)
+            self._users += np.bincount(place[starts_run(actor, place)], minlength=len(self._users))
+            orders.append((bought, bought_in))
+        bought, bought_in = (np.concatenate(found) for found in zip(*orders, strict=True))
+        return CohortSums(
+            self._users.reshape(self._width, self._width),
+            self._events.reshape(self._width, self._width),
+            self._sum_revenue(bought, bought_in),
+            to_datetime(self._as_of_us) if self._as_of_us >= 0 else None,
+        )
+
+    def _join(self, rows: slice) -> None:
+        """Note when actors join in the range, and which cohort they join."""
+        actor, at = in_portions(self._find_joining, rows)
+        chosen = starts_run(actor) & (at >= self._start)
+        actor, at = actor[chosen], at[chosen]
+        self._joined_at[actor], self._cohort[actor] = at, self._periods.of(at)
+
+    def _find_joining(self, rows: slice) -> tuple[Numbers, Integers]:
+        """List actors and when each of them first has an event of the step within some rows."""
+        joining = np.flatnonzero(self._joins[rows])
+        actor = self._actor[rows][joining]
+        first = starts_run(actor)
+        return actor[first], self._at[rows][joining[first]]
+
+    def _find_visits(self, rows: slice) -> tuple[Numbers, Integers, Integers, Integers]:
+        """Count what members do; list members with the places where they have events, and purchases with theirs.
+
+        A place is a cohort and a period as one number.
+        """
+        at = self._at[rows]
+        done = np.flatnonzero((at >= self._joined_at[self._actor[rows]]) & (at < self._end)) + rows.start
+        actor, period = self._actor[done], self._periods.of(self._at[done])
+        place = self._cohort[actor] * self._width + period
+        self._events += np.bincount(place, minlength=len(self._events))
+        self._as_of_us = max(self._as_of_us, self._received_at[done].max(initial=-1))
+        first, buys = starts_run(actor, period), self._buys[done]
+        return actor[first], place[first], done[buys], place[buys]
+
+    def _sum_revenue(self, bought: Integers, places: Integers) -> dict[tuple[int, int, str], Revenue]:
+        """Sum the amounts of some rows by place and currency."""
+        if not {CURRENCY, AMOUNT} <= set(self._table.column_names):
+            return {}
+        orders = self._table.select([CURRENCY, AMOUNT]).take(bought)
+        columns = {"place": places, "currency": orders[CURRENCY].cast(pa.string()), "amount": orders[AMOUNT].cast(_SUM)}
+        groups = pa.table(columns).group_by(["place", "currency"], use_threads=False)
+        sums = groups.aggregate([("amount", "sum"), ([], "count_all")])
+        names = ("place", "currency", "amount_sum", "count_all")
+        return {
+            (*divmod(place, self._width), currency): Revenue(amount or Decimal(0), orders)
+            for place, currency, amount, orders in zip(*(sums[name].to_pylist() for name in names), strict=True)
+            if currency is not None
+        }

@@ -48,7 +48,7 @@ class PeriodNumbers:
         self._width: int = np.diff(starts).min()
         cells = np.arange(starts[0], starts[-1] + self._width, self._width)
         self._number = np.searchsorted(starts, cells, side="right") - 1
-        self._next_at = np.append(starts, NEVER)[self._number + 1]
+        self._starts = np.append(starts, NEVER)
 
     def of(self, at_us: Integers) -> Integers:
         """Number the periods of moments from 0.
@@ -56,6 +56,6 @@ class PeriodNumbers:
         Moments before the first period count as in it; those after the last one have the number after its.
         """
         cell = (at_us - self._first) // self._width
-        np.clip(cell, 0, len(self._number) - 1, out=cell)
-        found: Integers = self._number[cell] + (at_us >= self._next_at[cell])
+        number = self._number.take(cell, mode="clip")
+        found: Integers = number + (at_us >= self._starts[number + 1])
         return found

@@ -1,7 +1,7 @@
 """Retention: how many actors come back, and in which of the periods after they entered.
 
-The kernel has two stages. First an actor's events become marks: one for each period (of the calendar) or moment
-(rolling) in which it enters or comes back. So the events of a busy actor take no memory. Cells are counted from marks.
+An actor's returns become marks first, one for each of the calendar's periods (or rolling, for each moment) in which it
+comes back. So the events of a busy actor take no memory. Cells are counted from marks.
 """
 
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ import pyarrow as pa
 from storage.reports.matching import matches
 from storage.reports.moments import MICROSECOND, NEVER, Integers, PeriodNumbers, latest, to_datetime, to_us
 from storage.reports.predicates import EventPattern
-from storage.reports.runs import Flags, ends_run, portions, starts_run
+from storage.reports.runs import Flags, Numbers, ends_run, in_portions, number_runs, starts_run, whole_runs
 from storage.segments.tables import integers
 
 AFTER_ALL = datetime(2200, 1, 1, tzinfo=UTC)
@@ -94,38 +94,7 @@ def count_returns(table: pa.Table, question: RetentionQuestion) -> RetentionCoun
         Of two actors that enter on the first of three days, one comes back on the third: `users` is
         [[2, 0, 1], [0, 0, 0], [0, 0, 0]].
     """
-    periods = PeriodNumbers(question.bounds)
-    marks = _mark(table, question, periods)
-    entries = _enter(marks, question, periods)
-    users = _count_cells(marks, entries, question)
-    has_entered = np.zeros(marks.actors, bool)
-    has_entered[entries.actor] = True
-    received = marks.received_at[has_entered[marks.actor]]
-    return RetentionCounts(users, to_datetime(received.max()) if len(received) else None)
-
-
-@dataclass(frozen=True, slots=True)
-class _Marks:
-    """When actors enter and come back: for each of them, in order, a row for each period or moment in which it does.
-
-    Attributes:
-        actor: numbers from 0.
-        value: the number of the calendar's period, or (rolling) the moment.
-        entered_at: the first entry in it; NEVER without one.
-        returned: whether there is a return in it.
-        received_at: the latest time of receipt in it.
-    """
-
-    actor: Integers
-    value: Integers
-    entered_at: Integers
-    returned: Flags
-    received_at: Integers
-
-    @property
-    def actors(self) -> int:
-        """How many actors there are."""
-        return int(self.actor[-1]) + 1 if len(self.actor) else 0
+    return _Kernel(table, question).count()
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,12 +102,12 @@ class _Entries:
     """Entries that count, in the order of actors and times.
 
     Attributes:
-        actor: the number of each one's actor.
+        actor: numbers from 0.
         cohort: the number of the calendar's period.
-        since: the value of a mark from which periods count.
+        since: what periods count from: that number, or (rolling) the moment.
     """
 
-    actor: Integers
+    actor: Numbers
     cohort: Integers
     since: Integers
 
@@ -146,85 +115,109 @@ class _Entries:
         """Choose some of the entries."""
         return _Entries(self.actor[chosen], self.cohort[chosen], self.since[chosen])
 
+    def turns(self) -> Iterator["_Entries"]:
+        """Give the first entry of each actor, then the second one of those that have it, and so on."""
+        entries = self
+        while len(entries.actor):
+            first = starts_run(entries.actor)
+            yield entries.take(first)
+            entries = entries.take(~first)
 
-def _mark(table: pa.Table, question: RetentionQuestion, periods: PeriodNumbers) -> _Marks:
-    start, end, read_end = to_us(question.start), to_us(question.end), to_us(question.read_end)
-    actors, times, received = (integers(table, name) for name in ("actor_hash", "timestamp", "received_at"))
-    enters, returns = matches(table, question.entry_step), matches(table, question.return_step)
-    parts = []
-    for rows in portions(len(table)):
-        at = times[rows]
-        since_start = at >= start
-        entering = enters[rows] & (at < end)
+
+class _Kernel:
+    """Counts one table, some actors at a time, so that what is computed stays in the processor's cache."""
+
+    def __init__(self, table: pa.Table, question: RetentionQuestion) -> None:
+        self._question = question
+        self._start, end, read_end = map(to_us, (question.start, question.end, question.read_end))
+        self._periods = PeriodNumbers(question.bounds)
+        self._unit = 1 if question.rolling is None else question.rolling // MICROSECOND
+        self._cells = _cells_of(question)
+        self._actor = number_runs(integers(table, "actor_hash"))
+        self._at, self._received_at = integers(table, "timestamp"), integers(table, "received_at")
+        is_since_start = self._at >= self._start
+        self._enters = matches(table, question.entry_step) & (self._at < end)
         if question.entry is not Entry.FIRST_EVER:
-            entering &= since_start
-        returning = returns[rows] & since_start & (at < read_end)
-        kept = np.flatnonzero(entering | returning)
-        actor, at = actors[rows][kept], at[kept]
-        value = at if question.rolling is not None else periods.of(at)
-        runs = np.flatnonzero(starts_run(actor, value))
-        parts.append(
-            (
-                actor[runs],
-                value[runs],
-                np.minimum.reduceat(np.where(entering[kept], at, NEVER), runs),
-                np.logical_or.reduceat(returning[kept], runs),
-                np.maximum.reduceat(received[rows][kept], runs),
-            )
-        )
-    actor, *columns = (np.concatenate(column) for column in zip(*parts, strict=True))
-    return _Marks(np.cumsum(starts_run(actor)) - 1, *columns)
+            self._enters &= is_since_start
+        self._returns = matches(table, question.return_step) & is_since_start & (self._at < read_end)
+        actors = int(self._actor[-1]) + 1 if len(self._actor) else 0
+        self._has_entered = np.zeros(actors, bool)
+        self._since, self._cohort = np.full(actors, NEVER), np.zeros(actors, np.int64)
+        self._users = np.zeros((len(question.bounds) - 1, int(self._cells.max()) + 1), np.int64)
+        self._as_of_us = -1
 
+    def count(self) -> RetentionCounts:
+        """Count all rows."""
+        for rows in whole_runs(self._actor):
+            self._count_actors(rows)
+        users = self._users
+        if self._question.on_or_after:
+            users[:, 1:] = users[:, :0:-1].cumsum(axis=1)[:, ::-1]
+        return RetentionCounts(users, to_datetime(self._as_of_us) if self._as_of_us >= 0 else None)
 
-def _enter(marks: _Marks, question: RetentionQuestion, periods: PeriodNumbers) -> _Entries:
-    entering = np.flatnonzero(marks.entered_at != NEVER)
-    actor, entered_at = marks.actor[entering], marks.entered_at[entering]
-    cohort = periods.of(entered_at)
-    since = cohort if question.rolling is None else entered_at
-    chosen = starts_run(actor, cohort) if question.entry is Entry.RECURRING else starts_run(actor)
-    # An actor whose first entry ever is before the range is in no cohort.
-    return _Entries(actor, cohort, since).take(chosen & (entered_at >= to_us(question.start)))
+    def _count_actors(self, rows: slice) -> None:
+        entries = self._enter(rows)
+        self._has_entered[entries.actor] = True
+        self._tally(entries.cohort, np.zeros_like(entries.cohort))
+        actor, mark = in_portions(self._find_returns, rows)
+        for turn in entries.turns():
+            self._since[turn.actor], self._cohort[turn.actor] = turn.since, turn.cohort
+            since = self._since[actor]
+            # What is not after this entry of its actor is not after the next ones either.
+            later = mark > since
+            actor, mark, since = actor[later], mark[later], since[later]
+            cell = self._cells.take((mark - since) // self._unit, mode="clip")
+            filled = np.flatnonzero(cell)
+            by, cell = actor[filled], cell[filled]
+            last = ends_run(by) if self._question.on_or_after else ends_run(by, cell)
+            self._tally(self._cohort[by[last]], cell[last])
+            self._since[turn.actor] = NEVER
+        (received_at,) = in_portions(self._find_receipts, rows)
+        self._as_of_us = max(self._as_of_us, received_at.max(initial=-1))
 
+    def _enter(self, rows: slice) -> _Entries:
+        """List the entries that count."""
+        actor, at = in_portions(self._find_entries, rows)
+        # An actor whose first entry ever is before the range is in no cohort.
+        chosen = self._is_first(actor, at) & (at >= self._start)
+        actor, at = actor[chosen], at[chosen]
+        cohort = self._periods.of(at)
+        return _Entries(actor, cohort, cohort if self._question.rolling is None else at)
 
-def _count_cells(marks: _Marks, entries: _Entries, question: RetentionQuestion) -> Integers:
-    """Count the actors of each cohort, and those that fill each cell of it."""
-    cells = _cells_of(question)
-    shape = len(question.bounds) - 1, int(cells.max()) + 1
-    unit = 1 if question.rolling is None else question.rolling // MICROSECOND
-    users = _tally(shape, entries.cohort, np.zeros_like(entries.cohort))
-    came = np.flatnonzero(marks.returned)
-    actor, value = marks.actor[came], marks.value[came]
-    for turn in _turns(entries):
-        since_of, cohort_of = np.full(marks.actors, NEVER), np.empty(marks.actors, np.int64)
-        since_of[turn.actor], cohort_of[turn.actor] = turn.since, turn.cohort
-        since = since_of[actor]
-        # What is not after this entry of its actor is not after the next ones either.
-        later = value > since
-        actor, value, since = actor[later], value[later], since[later]
-        cell = cells[np.minimum((value - since) // unit, len(cells) - 1)]
-        filled = np.flatnonzero(cell)
-        by, cell = actor[filled], cell[filled]
-        last = ends_run(by) if question.on_or_after else ends_run(by, cell)
-        users += _tally(shape, cohort_of[by[last]], cell[last])
-    if question.on_or_after:
-        users[:, 1:] = users[:, :0:-1].cumsum(axis=1)[:, ::-1]
-    return users
+    def _find_entries(self, rows: slice) -> tuple[Numbers, Integers]:
+        """List the actors and times of the first entries within some rows."""
+        entering = np.flatnonzero(self._enters[rows])
+        actor, at = self._actor[rows][entering], self._at[rows][entering]
+        chosen = self._is_first(actor, at)
+        return actor[chosen], at[chosen]
+
+    def _is_first(self, actor: Numbers, at: Integers) -> Flags:
+        """Tell which entries are the first of their actor, or (recurring) of their actor and period."""
+        if self._question.entry is Entry.RECURRING:
+            return starts_run(actor, self._periods.of(at))
+        return starts_run(actor)
+
+    def _find_returns(self, rows: slice) -> tuple[Numbers, Integers]:
+        """List the actors and marks of returns: periods of the calendar, or (rolling) moments, each about once."""
+        returning = np.flatnonzero(self._returns[rows])
+        actor, at = self._actor[rows][returning], self._at[rows][returning]
+        mark = self._periods.of(at) if self._question.rolling is None else at
+        chosen = starts_run(actor, mark)
+        return actor[chosen], mark[chosen]
+
+    def _find_receipts(self, rows: slice) -> tuple[Integers]:
+        """List the latest times of receipt, so far, of entries and returns of actors that have entered."""
+        newer = np.flatnonzero(self._received_at[rows] > self._as_of_us) + rows.start
+        counts = (self._enters[newer] | self._returns[newer]) & self._has_entered[self._actor[newer]]
+        return (self._received_at[newer[counts]],)
+
+    def _tally(self, cohort: Integers, cell: Integers) -> None:
+        width = self._users.shape[1]
+        counted = np.bincount(cohort * width + cell, minlength=self._users.size)
+        self._users += counted.reshape(self._users.shape)
 
 
 def _cells_of(question: RetentionQuestion) -> Integers:
     """List the cell of each period from that of the entry on, and of all later ones; 0 is none."""
     after = question.cells[-1] if question.on_or_after else None
     return np.array([cell or 0 for cell in (None, *question.cells, after)])
-
-
-def _turns(entries: _Entries) -> Iterator[_Entries]:
-    """Give the first entry of each actor, then the second one of those that have it, and so on."""
-    while len(entries.actor):
-        first = starts_run(entries.actor)
-        yield entries.take(first)
-        entries = entries.take(~first)
-
-
-def _tally(shape: tuple[int, int], cohort: Integers, cell: Integers) -> Integers:
-    counted = np.bincount(cohort * shape[1] + cell, minlength=shape[0] * shape[1])
-    return counted.reshape(shape)

@@ -1,17 +1,19 @@
 """Runs: neighbouring rows of a sorted table that belong together, as those of one actor do."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 Flags = np.ndarray[Any, np.dtype[np.bool_]]
+Numbers = np.ndarray[Any, np.dtype[np.int32]]
+Array = np.ndarray[Any, Any]
 
 ROWS_AT_ONCE = 1 << 16
-"""So many rows of some columns fit a processor's cache, and take no memory to speak of."""
+"""So many rows of a few columns stay in a processor's cache while they are computed with."""
 
 
-def starts_run(*keys: np.ndarray[Any, Any]) -> Flags:
+def starts_run(*keys: Array) -> Flags:
     """Tell for each row whether one of its keys differs from the row's before.
 
     Example:
@@ -25,7 +27,7 @@ def starts_run(*keys: np.ndarray[Any, Any]) -> Flags:
     return found
 
 
-def ends_run(*keys: np.ndarray[Any, Any]) -> Flags:
+def ends_run(*keys: Array) -> Flags:
     """Tell for each row whether one of its keys differs from the row's after."""
     found = np.zeros(len(keys[0]), bool)
     found[-1:] = True
@@ -34,7 +36,27 @@ def ends_run(*keys: np.ndarray[Any, Any]) -> Flags:
     return found
 
 
-def portions(rows: int) -> Iterator[slice]:
-    """Cut so many rows into portions, at least one, for work that needs no whole actors."""
-    for start in range(0, max(rows, 1), ROWS_AT_ONCE):
-        yield slice(start, start + ROWS_AT_ONCE)
+def number_runs(key: Array) -> Numbers:
+    """Number the runs of a key from 0; each row has the number of its own."""
+    return np.cumsum(starts_run(key), dtype=np.int32) - np.int32(1)
+
+
+def whole_runs(numbers: Array) -> Iterator[slice]:
+    """Cut rows into portions of some ROWS_AT_ONCE that end where a run does; a long run makes a large portion.
+
+    Args:
+        numbers: of each row's run, ascending.
+    """
+    start = 0
+    while start < len(numbers):
+        last = numbers[min(start + ROWS_AT_ONCE, len(numbers)) - 1]
+        end = int(np.searchsorted(numbers, last, side="right"))
+        yield slice(start, end)
+        start = end
+
+
+def in_portions(find: Callable[[slice], Sequence[Array]], rows: slice) -> list[Array]:
+    """Call a function for some ROWS_AT_ONCE of the rows after the other, and join each array that it returns."""
+    starts = range(rows.start, rows.stop, ROWS_AT_ONCE)
+    found = [find(slice(start, min(start + ROWS_AT_ONCE, rows.stop))) for start in starts]
+    return [np.concatenate(arrays) for arrays in zip(*found, strict=True)]

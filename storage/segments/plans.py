@@ -14,6 +14,9 @@ SEAL_ROWS_SOON, SEAL_SOON = 20_000, timedelta(seconds=60)
 """So many are sealed when the oldest is a minute old: reports read blocks anew, and segments from their cache."""
 SEAL_LATEST = timedelta(hours=1)
 """However few there are, they are sealed by then."""
+SEAL_LATEST_COPIED = timedelta(seconds=60)
+"""Likewise where `analytics_events` waits for them: whoever looks there for an event just sent finds it a minute later.
+A seal of few events takes some 20 ms, and eight of them are merged at once."""
 MOST_ROWS = 500_000
 """One sealing takes no more: its memory and its transaction stay small however long nobody has sealed."""
 
@@ -44,17 +47,18 @@ class HashBucket:
     high: int
 
 
-def plan_seal(blocks: Sequence[WaitingBlock], now: datetime) -> Sequence[WaitingBlock]:
+def plan_seal(blocks: Sequence[WaitingBlock], now: datetime, latest: timedelta = SEAL_LATEST) -> Sequence[WaitingBlock]:
     """Choose the blocks to seal now; none where it is not worth while yet.
 
     Args:
         blocks: oldest first.
         now: aware.
+        latest: the age at which they are sealed however few there are.
     """
     if not blocks:
         return ()
     rows, age = sum(block.rows for block in blocks), now - blocks[0].stored_at
-    if rows < SEAL_ROWS and not (rows >= SEAL_ROWS_SOON and age >= SEAL_SOON) and age < SEAL_LATEST:
+    if rows < SEAL_ROWS and not (rows >= SEAL_ROWS_SOON and age >= SEAL_SOON) and age < latest:
         return ()
     return take_blocks(blocks)
 

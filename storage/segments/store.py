@@ -16,6 +16,7 @@ class SegmentStore:
 
     Attributes:
         known: the columns of the event catalogue.
+        copies: as in `SegmentKeeper`.
         place: where the bytes of segments lie.
         cache: parts of segments on this machine's disk; None where it has no room.
         parts: fetches the bytes of segments.
@@ -43,6 +44,7 @@ class SegmentStore:
         copies: bool = True,
     ) -> None:
         self.known = known
+        self.copies = copies
         self.place = PostgresPlace(database)
         self.cache = PartCache(cache_folder, max_bytes=cache_bytes) if cache_bytes else None
         self.parts = PartFetcher(self.place, self.cache)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from storage.segments.catalogue import WaitingBlock
-from storage.segments.plans import Merge, plan_merge, plan_seal, take_blocks
+from storage.segments.plans import SEAL_LATEST, SEAL_LATEST_COPIED, Merge, plan_merge, plan_seal, take_blocks
 from storage.segments.store import SegmentStore
 
 MOST_LOST = 10
@@ -41,7 +41,8 @@ class SegmentUpkeep:
         """List the blocks that one sealing takes now, or whatever the time is (None); damaged ones are left out."""
         waiting = await self._store.catalogue.list_blocks()
         readable = [block for block in waiting if block.id not in self._store.keeper.damaged]
-        return list(take_blocks(readable) if now is None else plan_seal(readable, now))
+        latest = SEAL_LATEST_COPIED if self._store.copies else SEAL_LATEST
+        return list(take_blocks(readable) if now is None else plan_seal(readable, now, latest))
 
     async def merge_due(self) -> Merge | None:
         """Choose the segments to merge next; damaged ones are left out."""

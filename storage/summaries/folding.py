@@ -7,26 +7,31 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import pyarrow as pa
+import structlog
 
 from storage.postgres.database import Connection, Database
 from storage.postgres.errors import translated
 from storage.summaries.aggregations import Aggregation, AggregationKey, add_aggregations, aggregations_of
+from storage.summaries.codec import SummaryError
 from storage.summaries.horizon import lock_horizon, statement
 from storage.summaries.parts import (
     PartKey,
     SummaryPart,
     add_up_periods,
     delete_parts,
+    group_parts,
     list_sizes,
+    name_of,
     new_part,
     read_parts,
-    sum_parts,
     write_parts,
 )
 from storage.summaries.periods import Period, Timeframe
 from storage.summaries.sights import FirstSights, merge_sights, see_actors
 from storage.summaries.summarise import first_sights, summarise
 from storage.summaries.summary import Summary, add
+
+log = structlog.get_logger(__name__)
 
 MANY_PARTS = 8
 """Readers add up fewer than so many parts of a period."""
@@ -67,17 +72,14 @@ class SummaryKeeper:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._damaged: set[Period] = set()
 
     async def prepare(self, tables: Sequence[pa.Table]) -> Also:
         """Summarise tables of events, and return what adds them in a transaction; nothing is computed in that.
 
         Args:
             tables: sorted, with at least the columns of SUMMARY_COLUMNS.
-
-        Raises:
-            SummaryError, StorageUnavailableError: as `compact`, which comes first.
         """
-        await self.compact()
         prepared = await asyncio.to_thread(prepare_fold, tables)
 
         async def also(connection: Connection) -> bool:
@@ -89,18 +91,20 @@ class SummaryKeeper:
     async def compact(self) -> int:
         """Put summaries of many parts together; return how many periods were. Killed anywhere, nothing is lost.
 
+        A summary that cannot be read is named in the log, and stays as it is.
+
         Raises:
-            SummaryError: a part cannot be read; it is named, and stays.
             StorageUnavailableError: the database is away.
         """
         connection = await self._database.connect_writer()
         count = 0
         try:
             with translated():
-                while periods := await _list_crowded(connection):
+                while periods := [one for one in await _list_crowded(connection) if one not in self._damaged]:
                     async with connection.transaction():
-                        await _put_together(connection, periods)
-                    count += len(periods)
+                        damaged = await _put_together(connection, periods)
+                    self._damaged |= damaged
+                    count += len(periods) - len(damaged)
         finally:
             connection.terminate()
         return count
@@ -136,7 +140,8 @@ async def _list_crowded(connection: Connection) -> list[Period]:
     return [Period(Timeframe(row["timeframe"]), row["timestamp"]) for row in rows]
 
 
-async def _put_together(connection: Connection, periods: Sequence[Period]) -> None:
+async def _put_together(connection: Connection, periods: Sequence[Period]) -> set[Period]:
+    """Put the parts of periods together; answer the periods of which a part cannot be read."""
     await lock_horizon(connection)
     keys = [
         key
@@ -144,9 +149,10 @@ async def _put_together(connection: Connection, periods: Sequence[Period]) -> No
         if len(parts) >= MANY_PARTS
         for key in choose_parts(parts)
     ]
-    together = await asyncio.to_thread(_join_parts, await read_parts(connection, keys))
-    await delete_parts(connection, keys)
+    together, damaged = await asyncio.to_thread(_join_parts, await read_parts(connection, keys))
+    await delete_parts(connection, [key for key in keys if key.period not in damaged])
     await write_parts(connection, together)
+    return damaged
 
 
 def choose_parts(sizes: Mapping[PartKey, int]) -> list[PartKey]:
@@ -166,5 +172,13 @@ def choose_parts(sizes: Mapping[PartKey, int]) -> list[PartKey]:
     return chosen or candidates
 
 
-def _join_parts(parts: Sequence[SummaryPart]) -> list[SummaryPart]:
-    return [new_part(period, summary) for period, summary in sum_parts(parts).items()]
+def _join_parts(parts: Sequence[SummaryPart]) -> tuple[list[SummaryPart], set[Period]]:
+    joined: list[SummaryPart] = []
+    damaged: set[Period] = set()
+    for period, some in group_parts(parts).items():
+        try:
+            joined.append(new_part(period, add([part.decode() for part in some])))
+        except SummaryError as exc:
+            log.error("summary_unreadable", period=name_of(period), reason=exc.reason, error=str(exc))  # noqa: TRY400 - the message is the story
+            damaged.add(period)
+    return joined, damaged

@@ -45,7 +45,7 @@ class TableServer(Server):
             pass
         return made
 
-    async def copy(self, window: TableWindow) -> Copied:
+    async def copy(self, window: TableWindow | None) -> Copied:
         """Copy all there is."""
         return await self.copier.run(window, within_s=ENOUGH_S)
 

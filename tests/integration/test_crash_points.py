@@ -1,40 +1,51 @@
-"""Days and rollups that age out, cut off before every other statement: nothing is lost or counted twice.
+"""Folds, compactions, rebuilds and ageing of summaries, cut off before every other statement: each event counts once.
 
 The model test kills processes at some of these points; here, in the database's eyes, a process dies at half of them.
 """
 
 import itertools
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from typing import Any
 
 import asyncpg
 import pytest
 
-from storage.postgres.database import Connection, Database
+from storage.postgres.database import Connection
 from storage.postgres.errors import StorageUnavailableError
-from storage.rollups import close_day, drop_hours_and_days, verify
-from tests.integration.folded import EVER, purge, store
+from storage.summaries import folding
+from storage.summaries.periods import DAY
+from tests.integration.summary_stage import MIDNIGHT, SummaryStage
 from tests.rows import NOON, make_row
 
 STATEMENTS = ("execute", "fetch", "fetchrow", "fetchval", "executemany", "copy_records_to_table")
-LEAST_POINTS = 12
-"""Fewer would mean that the test has lost sight of the statements."""
 STEP = 2
 """What must be done together is three statements or more."""
-Work = Callable[[Database], Awaitable[object]]
+Work = Callable[[SummaryStage], Awaitable[object]]
 
 
-async def close(database: Database) -> object:
-    """Freeze the hours of the day, which is folded by the way."""
-    return await close_day(database, NOON.date(), NOON)
+async def fold(stage: SummaryStage) -> object:
+    """Seal, and merge what is not summarised."""
+    return await stage.fold()
 
 
-async def drop(database: Database) -> object:
-    """Let hours and days go, so that only weeks and months are left."""
-    return await drop_hours_and_days(database, hours_before=EVER[1], days_before=EVER[1])
+async def compact(stage: SummaryStage) -> object:
+    """Fold, and put the parts together."""
+    await stage.fold()
+    return await stage.keeper.compact()
 
 
-async def runs_to_the_end(database: Database, work: Work, statement: int) -> bool:
+async def rebuild(stage: SummaryStage) -> object:
+    """Make everything anew."""
+    return await stage.rebuild()
+
+
+async def age(stage: SummaryStage) -> object:
+    """Let raw events, hours and days go, so that only weeks and months are left."""
+    return await stage.purge(MIDNIGHT + DAY, MIDNIGHT + DAY, MIDNIGHT + DAY)
+
+
+async def runs_to_the_end(stage: SummaryStage, work: Work, statement: int) -> bool:
     """Do something until before a statement (from 1), where all connections break; tell whether it has so many."""
     left = statement
 
@@ -53,35 +64,41 @@ async def runs_to_the_end(database: Database, work: Work, statement: int) -> boo
         for name in STATEMENTS:
             patch.setattr(asyncpg.Connection, name, doom(getattr(asyncpg.Connection, name)))
         try:
-            await work(database)
+            await work(stage)
         except StorageUnavailableError:
             return False
     return left > 0
 
 
 async def count(sql: Connection) -> int:
-    """Count all events that rollups and deltas know of."""
+    """Count all events that summaries know of, and those that are not summarised yet."""
     counted: int = await sql.fetchval(
         "SELECT (SELECT coalesce(sum(count), 0) FROM analytics_aggregations WHERE timeframe = 'month')::int "
-        "+ (SELECT coalesce(sum(count), 0) FROM analytics_aggregation_deltas)::int"
+        "+ (SELECT coalesce(sum(rows), 0) FROM analytics_blocks)::int "
+        "+ (SELECT coalesce(sum(rows), 0) FROM analytics_segments WHERE state = 'live' AND NOT is_summarised)::int"
     )
     return counted
 
 
-@pytest.mark.parametrize("work", [close, pytest.param(drop, marks=pytest.mark.slow)])
-async def test_a_crash_between_statements_loses_nothing(database: Database, sql: Connection, work: Work) -> None:
-    """All events count right after it, and once a second run has finished; each time a late one has come."""
-    for stored, statement in enumerate(itertools.count(1, STEP), start=1):
-        await store(database, make_row())
-        if work is drop:
-            await purge(database, sql, NOON)
-        is_done = await runs_to_the_end(database, work, statement)
+@pytest.mark.slow
+@pytest.mark.parametrize(("work", "least_points"), [(fold, 20), (compact, 24), (rebuild, 20), (age, 30)])
+async def test_a_crash_between_statements_loses_nothing(
+    stage: SummaryStage, sql: Connection, monkeypatch: pytest.MonkeyPatch, work: Work, least_points: int
+) -> None:
+    """All events count right after it, and once a second run has finished; each time some more have come."""
+    monkeypatch.setattr(folding, "MANY_PARTS", 2)
+    stored = 0
+    for statement in itertools.count(1, STEP):
+        await stage.store(make_row(), make_row(timestamp=NOON + 40 * DAY + timedelta(minutes=statement)))
+        stored += 2
+        if work is rebuild:
+            await stage.fold()
+        is_done = await runs_to_the_end(stage, work, statement)
         assert await count(sql) == stored, statement
-        await work(database)
+        assert not await stage.differences(), statement
+        await work(stage)
         assert await count(sql) == stored, statement
-        if work is close:
-            await purge(database, sql, NOON)
         if is_done:
             break
-    assert statement > LEAST_POINTS
-    assert (await verify(database, *EVER)).differences == []
+    assert statement > least_points
+    assert not await stage.differences()

@@ -5,11 +5,16 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from storage import keys
-from storage.keys.table import statement as key_statement
+import storage
+from storage.postgres.statements import statements_of
 from storage.sql import statement, statement_names
 
-KEY_STATEMENTS = sorted(path.stem for path in (Path(keys.__file__).parent / "sql").glob("*.sql"))
+OWN_STATEMENTS = [
+    (package, path.stem)
+    for package in ("keys", "summaries")
+    for path in sorted((Path(storage.__file__).parent / package / "sql").glob("*.sql"))
+]
+"""Those that lie beside their Python."""
 
 
 @pytest.mark.parametrize("name", statement_names())
@@ -22,13 +27,16 @@ async def test_statement_is_understood_by_a_migrated_database(module_database_ur
         await connection.close()
 
 
-@pytest.mark.parametrize("name", KEY_STATEMENTS)
-async def test_statement_of_keys_is_understood_by_a_migrated_database(module_database_url: str, name: str) -> None:
+@pytest.mark.parametrize(("package", "name"), OWN_STATEMENTS)
+async def test_statement_of_a_package_is_understood_by_a_migrated_database(
+    module_database_url: str, package: str, name: str
+) -> None:
     """Likewise; and each begins with its purpose."""
-    assert key_statement(name).startswith("-- ")
+    text = statements_of(f"storage.{package}")(name)
+    assert text.startswith("-- ")
     connection = await asyncpg.connect(module_database_url)
     try:
-        await connection.prepare(key_statement(name))
+        await connection.prepare(text)
     finally:
         await connection.close()
 

@@ -296,6 +296,21 @@ async def test_a_damaged_or_newer_summary_is_named(stage: SummaryStage, sql: Con
         assert not await stage.differences()
 
 
+async def test_a_damaged_summary_holds_up_no_other(
+    stage: SummaryStage, sql: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Parts of it are not put together, and nothing is lost."""
+    monkeypatch.setattr(folding, "MANY_PARTS", 2)
+    for _ in range(2):
+        await stage.store_and_fold(make_row())
+    await sql.execute("UPDATE analytics_summaries SET format = 9 WHERE timeframe = 'day'")
+    assert await stage.keeper.compact() == 3
+    assert await stage.keeper.compact() == 0
+    assert [await stage.parts(Period(one, one.start_of(NOON))) for one in Timeframe] == [1, 2, 1, 1]
+    await sql.execute("UPDATE analytics_summaries SET format = 1")
+    assert not await stage.differences()
+
+
 async def test_a_rebuild_keeps_what_it_cannot_make_anew(stage: SummaryStage) -> None:
     """Hours before the horizon, and weeks and months of which days were dropped."""
     days = [NOON + number * DAY for number in range(4)]

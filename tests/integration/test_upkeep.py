@@ -121,7 +121,7 @@ async def test_several_servers_at_once_count_each_event_once(
         done = await asyncio.gather(*(work() for upkeep in upkeeps for work in (upkeep.seal, upkeep.merge)))
         assert any(one is not None and one.is_done for one in done)
         assert await server.read() == events
-    monkeypatch.setattr("jobs.upkeep.PERIOD_S", 0.01)
+    monkeypatch.setattr("jobs.continuous.PERIOD_S", 0.01)
     stop = asyncio.Event()
     running = [asyncio.create_task(make_upkeep(database, tmp_path, f"server-{n}").keep_running(stop)) for n in range(3)]
     for number in range(4, 8):
@@ -201,7 +201,7 @@ async def test_failures_are_tried_again_ever_more_slowly(
             await asyncio.Event().wait()
 
     monkeypatch.setattr(upkeep, "run_once", fail)
-    monkeypatch.setattr("jobs.upkeep.pause", sleep)
+    monkeypatch.setattr("jobs.continuous.pause", sleep)
     with capture_logs() as logs:
         await upkeep.keep_running(stop)
     assert pauses == [2, 4, 8, 16, 32, 60, 60, 60]

@@ -13,6 +13,7 @@ from storage.segments.plans import (
     MOST_ROWS,
     MOST_SEGMENT_ROWS,
     SEAL_LATEST,
+    SEAL_LATEST_COPIED,
     SEAL_ROWS,
     SEAL_ROWS_SOON,
     SEAL_SOON,
@@ -62,6 +63,13 @@ def test_one_sealing_takes_a_bounded_number_of_rows_and_at_least_one_block() -> 
     large = make_blocks(MOST_ROWS + 1, 1)
     assert plan_seal(large, NOON) == large[:1]
     assert plan_seal([], NOON) == ()
+
+
+def test_few_blocks_are_sealed_sooner_where_the_table_waits_for_them() -> None:
+    """After a minute, instead of an hour."""
+    for seconds, is_sealed in ((59, False), (60, True)):
+        blocks = make_blocks(1, age=timedelta(seconds=seconds))
+        assert bool(plan_seal(blocks, NOON, SEAL_LATEST_COPIED)) is is_sealed
 
 
 def test_eight_segments_of_similar_size_are_merged_oldest_first() -> None:

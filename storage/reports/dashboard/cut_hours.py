@@ -1,7 +1,7 @@
 """Hours of which a dashboard needs a part: their rows are read from segments once, and remembered."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -18,7 +18,7 @@ from storage.segments.tables import concatenate
 from storage.summaries.columns import Integers, count_by, integers_of, texts_of
 from storage.summaries.periods import Span
 from storage.summaries.summarise import HOUR_US, SUMMARY_COLUMNS, summarise_groups
-from storage.summaries.summary import Summary
+from storage.summaries.summary import Summary, add
 
 MOST_ROWS = 300_000
 """Of hours that ranges cut: some 50 MB."""
@@ -31,19 +31,46 @@ SeriesCounts = dict[tuple[int, str], int]
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+RowsKey = frozenset[tuple[UUID, datetime]]
+"""Segments, and the first moments of their hours."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
-class CutHour:
-    """The events of an hour.
+class CutRows:
+    """The events of some hours, by time.
 
     Attributes:
-        segments: ids of the segments that may have some.
-        rows: of these segments, in any order.
-        blocks: the rows of blocks.
+        key: of which segments and hours; None for those of blocks.
+        table: the events.
+        times: theirs, ascending, in microseconds.
     """
 
-    segments: frozenset[UUID]
-    rows: pa.Table
-    blocks: Sequence[pa.Table]
+    key: RowsKey | None
+    table: pa.Table
+    times: Integers
+
+    @classmethod
+    def of(cls, tables: Sequence[pa.Table], key: RowsKey | None = None) -> "CutRows":
+        """Put the events of tables in order."""
+        table = _join(tables)
+        if not len(table):
+            return cls(key, table, np.zeros(0, np.int64))
+        times = integers_of(table, "timestamp")
+        order = np.argsort(times, kind="stable")
+        return cls(key, table.take(pa.array(order)), times[order])
+
+    def summarise(self, ranges: Sequence[Sequence[Span]]) -> list[Summary]:
+        """Summarise the events of several ranges, each given as spans."""
+        rows: list[Integers] = []
+        groups: list[Integers] = []
+        for group, spans in enumerate(ranges):
+            for span in spans:
+                first, last = np.searchsorted(self.times, [microseconds(span.start), microseconds(span.end)])
+                rows.append(np.arange(first, last))
+                groups.append(np.full(last - first, group))
+        if not any(map(len, rows)):
+            return [Summary()] * len(ranges)
+        return summarise_groups(self.table.take(pa.array(np.concatenate(rows))), np.concatenate(groups), len(ranges))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,47 +96,78 @@ class CutMemory:
     """Remembers hours by the segments that they are of. One is shared by all reports of a process."""
 
     def __init__(self) -> None:
-        self._rows: BoundedMemory[tuple[UUID, datetime], pa.Table] = BoundedMemory(
+        self._hours: BoundedMemory[tuple[UUID, datetime], pa.Table] = BoundedMemory(
             MOST_ROWS, lambda table: 1 + len(table)
         )
+        self._rows: BoundedMemory[RowsKey, CutRows] = BoundedMemory(MOST_ROWS, lambda rows: 1 + len(rows.times))
+        self._minutes: BoundedMemory[tuple[RowsKey, Span], Summary] = BoundedMemory(MOST_SLICES)
         self._times: BoundedMemory[tuple[UUID, datetime], TypedTimes] = BoundedMemory(
             MOST_TIMES, lambda some: 1 + len(some.times)
         )
-        self._slices: BoundedMemory[tuple[frozenset[UUID], Span], Summary] = BoundedMemory(MOST_SLICES)
 
-    async def read_hours(self, snapshot: EventSnapshot, spans: Iterable[Span]) -> dict[datetime, CutHour]:
-        """Read the events of the hours in which spans lie, by the first moment of the hour.
+    async def read_hours(self, snapshot: EventSnapshot, spans: Iterable[Span]) -> list[CutRows]:
+        """Read the events of the hours in which spans lie: those of segments together, and those of blocks.
 
         Raises:
             SegmentError: a segment cannot be read; it is named.
             StorageUnavailableError: the place of segments is away.
         """
-        return {hour.start: await self._read_hour(snapshot, hour) for hour in {hour_of_span(span) for span in spans}}
+        found: dict[tuple[UUID, datetime], pa.Table] = {}
+        blocks: list[pa.Table] = []
+        for hour in {hour_of_span(span) for span in spans}:
+            scope = EventScope(hour.start, hour.end, columns=SUMMARY_COLUMNS)
+            for segment in filter(scope.holds, snapshot.segments):
+                key = segment.id, hour.start
+                known = self._hours.recall(key)
+                found[key] = await self._read_hour(snapshot, segment, scope) if known is None else known
+            blocks += await snapshot.tables_of_blocks(scope)
+        return await asyncio.to_thread(self._order, found, blocks)
 
-    async def _read_hour(self, snapshot: EventSnapshot, hour: Span) -> CutHour:
-        scope = EventScope(hour.start, hour.end, columns=SUMMARY_COLUMNS)
-        segments = [segment for segment in snapshot.segments if scope.holds(segment)]
-        tables = []
-        for segment in segments:
-            table = self._rows.recall((segment.id, hour.start))
-            if table is None:
-                table = _join(await snapshot.scan(segment, SUMMARY_COLUMNS).read(scope))
-                self._rows.keep((segment.id, hour.start), table)
-            tables.append(table)
-        rows = _join([table for table in tables if len(table)])
-        return CutHour(frozenset(segment.id for segment in segments), rows, await snapshot.tables_of_blocks(scope))
+    async def _read_hour(self, snapshot: EventSnapshot, segment: Segment, scope: EventScope) -> pa.Table:
+        table = _join(await snapshot.scan(segment, SUMMARY_COLUMNS).read(scope))
+        assert scope.start is not None  # noqa: S101 - of an hour
+        return self._hours.keep((segment.id, scope.start), table)
 
-    def summarise(self, hour: CutHour, span: Span) -> list[Summary]:
-        """Summarise a part of an hour; what is returned adds up to it. To be called in a thread."""
-        slices, rest = slice_hour(span)
-        parts = [self._summarise_slice(hour, part) for part in slices]
-        parts += [_summarise(hour.rows, part) for part in rest]
-        return parts + [_summarise(table, span) for table in hour.blocks]
+    def _order(self, found: Mapping[tuple[UUID, datetime], pa.Table], blocks: Sequence[pa.Table]) -> list[CutRows]:
+        key = frozenset(found)
+        rows = self._rows.recall(key)
+        if rows is None:
+            rows = self._rows.keep(key, CutRows.of([table for table in found.values() if len(table)], key))
+        return [rows, CutRows.of(blocks)] if blocks else [rows]
 
-    def _summarise_slice(self, hour: CutHour, part: Span) -> Summary:
-        key = hour.segments, part
-        known = self._slices.recall(key)
-        return self._slices.keep(key, _summarise(hour.rows, part)) if known is None else known
+    def summarise(self, cut: Sequence[CutRows], ranges: Sequence[Sequence[Span]]) -> list[list[Summary]]:
+        """Summarise the cut hours of several ranges, each given as parts of hours; to be called in a thread.
+
+        Whole minutes are remembered: as a range moves on, the fewest of them change.
+
+        Returns:
+            What adds up to each range.
+        """
+        added: list[list[Summary]] = [[] for _ in ranges]
+        for rows in cut:
+            rest: list[list[Span]] = []
+            for parts, spans in zip(added, ranges, strict=True):
+                if rows.key is None:
+                    rest.append(list(spans))
+                    continue
+                sliced = [slice_hour(span) for span in spans]
+                parts += [self._summarise_minutes(rows, rows.key, slices) for slices, _ in sliced if slices]
+                rest.append([part for _, left in sliced for part in left])
+            for parts, summary in zip(added, rows.summarise(rest), strict=True):
+                parts.append(summary)
+        return added
+
+    def _summarise_minutes(self, rows: CutRows, key: RowsKey, slices: Sequence[Span]) -> Summary:
+        """Summarise slices that follow each other: each is remembered, and so is their sum."""
+        whole = key, Span(slices[0].start, slices[-1].end)
+        known = self._minutes.recall(whole)
+        if known is None:
+            if len(slices) == 1:
+                (known,) = rows.summarise([slices])
+            else:
+                known = add([self._summarise_minutes(rows, key, [part]) for part in slices])
+            self._minutes.keep(whole, known)
+        return known
 
     async def read_times(self, snapshot: EventSnapshot, spans: Iterable[Span]) -> dict[datetime, list[TypedTimes]]:
         """Read when the events of the hours happened in which spans lie, by the first moment of the hour.
@@ -150,12 +208,6 @@ def _join(tables: Sequence[pa.Table]) -> pa.Table:
     if not tables:
         return pa.table({})
     return tables[0].combine_chunks() if len(tables) == 1 else concatenate(tables)
-
-
-def _summarise(table: pa.Table, span: Span) -> Summary:
-    """Summarise the events of a span."""
-    table = EventScope(span.start, span.end).cut(table)
-    return summarise_groups(table, np.zeros(len(table), np.int64), 1)[0] if len(table) else Summary()
 
 
 def _split_hours(tables: Sequence[pa.Table], wanted: Sequence[datetime] | None) -> dict[datetime, TypedTimes]:

@@ -125,14 +125,14 @@ class DashboardReader:
     ) -> DashboardSources:
         memories = self._memories
         recent = await memories.recent.read(snapshot)
-        hours = await memories.cut.read_hours(snapshot, chain.from_iterable(found.cut for found in stored.covers))
+        rows = await memories.cut.read_hours(snapshot, chain.from_iterable(found.cut for found in stored.covers))
         cut = list(chain.from_iterable(found.cut for found in stored.series))
         times = await memories.cut.read_times(snapshot, cut)
         return DashboardSources(
             covers=stored.covers,
             stored=stored.summaries,
             recent=recent,
-            hours=hours,
+            cut=rows,
             newcomers=await self._count_newcomers([question.current, question.previous], recent, stored, timeout_s),
             series=await asyncio.to_thread(_count_series, question, stored, recent, times, cut),
             unknown_series=stored.series,

@@ -2,11 +2,10 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from itertools import chain, groupby
 
-from storage.reports.dashboard.cover import Cover, hour_of_span, join_spans
-from storage.reports.dashboard.cut_hours import CutHour, CutMemory, SeriesCounts
+from storage.reports.dashboard.cover import Cover, join_spans
+from storage.reports.dashboard.cut_hours import CutMemory, CutRows, SeriesCounts
 from storage.reports.dashboard.figures import DistinctFigures, RangeFigures, dashboard_of
 from storage.reports.dashboard.recent import RecentEvents, RecentMemory
 from storage.reports.dashboard.rows import DashboardRows, Estimate
@@ -46,7 +45,7 @@ class DashboardSources:
         covers: what the range, and the one before, are made up of.
         stored: their summaries.
         recent: what these lack.
-        hours: the hours that ranges cut, by their first moments.
+        cut: the hours that ranges cut.
         newcomers: how many actors with an id were first seen in the range, and in the one before.
         series: events by the place of their period and type.
         unknown_series: where these lack what has aged out.
@@ -55,7 +54,7 @@ class DashboardSources:
     covers: tuple[Cover, Cover]
     stored: StoredSummaries
     recent: RecentEvents
-    hours: Mapping[datetime, CutHour]
+    cut: Sequence[CutRows]
     newcomers: Sequence[int]
     series: SeriesCounts
     unknown_series: Sequence[Cover]
@@ -68,7 +67,10 @@ def sum_dashboard(sources: DashboardSources, memories: Memories) -> DashboardRow
         SummaryError: a summary cannot be read; it is named.
     """
     sums = sources.stored.sums(memories.summaries)
-    current, previous = (_sum_range(found, sums, sources, memories) for found in sources.covers)
+    cut = memories.cut.summarise(sources.cut, [found.cut for found in sources.covers])
+    current, previous = (
+        [*_sum_whole(found, sums, sources, memories), *parts] for found, parts in zip(sources.covers, cut, strict=True)
+    )
     summary = add(current)
     # What the range before shows has no lists.
     old_summary = add([replace(part, content=_NO_LIST, paths=_NO_LIST) for part in previous])
@@ -87,17 +89,14 @@ def sum_dashboard(sources: DashboardSources, memories: Memories) -> DashboardRow
     )
 
 
-def _sum_range(
+def _sum_whole(
     found: Cover, sums: Mapping[Period, Summary], sources: DashboardSources, memories: Memories
 ) -> list[Summary]:
-    """Return what adds up to a range."""
-    parts = [
+    """Return what adds up to the whole periods of a range."""
+    return [
         _sum_stored(found.periods, sums, sources.stored, memories.summaries),
         memories.recent.sum(sources.recent, found.whole),
     ]
-    for span in found.cut:
-        parts += memories.cut.summarise(sources.hours[hour_of_span(span).start], span)
-    return parts
 
 
 def _sum_stored(

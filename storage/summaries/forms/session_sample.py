@@ -7,11 +7,7 @@ estimating stream expression cardinalities", 2016). A key is a session id, or an
 """
 
 import math
-from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Sequence
-from collections.abc import Set as AbstractSet
-from itertools import compress, groupby
-from operator import itemgetter, mul, not_, sub
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -24,10 +20,8 @@ PAUSE_US = 30 * 60 * 1_000_000
 """A session without id ends when its actor does nothing for so long."""
 LONGEST_US = 24 * 60 * 60 * 1_000_000
 """A session without id is cut when it has lasted so long."""
-INSERTED_SHARE = 8
-"""A sample with more rows than so many times those of others is not put together anew."""
-Row: TypeAlias = tuple[int, bool, int, int]
-"""A key, whether it is inferred, and when it was active first and last."""
+_TIME_BITS = 53
+"""Of differences of times: 285 years. With 10 bits of a key's number before them, they fit into 64."""
 Integers: TypeAlias = np.ndarray[Any, np.dtype[np.int64]]
 Flags: TypeAlias = np.ndarray[Any, np.dtype[np.bool_]]
 
@@ -82,13 +76,8 @@ def make_sample(
         lasts: when each was active last.
     """
     keys = np.asarray(hashes, np.int64) & NO_THRESHOLD
-    distinct = np.unique(keys)
-    threshold = int(distinct[MAX_KEYS]) if len(distinct) > MAX_KEYS else NO_THRESHOLD
-    chosen = np.flatnonzero(keys < threshold)
-    flags = np.asarray(inferred, np.bool_)
-    columns = (keys, flags, np.asarray(firsts, np.int64), np.asarray(lasts, np.int64))
-    rows = zip(*(column[chosen].tolist() for column in columns), strict=True)
-    return _sample_of(threshold, _join(list(rows)))
+    columns = np.asarray(inferred, np.bool_), np.asarray(firsts, np.int64), np.asarray(lasts, np.int64)
+    return _sample_of(NO_THRESHOLD, keys, *columns)
 
 
 def merge_samples(samples: Iterable[SessionSample]) -> SessionSample:
@@ -96,68 +85,48 @@ def merge_samples(samples: Iterable[SessionSample]) -> SessionSample:
     parts = list(samples)
     threshold = min((part.threshold for part in parts), default=NO_THRESHOLD)
     kept = [part for part in parts if part.keys and part.keys[0] < threshold]
-    threshold = _lower_threshold(threshold, set[int]().union(*(part.keys for part in kept)))
-    if not kept:
+    if len(kept) == 1 and kept[0].threshold == threshold:
+        return kept[0]
+    columns = (
+        np.concatenate([np.zeros(0, kind), *(np.array(part[place], kind) for part in kept)])
+        for place, kind in enumerate((np.int64, np.bool_, np.int64, np.int64), start=1)
+    )
+    return _sample_of(threshold, *columns)
+
+
+def _sample_of(threshold: int, keys: Integers, inferred: Flags, firsts: Integers, lasts: Integers) -> SessionSample:
+    """Keep the smallest keys, at most MAX_KEYS; put their rows in order, and join those of one session."""
+    distinct = np.unique(keys)
+    if len(distinct) > MAX_KEYS:
+        threshold = min(threshold, int(distinct[MAX_KEYS]))
+    below = np.flatnonzero(keys < threshold)
+    order = below[np.lexsort((lasts[below], firsts[below], inferred[below], keys[below]))]
+    if not len(order):
         return SessionSample(threshold)
-    largest, *others = sorted(kept, key=lambda part: len(part.keys), reverse=True)
-    rows = [row for part in others for row in _rows_below(threshold, part)]
-    if len(rows) * INSERTED_SHARE < len(largest.keys):
-        return _insert(rows, _cut(threshold, largest))
-    return _sample_of(threshold, _join([*_rows_below(threshold, largest), *rows]))
+    keys, inferred, firsts, lasts = keys[order], inferred[order], firsts[order], lasts[order]
+    is_new = np.ones(len(keys), np.bool_)
+    is_new[1:] = keys[1:] != keys[:-1]
+    # Without an id, a session ends where nothing happens for a while after all that its key did before.
+    is_new[1:] |= inferred[1:] & (firsts[1:] >= _latest_by_key(is_new, lasts)[:-1] + PAUSE_US)
+    starts = np.flatnonzero(is_new)
+    columns = keys[starts], inferred[starts], firsts[starts], np.maximum.reduceat(lasts, starts)
+    return SessionSample(threshold, *(tuple(column.tolist()) for column in columns))
 
 
-def _lower_threshold(threshold: int, keys: AbstractSet[int]) -> int:
-    """Find the highest threshold that leaves MAX_KEYS of these keys below it."""
-    return min(threshold, sorted(keys)[MAX_KEYS]) if len(keys) > MAX_KEYS else threshold
-
-
-def _cut(threshold: int, sample: SessionSample) -> SessionSample:
-    end = bisect_left(sample.keys, threshold)
-    return SessionSample._make((threshold, *(tuple(column[:end]) for column in sample[1:])))
-
-
-def _rows_below(threshold: int, sample: SessionSample) -> Iterator[Row]:
-    return zip(*_cut(threshold, sample)[1:], strict=True)
-
-
-def _insert(rows: Iterable[Row], sample: SessionSample) -> SessionSample:
-    """Insert rows where they belong: a few minutes add little to a week, most of which stays as it is."""
-    columns = [list(column) for column in sample[1:]]
-    for key, some in groupby(sorted(rows), itemgetter(0)):
-        start, end = bisect_left(columns[0], key), bisect_right(columns[0], key)
-        joined = _join([*zip(*(column[start:end] for column in columns), strict=True), *some])
-        for column, values in zip(columns, zip(*joined, strict=True), strict=True):
-            column[start:end] = values
-    return SessionSample._make((sample.threshold, *map(tuple, columns)))
-
-
-def _join(rows: list[Row]) -> list[Row]:
-    """Put rows in order, and join those of one session; of events without id, only while it does not end."""
-    rows.sort()
-    joined: list[Row] = []
-    known_key, known_first, known_last = -1, 0, 0
-    for key, inferred, first, last in rows:
-        if key == known_key and (not inferred or first < known_last + PAUSE_US):
-            known_last = max(known_last, last)
-            joined[-1] = (key, inferred, known_first, known_last)
-        else:
-            known_key, known_first, known_last = key, first, last
-            joined.append((key, inferred, first, last))
-    return joined
-
-
-def _sample_of(threshold: int, rows: Sequence[Row]) -> SessionSample:
-    return SessionSample(threshold, *zip(*rows, strict=True)) if rows else SessionSample(threshold)
+def _latest_by_key(is_new_key: Flags, lasts: Integers) -> Integers:
+    """Find the largest of the times so far of each key, in one go: a key's number is put before its times."""
+    least = lasts.min()
+    base = (np.cumsum(is_new_key) - 1).astype(np.uint64) << np.uint64(_TIME_BITS)
+    largest = np.maximum.accumulate(base + (lasts - least).astype(np.uint64)) - base
+    found: Integers = largest.astype(np.int64) + least
+    return found
 
 
 def estimate_sessions(sample: SessionSample) -> SessionFigures:
     """Estimate how many sessions there are, and the sum of their lengths."""
-    sessions = length_us = 0
-    for inferred, first, last in zip(sample.inferred, sample.firsts, sample.lasts, strict=True):
-        sessions += 1 + (last - first) // LONGEST_US if inferred else 1
-        length_us += last - first
+    sessions, lengths_us = _sessions_of(sample)
     share = sample.threshold / NO_THRESHOLD
-    return SessionFigures(sessions / share, length_us / share, sample.threshold == NO_THRESHOLD)
+    return SessionFigures(int(sessions.sum()) / share, int(lengths_us.sum()) / share, sample.threshold == NO_THRESHOLD)
 
 
 def estimate_errors(sample: SessionSample) -> SessionErrors:
@@ -167,25 +136,19 @@ def estimate_errors(sample: SessionSample) -> SessionErrors:
     estimator does, and the mean length as the ratio of two of them.
     """
     out = 1 - sample.threshold / NO_THRESHOLD
-    # Sums over keys of sessions and of microseconds, of their squares and of their product: integers, so exact.
-    lengths_us = list(map(sub, sample.lasts, sample.firsts))
-    of_ids = list(compress(lengths_us, map(not_, sample.inferred)))
-    sessions = squares = len(of_ids)
-    products = sum(of_ids)
-    squares_us = sum(map(mul, of_ids, of_ids))
-    inferred = compress(zip(sample.keys, lengths_us, strict=True), sample.inferred)
-    for _, stretches in groupby(inferred, itemgetter(0)):
-        count = key_us = 0
-        for _, length_us in stretches:
-            count += 1 + length_us // LONGEST_US
-            key_us += length_us
-        sessions += count
-        squares += count * count
-        squares_us += key_us * key_us
-        products += count * key_us
-    if not out or not sessions:
+    if not out or not sample.keys:
         return SessionErrors(0.0, 0.0)
-    total_us = sum(lengths_us)
-    # The sum of squares of what a key's microseconds differ from its sessions' share of all.
-    spread = (squares_us * sessions**2 - 2 * total_us * sessions * products + total_us**2 * squares) / sessions**2
-    return SessionErrors(math.sqrt(out * squares) / sessions, math.sqrt(out * spread) / total_us if total_us else 0.0)
+    sessions, lengths_us = (column.astype(np.float64) for column in _sessions_of(sample))
+    starts = np.flatnonzero(np.diff(np.array(sample.keys), prepend=-1))
+    by_key, us_by_key = np.add.reduceat(sessions, starts), np.add.reduceat(lengths_us, starts)
+    count, total_us = float(by_key.sum()), float(us_by_key.sum())
+    # What the microseconds of a key differ from its sessions' share of all.
+    spread = float(np.square(us_by_key - by_key * (total_us / count)).sum())
+    squares = float(np.square(by_key).sum())
+    return SessionErrors(math.sqrt(out * squares) / count, math.sqrt(out * spread) / total_us if total_us else 0.0)
+
+
+def _sessions_of(sample: SessionSample) -> tuple[Integers, Integers]:
+    """Tell of each row how many sessions it is, and how long they are altogether, in microseconds."""
+    lengths_us = np.array(sample.lasts, np.int64) - np.array(sample.firsts, np.int64)
+    return 1 + np.where(np.array(sample.inferred, np.bool_), lengths_us // LONGEST_US, 0), lengths_us

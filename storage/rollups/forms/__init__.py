@@ -1,1 +1,0 @@
-"""Forms that add up: sketches, samples, rankings, lengths."""
