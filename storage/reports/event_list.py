@@ -6,7 +6,7 @@ of the row groups that have such rows. A segment whose newest event is older tha
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import astuple, dataclass, fields
 from datetime import datetime
 from functools import partial
@@ -15,12 +15,13 @@ from uuid import UUID
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from storage.reports.matching import columns_of, matches
 from storage.reports.predicates import Condition, EventPattern, FieldPath, Operator, ValueKind
 from storage.segments.catalogue import Segment
-from storage.segments.schema import EventColumns
-from storage.segments.scopes import EventScope, SegmentScan, microseconds
+from storage.segments.schema import DEVICE, ENVELOPE, EventColumns
+from storage.segments.scopes import EventScope, microseconds
 from storage.segments.snapshot import EventSnapshot
 from storage.segments.tables import concatenate, fixed_bytes, integers, rows_of_table
 from storage.write.batch import COLUMNS
@@ -29,8 +30,9 @@ ANY_EVENT = EventPattern()
 _ORDERED_BY = ["timestamp", "sequence", "event_id"]
 _Integers = np.ndarray[Any, np.dtype[np.int64]]
 _Numbers = np.ndarray[Any, np.dtype[np.uint64]]
-_Load = Callable[[], Awaitable[pa.Table]]
-"""Reads a table with all its columns."""
+_Load = Callable[[Collection[str]], Awaitable[pa.Table]]
+"""Reads a table with all columns that records of some types show."""
+_UNSHOWN = ("actor_hash", "ip_address")
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +123,7 @@ async def read_newest(
     if pattern is None or question.start >= question.end:
         return None
     actor = None if only.user_id is None else hash_actor(only.user_id)
-    columns = ("timestamp", *columns_of(pattern, snapshot.known))
+    columns = ("timestamp", "event_type", *columns_of(pattern, snapshot.known))
     scope = EventScope(question.start, question.end, actor, actor, columns)
     page = _Page(question, pattern)
     for block_table in snapshot.block_tables:
@@ -130,7 +132,7 @@ async def read_newest(
             page.add(found, partial(_same, block_table.table))
     for segment in sorted(filter(scope.holds, snapshot.segments), key=lambda segment: segment.last_at, reverse=True):
         await _look_at(page, snapshot, segment, scope)
-    tables = [await asyncio.to_thread(page.newest_of, found, await load()) for found, load in page.chosen()]
+    tables = [await asyncio.to_thread(page.newest_of, found, await load(found.types)) for found, load in page.chosen()]
     return await asyncio.to_thread(page.join, tables) if tables else None
 
 
@@ -151,28 +153,33 @@ def place_of(table: pa.Table, cursor: EventCursor) -> int | None:
 
 async def _look_at(page: "_Page", snapshot: EventSnapshot, segment: Segment, scope: EventScope) -> None:
     """Find the rows of a segment that a page may hold."""
-    scan, whole = snapshot.scan(segment, scope.columns), snapshot.scan(segment)
+    scan = snapshot.scan(segment, scope.columns)
     groups = [number for number in scan.groups(scope) if page.may_hold(*scan.times(number))]
     async for number, table in scan.read_groups(groups):
-        page.add(await asyncio.to_thread(page.find, table), partial(_read_group, whole, number))
+        page.add(await asyncio.to_thread(page.find, table), partial(_read_group, snapshot, segment, number))
 
 
-async def _same(table: pa.Table) -> pa.Table:
+async def _same(table: pa.Table, _types: Collection[str]) -> pa.Table:
     return table
 
 
-async def _read_group(scan: SegmentScan, number: int) -> pa.Table:
-    async for _, table in scan.read_groups([number]):
+async def _read_group(snapshot: EventSnapshot, segment: Segment, number: int, types: Collection[str]) -> pa.Table:
+    """Read all that records of some types show."""
+    structs = snapshot.known.structs
+    payloads = [column.name for name in (DEVICE, *types) for column in structs.get(name, ())]
+    columns = [*(name for name in ENVELOPE if name not in _UNSHOWN), *payloads]
+    async for _, table in snapshot.scan(segment, columns).read_groups([number]):
         return table
     raise AssertionError
 
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """Rows of a table: their places, and their times in microseconds."""
+    """Rows of a table: their places, their times in microseconds, and which types of events are among them."""
 
     places: _Integers
     at_us: _Integers
+    types: Collection[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +221,8 @@ class _Page:
         if is_within.any():
             is_within &= matches(table, self._pattern)
         places = np.flatnonzero(is_within)
-        return _Found(places, at_us[places])
+        types = pc.unique(table["event_type"].take(pa.array(places))).to_pylist() if len(places) else ()
+        return _Found(places, at_us[places], types)
 
     def add(self, found: _Found, load: "_Load") -> None:
         """Take in rows that were found, and what reads their table with all its columns."""
@@ -235,7 +243,7 @@ class _Page:
         for found, load in self._found:
             is_chosen = found.at_us >= self._floor_us
             if is_chosen.any():
-                chosen.append((_Found(found.places[is_chosen], found.at_us[is_chosen]), load))
+                chosen.append((_Found(found.places[is_chosen], found.at_us[is_chosen], found.types), load))
         return chosen
 
     def newest_of(self, found: _Found, table: pa.Table) -> pa.Table:
