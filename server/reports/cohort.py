@@ -1,23 +1,20 @@
 """Acquisition cohorts: what actors do in the periods after they first came.
 
-Example: rows in, cohort 1: period 1 with 3 users and 5 events, period 2 with 1 user and 2 events; out, a cohort of
-size 3 whose periods have the shares 1.0 and 0.33.
+Example: sums in, a cohort with 3 users and 5 events in its own period, and 1 user and 2 events in the next; out, a
+cohort of size 3 whose periods have the shares 1.0 and 0.33.
 """
 
-from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Sequence
 from datetime import datetime
-from decimal import Decimal
 
 from server.reports.periods import count_cohorts, read_calendar
-from server.reports.scope import LONGEST_REPORT, Scope, read_scope, to_timestamp
+from server.reports.scope import LONGEST_REPORT, read_scope, to_timestamp
 from server.reports.steps import format_step, parse_step
 from sociallive.analytics.v1.cohort_pb2 import Cohort, CohortPeriod, GetCohortRequest, GetCohortResponse
 from sociallive.analytics.v1.report_scope_pb2 import Revenue
 from sociallive.analytics.v1.retention_pb2 import WeekStart
-from storage.postgres.reader import Snapshot
-from storage.reports.cohort_rows import PeriodRow, read_cohorts
-from storage.reports.cohort_sql import CohortQuestion
+from storage.reports.cohort import EXACT, ByCurrency, CohortQuestion, CohortSums, add_revenue, read_cohorts
+from storage.segments.snapshot import EventSnapshot
 
 DEFAULT_TIMEFRAME = "30d"
 DEFINITION = (
@@ -28,7 +25,7 @@ DEFINITION = (
 )
 
 
-async def answer(snapshot: Snapshot, question: GetCohortRequest, now: datetime) -> GetCohortResponse:
+async def answer(snapshot: EventSnapshot, question: GetCohortRequest, now: datetime) -> GetCohortResponse:
     """Answer GetCohort.
 
     Raises:
@@ -39,50 +36,51 @@ async def answer(snapshot: Snapshot, question: GetCohortRequest, now: datetime) 
     count = count_cohorts(calendar, scope)
     bounds = tuple(calendar.starts(scope.start, count + 1))
     step = parse_step(question.step, "step", any_event=True)
-    rows = await read_cohorts(snapshot, CohortQuestion(scope.start, scope.end, step, bounds))
+    sums = await read_cohorts(snapshot, CohortQuestion(scope.start, scope.end, step, bounds))
+    complete = [bound <= min(now, scope.end) for bound in bounds[1:]]
     return GetCohortResponse(
         info=scope.describe(
-            rows.as_of, DEFINITION.format(step=format_step(step) or "event", length=calendar.length.value)
+            sums.as_of, DEFINITION.format(step=format_step(step) or "event", length=calendar.length.value)
         ),
-        cohorts=[_write_cohort(number, rows.periods, bounds, scope, now) for number in range(1, count + 1)],
+        cohorts=[_write_cohort(cohort, sums, bounds, complete) for cohort in range(count)],
     )
 
 
-def _write_cohort(
-    number: int,
-    rows: Mapping[tuple[int, int], PeriodRow],
-    bounds: tuple[datetime, ...],
-    scope: Scope,
-    now: datetime,
-) -> Cohort:
-    """Write a cohort with all its periods, also those without an event; `number` counts from 1."""
-    nothing = PeriodRow(users=0, events=0)
-    size = rows.get((number, number), nothing).users
-    events = 0
-    revenue: dict[str, tuple[Decimal, int]] = defaultdict(lambda: (Decimal(0), 0))
+def _write_cohort(cohort: int, sums: CohortSums, bounds: Sequence[datetime], complete: Sequence[bool]) -> Cohort:
+    """Write a cohort with all its periods, also those without an event.
+
+    Args:
+        cohort: its place among the periods of the range, from 0.
+        sums: of all cohorts.
+        bounds: where periods begin.
+        complete: of each period of the range.
+    """
+    users, events = sums.users[cohort].tolist(), sums.events[cohort].tolist()
+    size = users[cohort]
+    all_events = 0
+    all_revenue: ByCurrency = {}
     periods = []
-    for period in range(number, len(bounds)):
-        row = rows.get((number, period), nothing)
-        events += row.events
-        for currency, (amount, orders) in row.revenue.items():
-            revenue[currency] = revenue[currency][0] + amount, revenue[currency][1] + orders
+    for period in range(cohort, len(complete)):
+        revenue = sums.revenue.get((cohort, period), {})
+        all_events += events[period]
+        all_revenue = add_revenue(all_revenue, revenue)
         periods.append(
             CohortPeriod(
-                index=period - number,
-                users=row.users,
-                events=row.events,
-                revenue=_write_revenue(row.revenue),
-                complete=bounds[period] <= min(now, scope.end),
-                share=row.users / size if size else 0.0,
-                cumulative_events=events,
-                cumulative_revenue=_write_revenue(revenue),
+                index=period - cohort,
+                users=users[period],
+                events=events[period],
+                revenue=_write_revenue(revenue),
+                complete=complete[period],
+                share=users[period] / size if size else 0.0,
+                cumulative_events=all_events,
+                cumulative_revenue=_write_revenue(all_revenue),
             )
         )
-    return Cohort(start_time=to_timestamp(bounds[number - 1]), size=size, periods=periods)
+    return Cohort(start_time=to_timestamp(bounds[cohort]), size=size, periods=periods)
 
 
-def _write_revenue(revenue: Mapping[str, tuple[Decimal, int]]) -> list[Revenue]:
+def _write_revenue(revenue: ByCurrency) -> list[Revenue]:
     return [
-        Revenue(currency=currency, amount=f"{amount:f}", orders=orders)
-        for currency, (amount, orders) in sorted(revenue.items())
+        Revenue(currency=currency, amount=f"{EXACT.normalize(sold.amount):f}", orders=sold.orders)
+        for currency, sold in sorted(revenue.items())
     ]

@@ -1,7 +1,6 @@
 """Retention: how many actors come back in the periods after they entered.
 
-Example: rows in, (cohort 1, cell 0, 4 users) and (cohort 1, cell 2, 1 user); out, a cohort of size 4 whose cells are
-4, 0, 1.
+Example: counts in, [[4, 0, 1]]; out, a cohort of size 4 whose cells are 4, 0, 1.
 """
 
 import re
@@ -9,7 +8,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import accumulate
 
 from server.reports.errors import QuestionError
 from server.reports.periods import MOST_PERIODS, Calendar, Length, count_cohorts, read_calendar, read_periods
@@ -24,10 +22,9 @@ from sociallive.analytics.v1.retention_pb2 import (
     RetentionKind,
     RetentionWindow,
 )
-from storage.postgres.reader import Snapshot
 from storage.reports.predicates import EventPattern
-from storage.reports.retention_rows import ReturnRow, read_retention
-from storage.reports.retention_sql import Entry, RetentionQuestion
+from storage.reports.retention import Entry, RetentionQuestion, read_retention
+from storage.segments.snapshot import EventSnapshot
 
 DEFAULT_TIMEFRAME = "30d"
 MOST_BRACKETS = 32
@@ -69,17 +66,17 @@ class _Plan:
     question: RetentionQuestion
 
 
-async def answer(snapshot: Snapshot, question: GetRetentionRequest, now: datetime) -> GetRetentionResponse:
+async def answer(snapshot: EventSnapshot, question: GetRetentionRequest, now: datetime) -> GetRetentionResponse:
     """Answer GetRetention.
 
     Raises:
         QuestionError: the scope, a step, the granularity, the kind, the window, the entry or the periods make no sense.
     """
     plan = _read_question(question, now)
-    rows = await read_retention(snapshot, plan.question)
-    cohorts = _write_cohorts(plan, rows.returns, now)
+    counts = await read_retention(snapshot, plan.question)
+    cohorts = _write_cohorts(plan, counts.users.tolist(), now)
     return GetRetentionResponse(
-        info=plan.scope.describe(rows.as_of, define(plan)), cohorts=cohorts, mean=mean_shares(cohorts)
+        info=plan.scope.describe(counts.as_of, define(plan)), cohorts=cohorts, mean=mean_shares(cohorts)
     )
 
 
@@ -173,22 +170,16 @@ def _read_cells(question: GetRetentionRequest, cohorts: int) -> tuple[_Cell, ...
     return tuple(cells)
 
 
-def _write_cohorts(plan: _Plan, returns: Sequence[ReturnRow], now: datetime) -> list[RetentionCohort]:
-    """Write every cohort of the range, also one that nobody is in."""
-    users: Counter[tuple[int, int]] = Counter()
-    for row in returns:
-        users[row.cohort, min(row.cell, len(plan.cells))] += row.users
+def _write_cohorts(plan: _Plan, users: Sequence[Sequence[int]], now: datetime) -> list[RetentionCohort]:
+    """Write every cohort of the range, also one that nobody is in; `users` has a row for each, and maybe more."""
     cohorts = []
-    for cohort in range(1, plan.cohorts + 1):
-        counts = [users[cohort, cell] for cell in range(1, len(plan.cells) + 1)]
-        if plan.question.on_or_after:  # each actor stands in its last period, and came back in or after all before
-            counts = list(accumulate(reversed(counts)))[::-1]
-        size = users[cohort, 0]
+    for cohort, counts in enumerate(users[: plan.cohorts], 1):
+        size = counts[0]
         own_end = min(plan.question.bounds[cohort], plan.scope.end)
         cells = [RetentionCell(index=0, users=size, complete=own_end <= now)]
         cells += [
             RetentionCell(index=number, users=count, complete=_end_of(plan, cohort, cell) <= now)
-            for number, (cell, count) in enumerate(zip(plan.cells, counts, strict=True), 1)
+            for number, (cell, count) in enumerate(zip(plan.cells, counts[1:], strict=True), 1)
         ]
         start = plan.question.bounds[cohort - 1]
         cohorts.append(RetentionCohort(start_time=to_timestamp(start), size=size, cells=cells))

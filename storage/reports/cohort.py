@@ -1,5 +1,6 @@
 """Acquisition cohorts: what actors do in the periods after their first event."""
 
+import asyncio
 import decimal
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,14 +10,18 @@ from decimal import Decimal
 import numpy as np
 import pyarrow as pa
 
-from storage.reports.matching import matches
+from storage.reports.matching import columns_of, matches
 from storage.reports.moments import NEVER, Integers, PeriodNumbers, latest, to_datetime, to_us
 from storage.reports.predicates import EventPattern
 from storage.reports.runs import Numbers, in_portions, number_runs, starts_run, whole_runs
+from storage.segments.schema import EventColumns
+from storage.segments.scopes import EventScope
+from storage.segments.snapshot import EventSnapshot
 from storage.segments.tables import integers
 
 PURCHASE = EventPattern("purchase")
 CURRENCY, AMOUNT = "purchase.currency", "purchase.amount"
+COLUMNS = ("actor_hash", "timestamp", "received_at", "event_type", CURRENCY, AMOUNT)
 EXACT = decimal.Context(prec=76, traps=[decimal.Inexact])
 """As many digits as sums of amounts have."""
 _SUM = pa.decimal256(EXACT.prec, 18)
@@ -38,6 +43,11 @@ class CohortQuestion:
     step: EventPattern
     bounds: tuple[datetime, ...]
 
+    def scope(self, known: EventColumns) -> EventScope:
+        """Name the events and columns that an answer is made of."""
+        names = dict.fromkeys([*COLUMNS, *columns_of(self.step, known)])
+        return EventScope(end=self.end, columns=tuple(names))
+
 
 @dataclass(frozen=True, slots=True)
 class Revenue:
@@ -56,6 +66,14 @@ class Revenue:
         return Revenue(EXACT.add(self.amount, other.amount), self.orders + other.orders)
 
 
+ByCurrency = Mapping[str, Revenue]
+
+
+def add_revenue(one: ByCurrency, other: ByCurrency) -> ByCurrency:
+    """Add purchases, currency by currency."""
+    return {name: one.get(name, Revenue()) + other.get(name, Revenue()) for name in {*one, *other}}
+
+
 @dataclass(frozen=True, slots=True)
 class CohortSums:
     """What the members of cohorts do; the sums of different actors add up.
@@ -63,30 +81,40 @@ class CohortSums:
     Attributes:
         users, events: members with an event, and events, by cohort and period; both are numbers of the calendar's
             periods, the first in place 0.
-        revenue: by (cohort, period, currency); only those with a purchase occur.
+        revenue: by (cohort, period); only those with a purchase occur.
         as_of: the latest time of receipt among the events; None without any.
     """
 
     users: Integers
     events: Integers
-    revenue: Mapping[tuple[int, int, str], Revenue]
+    revenue: Mapping[tuple[int, int], ByCurrency]
     as_of: datetime | None
 
     def __add__(self, other: "CohortSums") -> "CohortSums":
         """Add the sums of other actors."""
-        revenue = dict(self.revenue)
-        for key, more in other.revenue.items():
-            revenue[key] = revenue.get(key, Revenue()) + more
+        places = {*self.revenue, *other.revenue}
         return CohortSums(
-            self.users + other.users, self.events + other.events, revenue, latest(self.as_of, other.as_of)
+            self.users + other.users,
+            self.events + other.events,
+            {place: add_revenue(self.revenue.get(place, {}), other.revenue.get(place, {})) for place in places},
+            latest(self.as_of, other.as_of),
         )
+
+
+async def read_cohorts(snapshot: EventSnapshot, question: CohortQuestion) -> CohortSums:
+    """Read what the members of each cohort do."""
+    nothing = np.zeros((len(question.bounds) - 1,) * 2, np.int64)
+    sums = CohortSums(nothing, nothing, {}, None)
+    async for table in snapshot.by_actor(question.scope(snapshot.known)):
+        sums += await asyncio.to_thread(sum_cohorts, table, question)
+    return sums
 
 
 def sum_cohorts(table: pa.Table, question: CohortQuestion) -> CohortSums:
     """Sum what the members of each cohort do, by period, from the moment they join.
 
     Args:
-        table: all events of its actors, sorted.
+        table: the events of the question's scope, all of each actor; sorted, and at least one.
         question: what is asked.
 
     Example:
@@ -100,7 +128,7 @@ class _Kernel:
     """Sums one table, some actors at a time, so that what is computed stays in the processor's cache."""
 
     def __init__(self, table: pa.Table, question: CohortQuestion) -> None:
-        self._start, self._end = to_us(question.start), to_us(question.end)
+        self._start = to_us(question.start)
         self._periods = PeriodNumbers(question.bounds)
         self._width = len(question.bounds) - 1
         self._table = table
@@ -147,8 +175,7 @@ class _Kernel:
 
         A place is a cohort and a period as one number.
         """
-        at = self._at[rows]
-        done = np.flatnonzero((at >= self._joined_at[self._actor[rows]]) & (at < self._end)) + rows.start
+        done = np.flatnonzero(self._at[rows] >= self._joined_at[self._actor[rows]]) + rows.start
         actor, period = self._actor[done], self._periods.of(self._at[done])
         place = self._cohort[actor] * self._width + period
         self._events += np.bincount(place, minlength=len(self._events))
@@ -156,8 +183,9 @@ class _Kernel:
         first, buys = starts_run(actor, period), self._buys[done]
         return actor[first], place[first], done[buys], place[buys]
 
-    def _sum_revenue(self, bought: Integers, places: Integers) -> dict[tuple[int, int, str], Revenue]:
+    def _sum_revenue(self, bought: Integers, places: Integers) -> dict[tuple[int, int], ByCurrency]:
         """Sum the amounts of some rows by place and currency."""
+        found: dict[tuple[int, int], dict[str, Revenue]] = {}
         if not {CURRENCY, AMOUNT} <= set(self._table.column_names):
             return {}
         orders = self._table.select([CURRENCY, AMOUNT]).take(bought)
@@ -165,8 +193,7 @@ class _Kernel:
         groups = pa.table(columns).group_by(["place", "currency"], use_threads=False)
         sums = groups.aggregate([("amount", "sum"), ([], "count_all")])
         names = ("place", "currency", "amount_sum", "count_all")
-        return {
-            (*divmod(place, self._width), currency): Revenue(amount or Decimal(0), orders)
-            for place, currency, amount, orders in zip(*(sums[name].to_pylist() for name in names), strict=True)
-            if currency is not None
-        }
+        for place, currency, amount, count in zip(*(sums[name].to_pylist() for name in names), strict=True):
+            if currency is not None:
+                found.setdefault(divmod(place, self._width), {})[currency] = Revenue(amount or Decimal(0), count)
+        return dict(found)

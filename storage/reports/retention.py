@@ -4,6 +4,7 @@ An actor's returns become marks first, one for each of the calendar's periods (o
 comes back. So the events of a busy actor take no memory. Cells are counted from marks.
 """
 
+import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -12,12 +13,16 @@ from enum import Enum
 import numpy as np
 import pyarrow as pa
 
-from storage.reports.matching import matches
+from storage.reports.matching import columns_of, matches
 from storage.reports.moments import MICROSECOND, NEVER, Integers, PeriodNumbers, latest, to_datetime, to_us
 from storage.reports.predicates import EventPattern
 from storage.reports.runs import Flags, Numbers, ends_run, in_portions, number_runs, starts_run, whole_runs
+from storage.segments.schema import EventColumns
+from storage.segments.scopes import EventScope
+from storage.segments.snapshot import EventSnapshot
 from storage.segments.tables import integers
 
+COLUMNS = ("actor_hash", "timestamp", "received_at")
 AFTER_ALL = datetime(2200, 1, 1, tzinfo=UTC)
 """No event happens later."""
 
@@ -65,6 +70,12 @@ class RetentionQuestion:
             return self.end + (len(self.cells) + 1) * self.rolling
         return self.bounds[-1]
 
+    def scope(self, known: EventColumns) -> EventScope:
+        """Name the events and columns that an answer is made of."""
+        names = [*COLUMNS, *columns_of(self.entry_step, known), *columns_of(self.return_step, known)]
+        start = None if self.entry is Entry.FIRST_EVER else self.start
+        return EventScope(start, self.read_end, columns=tuple(dict.fromkeys(names)))
+
 
 @dataclass(frozen=True, slots=True)
 class RetentionCounts:
@@ -83,11 +94,19 @@ class RetentionCounts:
         return RetentionCounts(self.users + other.users, latest(self.as_of, other.as_of))
 
 
+async def read_retention(snapshot: EventSnapshot, question: RetentionQuestion) -> RetentionCounts:
+    """Read how many actors of each cohort come back."""
+    counts = RetentionCounts(np.zeros(_shape(question), np.int64), None)
+    async for table in snapshot.by_actor(question.scope(snapshot.known)):
+        counts += await asyncio.to_thread(count_returns, table, question)
+    return counts
+
+
 def count_returns(table: pa.Table, question: RetentionQuestion) -> RetentionCounts:
     """Count the actors of each cohort that come back, by cell.
 
     Args:
-        table: all events of its actors, sorted; at least one.
+        table: the events of the question's scope, all of each actor; sorted, and at least one.
         question: what is asked.
 
     Example:
@@ -129,21 +148,18 @@ class _Kernel:
 
     def __init__(self, table: pa.Table, question: RetentionQuestion) -> None:
         self._question = question
-        self._start, end, read_end = map(to_us, (question.start, question.end, question.read_end))
+        self._start = to_us(question.start)
         self._periods = PeriodNumbers(question.bounds)
         self._unit = 1 if question.rolling is None else question.rolling // MICROSECOND
         self._cells = _cells_of(question)
         self._actor = number_runs(integers(table, "actor_hash"))
         self._at, self._received_at = integers(table, "timestamp"), integers(table, "received_at")
-        is_since_start = self._at >= self._start
-        self._enters = matches(table, question.entry_step) & (self._at < end)
-        if question.entry is not Entry.FIRST_EVER:
-            self._enters &= is_since_start
-        self._returns = matches(table, question.return_step) & is_since_start & (self._at < read_end)
+        self._enters = matches(table, question.entry_step) & (self._at < to_us(question.end))
+        self._returns = matches(table, question.return_step) & (self._at >= self._start)
         actors = int(self._actor[-1]) + 1 if len(self._actor) else 0
         self._has_entered = np.zeros(actors, bool)
         self._since, self._cohort = np.full(actors, NEVER), np.zeros(actors, np.int64)
-        self._users = np.zeros((len(question.bounds) - 1, int(self._cells.max()) + 1), np.int64)
+        self._users = np.zeros(_shape(question), np.int64)
         self._as_of_us = -1
 
     def count(self) -> RetentionCounts:
@@ -215,6 +231,11 @@ class _Kernel:
         width = self._users.shape[1]
         counted = np.bincount(cohort * width + cell, minlength=self._users.size)
         self._users += counted.reshape(self._users.shape)
+
+
+def _shape(question: RetentionQuestion) -> tuple[int, int]:
+    """Tell how many cohorts there are, and how many cells of each."""
+    return len(question.bounds) - 1, 1 + max(cell or 0 for cell in question.cells)
 
 
 def _cells_of(question: RetentionQuestion) -> Integers:

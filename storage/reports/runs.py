@@ -55,8 +55,14 @@ def whole_runs(numbers: Array) -> Iterator[slice]:
         start = end
 
 
+def portions(rows: int) -> Iterator[slice]:
+    """Cut so many rows into portions of ROWS_AT_ONCE, at least one, for work that needs no whole runs."""
+    for start in range(0, max(rows, 1), ROWS_AT_ONCE):
+        yield slice(start, min(start + ROWS_AT_ONCE, rows))
+
+
 def in_portions(find: Callable[[slice], Sequence[Array]], rows: slice) -> list[Array]:
-    """Call a function for some ROWS_AT_ONCE of the rows after the other, and join each array that it returns."""
-    starts = range(rows.start, rows.stop, ROWS_AT_ONCE)
-    found = [find(slice(start, min(start + ROWS_AT_ONCE, rows.stop))) for start in starts]
+    """Call a function for one portion of some rows after the other, and join each array that it returns."""
+    parts = portions(rows.stop - rows.start)
+    found = [find(slice(rows.start + part.start, rows.start + part.stop)) for part in parts]
     return [np.concatenate(arrays) for arrays in zip(*found, strict=True)]
