@@ -41,6 +41,7 @@ from storage.postgres.database import Database
 from storage.quarantine import Quarantine
 from storage.rejections import Rejections
 from storage.reports.dashboard.reading import DashboardReader
+from storage.reports.event_pages import EventPages
 from storage.segments.schema import EventColumns
 from storage.segments.store import SegmentStore
 from storage.spool import Spool
@@ -184,7 +185,7 @@ def _make_services(
     dashboards = DashboardReader(database, segments.reader)
     replayer = Replayer(rejections, normalizer, replays, tokens=tokens, now=_now)
     return (
-        (ANALYTICS, AnalyticsService(pipeline, desk, dashboards, tokens, hash_actor)),
+        (ANALYTICS, AnalyticsService(pipeline, desk, dashboards, tokens, EventPages(hash_actor))),
         (SCHEMAS, SchemaService(registry, pipeline)),
         (ADMIN, AdminService(rejections, replayer, tokens=tokens, now=_now)),
         (KEYS, KeyService(KeyDesk(database, now=_now))),

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from operator import itemgetter
-from struct import pack
+from struct import unpack
+
+import numpy as np
 
 from storage.blocks.codec import ActorHash, Block, encode
 from storage.blocks.outcomes import DUPLICATES, REJECTED, STORED
@@ -15,7 +17,7 @@ from storage.postgres.database import Connection
 from storage.postgres.statements import statements_of
 from storage.sql import statement as shared_statement
 from storage.write.batch import EVENT_ID, BatchIdentity, Row
-from storage.write.fingerprint import fingerprint
+from storage.write.fingerprint import DIGEST_BYTES, digest
 
 statement = statements_of("storage.blocks")
 
@@ -27,7 +29,19 @@ _KEY_COLUMNS = ("event_id", "received_at", "fingerprint")
 _UUID_BYTES = 16
 _POSTGRES_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-_KEY_HEAD = pack(">hi", len(_KEY_COLUMNS), _UUID_BYTES)
+_NUMBER_BYTES = 8
+_KEY_ROW = np.dtype(
+    [
+        ("values", ">i2"),
+        ("id_bytes", ">i4"),
+        ("id", f"V{_UUID_BYTES}"),
+        ("at_bytes", ">i4"),
+        ("at", ">i8"),
+        ("print_bytes", ">i4"),
+        ("print", f"V{DIGEST_BYTES}"),
+    ]
+)
+"""A row of the binary form of COPY: the number of its values, and each value with its length before it."""
 _COPY_HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _COPY_TRAILER = b"\xff\xff"
 
@@ -37,14 +51,14 @@ class Draft:
     """What is worked out of rows before a transaction begins, so that it holds its locks no longer than it must.
 
     Attributes:
-        ids, prints: of the rows, sorted by id, so that concurrent batches claim shared ids in one order; of equal ids
-            the first row comes first.
+        ids, digests: of the rows, sorted by id, so that concurrent batches claim shared ids in one order; of equal ids
+            the first row comes first. Each digest has 8 bytes.
         block: the rows, as one block.
         has_repeats: whether an id comes twice.
     """
 
     ids: Sequence[str]
-    prints: Sequence[int]
+    digests: bytes
     block: Block
     has_repeats: bool
 
@@ -58,7 +72,12 @@ class Draft:
         block = encode(rows, hash_actor)
         ordered = sorted(rows, key=_event_id)
         ids = [row[EVENT_ID] for row in ordered]
-        return cls(ids, list(map(fingerprint, ordered)), block, len(set(ids)) < len(ids))
+        return cls(ids, b"".join(map(digest, ordered)), block, len(set(ids)) < len(ids))
+
+    @property
+    def prints(self) -> Sequence[int]:
+        """The fingerprint of each row."""
+        return unpack(f">{len(self.ids)}q", self.digests)
 
 
 async def copy_keys(connection: Connection, draft: Draft, claimed_at: datetime) -> None:
@@ -87,13 +106,12 @@ def _keys_to_copy(draft: Draft, claimed_at: datetime) -> bytes:
     ids = bytes.fromhex("".join(draft.ids).replace("-", ""))
     if len(ids) != _UUID_BYTES * count:
         ids = b"".join(uuid.UUID(event_id).bytes for event_id in draft.ids)
-    prints = pack(f">{count}q", *draft.prints)
-    middle = pack(">iqi", 8, (claimed_at - _POSTGRES_EPOCH) // _MICROSECOND, 8)
-    rows = (
-        _KEY_HEAD + ids[2 * place : 2 * place + _UUID_BYTES] + middle + prints[place : place + 8]
-        for place in range(0, 8 * count, 8)
-    )
-    return b"".join((_COPY_HEADER, *rows, _COPY_TRAILER))
+    rows = np.empty(count, _KEY_ROW)
+    rows["values"] = len(_KEY_COLUMNS)
+    rows["id_bytes"], rows["id"] = _UUID_BYTES, np.frombuffer(ids, f"V{_UUID_BYTES}")
+    rows["at_bytes"], rows["at"] = _NUMBER_BYTES, (claimed_at - _POSTGRES_EPOCH) // _MICROSECOND
+    rows["print_bytes"], rows["print"] = _NUMBER_BYTES, np.frombuffer(draft.digests, f"V{DIGEST_BYTES}")
+    return b"".join((_COPY_HEADER, rows.tobytes(), _COPY_TRAILER))
 
 
 async def claim_keys(connection: Connection, draft: Draft, claimed_at: datetime) -> Collection[str] | None:

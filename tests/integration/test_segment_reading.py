@@ -18,11 +18,11 @@ from storage.segments.files import Range
 from storage.segments.parts import PartCache
 from storage.segments.scopes import EventScope
 from storage.write.batch import TIMESTAMP
-from tests.integration.segment_stage import ACTORS, Server, count, make_rows, use_small_sizes
-from tests.rows import NOON, make_batch
+from tests.integration.segment_stage import Server, count, make_rows, use_small_sizes
+from tests.rows import ACTORS, NOON, make_batch
 
 AT_ONCE = timedelta(0)
-PACKAGES = ("storage.blocks", "storage.segments")
+PACKAGES = ("storage.blocks", "storage.segments", "storage.events_table")
 STATEMENTS = [
     (package, path.name.removesuffix(".sql"))
     for package in PACKAGES

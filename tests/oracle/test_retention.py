@@ -71,7 +71,7 @@ def snapshot(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
     _, table = make_world()
     if request.param == "one table":
         return TableSnapshot(table, 1)
-    monkeypatch.setattr(runs, "ROWS_AT_ONCE", 1_000)
+    monkeypatch.setattr(runs, "ROWS_AT_ONCE", 50)
     return TableSnapshot(table, 7)
 
 
