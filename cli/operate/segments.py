@@ -24,8 +24,8 @@ from storage.blocks.pseudonyms import PURPOSE, Pseudonyms
 from storage.postgres.existing import open_existing
 from storage.segments.catalogue import Segment, WaitingBlock
 from storage.segments.passes.rekeying import Rekeyed, rekey
-from storage.segments.store import SegmentStore
 from storage.segments.passes.verification import Damage, verify_stored
+from storage.segments.store import SegmentStore
 
 AnswerT = TypeVar("AnswerT")
 
