@@ -21,7 +21,7 @@ MICROSECOND = timedelta(microseconds=1)
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
-SETTINGS = replace(Settings(), retention_cron="* * * * *")
+SETTINGS = replace(Settings(), retention_cron="* * * * *", events_table_days=0)
 YEAR_END = datetime(2027, 1, 1, tzinfo=UTC)
 ENDS = [
     pytest.param(datetime(2026, 3, 11, tzinfo=UTC), id="day"),
