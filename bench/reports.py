@@ -18,17 +18,22 @@ from concurrent.futures import ProcessPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from statistics import median
+from zoneinfo import ZoneInfo
 
-from bench.data.report_data import END, START, store_events
+from bench.data.report_data import DAYS, END, START, store_events
 from bench.machine import describe_load, describe_machine
 from events.catalogue import load_catalogue
 from events.columns import columns_of
+from server.reports.periods import Calendar, Length
 from server.reports.steps import parse_step
 from storage.embedded import EmbeddedPostgres
 from storage.postgres.database import Database
 from storage.postgres.migrate import migrate
+from storage.reports.cohort import CohortQuestion, read_cohorts
 from storage.reports.funnel import FunnelQuestion, StepOrder
 from storage.reports.funnel_rows import read_funnel
+from storage.reports.predicates import EventPattern
+from storage.reports.retention import Entry, RetentionQuestion, read_retention
 from storage.segments.schema import EventColumns
 from storage.segments.snapshot import EventSnapshot
 from storage.segments.store import SegmentStore
@@ -65,7 +70,34 @@ def _funnel_question(order: StepOrder) -> FunnelQuestion:
     )
 
 
-REPORTS: dict[str, Callable[[EventSnapshot], Awaitable[object]]] = {"funnel": funnel, "funnel_any": funnel_any}
+async def retention(snapshot: EventSnapshot) -> object:
+    """Who comes back by days, over the 30 days of the events, having come first ever in them."""
+    question = RetentionQuestion(
+        start=START,
+        end=END,
+        entry_step=EventPattern(),
+        return_step=EventPattern(),
+        entry=Entry.FIRST_EVER,
+        bounds=tuple(Calendar(Length.DAY, ZoneInfo("UTC")).starts(START, 2 * DAYS + 1)),
+        rolling=None,
+        cells=tuple(range(1, DAYS + 1)),
+        on_or_after=False,
+    )
+    return await read_retention(snapshot, question)
+
+
+async def cohort(snapshot: EventSnapshot) -> object:
+    """What the cohorts of each week do, over the 30 days of the events."""
+    bounds = tuple(Calendar(Length.WEEK, ZoneInfo("UTC")).starts(START, 7))
+    return await read_cohorts(snapshot, CohortQuestion(START, END, EventPattern(), bounds))
+
+
+REPORTS: dict[str, Callable[[EventSnapshot], Awaitable[object]]] = {
+    "funnel": funnel,
+    "funnel_any": funnel_any,
+    "retention": retention,
+    "cohort": cohort,
+}
 """What is asked, by the name that its figures have."""
 
 

@@ -16,7 +16,8 @@ from server.reports.errors import QuestionError
 from server.reports.scope import Scope, read_scope
 from server.reports.steps import format_step, parse_step
 from sociallive.analytics.v1.event_list_pb2 import EventView, ListEventsRequest, ListEventsResponse
-from storage.reports.event_list import EventCursor, EventFilter, EventRecord, read_event_page
+from storage.reports.event_list import EventCursor, EventFilter, EventRecord, PageQuestion
+from storage.reports.event_pages import EventPages
 from storage.reports.predicates import EventPattern
 from storage.segments.snapshot import EventSnapshot
 
@@ -38,7 +39,7 @@ async def answer(
     now: datetime,
     *,
     tokens: PageTokens,
-    hash_actor: Callable[[str], int],
+    pages: EventPages,
 ) -> ListEventsResponse:
     """Answer ListEvents.
 
@@ -47,7 +48,7 @@ async def answer(
         question: the request.
         now: the current UTC time.
         tokens: reads and writes page tokens.
-        hash_actor: makes the pseudonym of a user.
+        pages: reads the pages of this process.
 
     Raises:
         QuestionError: the scope, a filter, the page size or the page token makes no sense.
@@ -67,15 +68,7 @@ async def answer(
         scope = replace(scope, start=token.start, end=token.end)
         after = EventCursor(*token.cursor)
     # One more than requested shows whether another page follows.
-    records = await read_event_page(
-        snapshot,
-        start=scope.start,
-        end=scope.end,
-        only=only,
-        after=after,
-        limit=page_size + 1,
-        hash_actor=hash_actor,
-    )
+    records = await pages.read(snapshot, PageQuestion(scope.start, scope.end, only, after, page_size + 1))
     page = records[:page_size]
     return ListEventsResponse(
         info=scope.describe(max((record.received_at for record in page), default=None), _define(only.pattern)),

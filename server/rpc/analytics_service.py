@@ -1,6 +1,6 @@
 """AnalyticsService: tracking and reports."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from functools import partial
 from typing import Any, TypeVar
 
@@ -40,6 +40,7 @@ from sociallive.analytics.v1.track_pb2 import (
     TrackWarning,
 )
 from storage.reports.dashboard.reading import DashboardReader
+from storage.reports.event_pages import EventPages
 from storage.write.writer import WriteOutcome
 
 ResponseT = TypeVar("ResponseT", TrackBatchResponse, TrackEventsResponse)
@@ -68,12 +69,12 @@ class AnalyticsService:
         desk: ReportDesk,
         dashboards: DashboardReader,
         tokens: PageTokens,
-        hash_actor: Callable[[str], int],
+        pages: EventPages,
     ) -> None:
         self._pipeline = pipeline
         self._desk = desk
         self._dashboard = partial(dashboard.answer, dashboards)
-        self._list_events = partial(event_list.answer, tokens=tokens, hash_actor=hash_actor)
+        self._list_events = partial(event_list.answer, tokens=tokens, pages=pages)
         self._list_actors = partial(funnel.list_actors, tokens=tokens)
 
     async def Track(self, request: TrackRequest, context: Context) -> TrackResponse:  # noqa: N802, ARG002 - the contract's name and shape

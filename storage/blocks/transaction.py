@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from operator import itemgetter
-from struct import pack
+from struct import pack, unpack
 
 from storage.blocks.codec import ActorHash, Block, encode
 from storage.blocks.outcomes import DUPLICATES, REJECTED, STORED
@@ -15,7 +15,7 @@ from storage.postgres.database import Connection
 from storage.postgres.statements import statements_of
 from storage.sql import statement as shared_statement
 from storage.write.batch import EVENT_ID, BatchIdentity, Row
-from storage.write.fingerprint import fingerprint
+from storage.write.fingerprint import DIGEST_BYTES, digest
 
 statement = statements_of("storage.blocks")
 
@@ -37,14 +37,14 @@ class Draft:
     """What is worked out of rows before a transaction begins, so that it holds its locks no longer than it must.
 
     Attributes:
-        ids, prints: of the rows, sorted by id, so that concurrent batches claim shared ids in one order; of equal ids
-            the first row comes first.
+        ids, digests: of the rows, sorted by id, so that concurrent batches claim shared ids in one order; of equal ids
+            the first row comes first. Each digest has 8 bytes.
         block: the rows, as one block.
         has_repeats: whether an id comes twice.
     """
 
     ids: Sequence[str]
-    prints: Sequence[int]
+    digests: Sequence[bytes]
     block: Block
     has_repeats: bool
 
@@ -58,7 +58,12 @@ class Draft:
         block = encode(rows, hash_actor)
         ordered = sorted(rows, key=_event_id)
         ids = [row[EVENT_ID] for row in ordered]
-        return cls(ids, list(map(fingerprint, ordered)), block, len(set(ids)) < len(ids))
+        return cls(ids, list(map(digest, ordered)), block, len(set(ids)) < len(ids))
+
+    @property
+    def prints(self) -> Sequence[int]:
+        """The fingerprint of each row."""
+        return unpack(f">{len(self.ids)}q", b"".join(self.digests))
 
 
 async def copy_keys(connection: Connection, draft: Draft, claimed_at: datetime) -> None:
@@ -87,12 +92,11 @@ def _keys_to_copy(draft: Draft, claimed_at: datetime) -> bytes:
     ids = bytes.fromhex("".join(draft.ids).replace("-", ""))
     if len(ids) != _UUID_BYTES * count:
         ids = b"".join(uuid.UUID(event_id).bytes for event_id in draft.ids)
-    prints = pack(f">{count}q", *draft.prints)
-    middle = pack(">iqi", 8, (claimed_at - _POSTGRES_EPOCH) // _MICROSECOND, 8)
-    rows = (
-        _KEY_HEAD + ids[2 * place : 2 * place + _UUID_BYTES] + middle + prints[place : place + 8]
-        for place in range(0, 8 * count, 8)
-    )
+    middle = pack(">iqi", 8, (claimed_at - _POSTGRES_EPOCH) // _MICROSECOND, DIGEST_BYTES)
+    rows = [
+        _KEY_HEAD + ids[place : place + _UUID_BYTES] + middle + print_
+        for place, print_ in zip(range(0, len(ids), _UUID_BYTES), draft.digests, strict=True)
+    ]
     return b"".join((_COPY_HEADER, *rows, _COPY_TRAILER))
 
 

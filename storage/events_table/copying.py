@@ -64,7 +64,7 @@ class Copied:
     is_filled_anew: bool = False
 
 
-class _LostRaceError(Exception):
+class _OvertakenError(Exception):
     """Another process has changed the segment first."""
 
 
@@ -177,7 +177,7 @@ class _ChunkCopy:
                 await self._transact(segment, segment.rows - segment.copied_rows, [])
             else:
                 await self._copy(segment)
-        except _LostRaceError:
+        except _OvertakenError:
             log.info("copy_lost", segment=str(segment.id))
 
     async def _copy(self, segment: Segment) -> None:
@@ -239,7 +239,7 @@ class _ChunkCopy:
             # Last: whoever merges or ages the segment is kept from it for a moment only.
             counted = await self._connection.fetchval(statement("count_copied"), segment.id, self._position, position)
             if counted is None:
-                raise _LostRaceError
+                raise _OvertakenError
         self._position = position
         self._copied.counted += count
         self._copied.stored += len(rows)

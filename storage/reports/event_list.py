@@ -6,7 +6,7 @@ of the row groups that have such rows. A segment whose newest event is older tha
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import astuple, dataclass, fields
 from datetime import datetime
 from functools import partial
@@ -15,12 +15,13 @@ from uuid import UUID
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from storage.reports.matching import columns_of, matches
 from storage.reports.predicates import Condition, EventPattern, FieldPath, Operator, ValueKind
 from storage.segments.catalogue import Segment
-from storage.segments.schema import EventColumns
-from storage.segments.scopes import EventScope, SegmentScan, microseconds
+from storage.segments.schema import DEVICE, ENVELOPE, EventColumns
+from storage.segments.scopes import EventScope, microseconds
 from storage.segments.snapshot import EventSnapshot
 from storage.segments.tables import concatenate, fixed_bytes, integers, rows_of_table
 from storage.write.batch import COLUMNS
@@ -28,8 +29,10 @@ from storage.write.batch import COLUMNS
 ANY_EVENT = EventPattern()
 _ORDERED_BY = ["timestamp", "sequence", "event_id"]
 _Integers = np.ndarray[Any, np.dtype[np.int64]]
-_Load = Callable[[], Awaitable[pa.Table]]
-"""Reads a table with all its columns."""
+_Numbers = np.ndarray[Any, np.dtype[np.uint64]]
+_Load = Callable[[Collection[str]], Awaitable[pa.Table]]
+"""Reads a table with all columns that records of some types show."""
+_UNSHOWN = ("actor_hash", "ip_address")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,72 +85,101 @@ class EventRecord:
     event_data: str
 
 
-_PLACES = [COLUMNS.index(name) for name in (field.name for field in fields(EventRecord))]
+@dataclass(frozen=True, slots=True)
+class PageQuestion:
+    """Which page to list.
+
+    Attributes:
+        start: the first moment, aware.
+        end: the first moment after the range, aware.
+        only: which events of the range.
+        after: the last event of the page before; None for the first page.
+        limit: how many events at most.
+    """
+
+    start: datetime
+    end: datetime
+    only: EventFilter
+    after: EventCursor | None
+    limit: int
 
 
-async def read_event_page(
-    snapshot: EventSnapshot,
-    *,
-    start: datetime,
-    end: datetime,
-    only: EventFilter,
-    after: EventCursor | None,
-    limit: int,
-    hash_actor: Callable[[str], int],
-) -> list[EventRecord]:
-    """Read events of [start, end) that match the filter, newest first, from behind the cursor on.
+_PLACES = [COLUMNS.index(field.name) for field in fields(EventRecord)]
+
+
+async def read_newest(
+    snapshot: EventSnapshot, question: PageQuestion, hash_actor: Callable[[str], int]
+) -> pa.Table | None:
+    """Read the events of a page, newest first; None where there are none.
 
     Events of one microsecond come by sequence and id, highest first.
 
     Args:
         snapshot: what to read from.
-        start: first moment, aware.
-        end: first moment after the range, aware.
-        only: which events.
-        after: the last event of the page before; None for the first page.
-        limit: how many at most.
+        question: which page.
         hash_actor: makes the pseudonym of a user, whose events lie together.
     """
-    pattern = only.as_pattern()
-    if pattern is None or start >= end:
-        return []
+    only, pattern = question.only, question.only.as_pattern()
+    if pattern is None or question.start >= question.end:
+        return None
     actor = None if only.user_id is None else hash_actor(only.user_id)
-    scope = EventScope(start, end, actor, actor, ("timestamp", *columns_of(pattern, snapshot.known)))
-    page = _Page(pattern, _Key.of(after), microseconds(start), microseconds(end), limit)
+    columns = ("timestamp", "event_type", *columns_of(pattern, snapshot.known))
+    scope = EventScope(question.start, question.end, actor, actor, columns)
+    page = _Page(question, pattern)
     for block_table in snapshot.block_tables:
         if page.may_hold(block_table.first_at, block_table.last_at):
             found = await asyncio.to_thread(page.find, block_table.table)
             page.add(found, partial(_same, block_table.table))
     for segment in sorted(filter(scope.holds, snapshot.segments), key=lambda segment: segment.last_at, reverse=True):
         await _look_at(page, snapshot, segment, scope)
-    tables = [await asyncio.to_thread(page.newest_of, found, await load()) for found, load in page.chosen()]
-    return await asyncio.to_thread(page.records, tables, snapshot.known) if tables else []
+    tables = [await asyncio.to_thread(page.newest_of, found, await load(found.types)) for found, load in page.chosen()]
+    return await asyncio.to_thread(page.join, tables) if tables else None
+
+
+def records_of(table: pa.Table, known: EventColumns) -> list[EventRecord]:
+    """Turn rows into records."""
+    return [EventRecord(*(row[place] for place in _PLACES)) for row in rows_of_table(table, known)]
+
+
+def place_of(table: pa.Table, cursor: EventCursor) -> int | None:
+    """Find an event in a table; None where it is not there."""
+    key = astuple(_Key.of(cursor))
+    is_same = np.ones(len(table), bool)
+    for values, wanted in zip(_keys(table), key, strict=True):
+        is_same &= values == wanted
+    places = np.flatnonzero(is_same)
+    return int(places[0]) if len(places) else None
 
 
 async def _look_at(page: "_Page", snapshot: EventSnapshot, segment: Segment, scope: EventScope) -> None:
     """Find the rows of a segment that a page may hold."""
-    scan, whole = snapshot.scan(segment, scope.columns), snapshot.scan(segment)
+    scan = snapshot.scan(segment, scope.columns)
     groups = [number for number in scan.groups(scope) if page.may_hold(*scan.times(number))]
     async for number, table in scan.read_groups(groups):
-        page.add(await asyncio.to_thread(page.find, table), partial(_read_group, whole, number))
+        page.add(await asyncio.to_thread(page.find, table), partial(_read_group, snapshot, segment, number))
 
 
-async def _same(table: pa.Table) -> pa.Table:
+async def _same(table: pa.Table, _types: Collection[str]) -> pa.Table:
     return table
 
 
-async def _read_group(scan: SegmentScan, number: int) -> pa.Table:
-    async for _, table in scan.read_groups([number]):
+async def _read_group(snapshot: EventSnapshot, segment: Segment, number: int, types: Collection[str]) -> pa.Table:
+    """Read all that records of some types show."""
+    structs = snapshot.known.structs
+    payloads = [column.name for name in (DEVICE, *types) for column in structs.get(name, ())]
+    columns = [*(name for name in ENVELOPE if name not in _UNSHOWN), *payloads]
+    async for _, table in snapshot.scan(segment, columns).read_groups([number]):
         return table
     raise AssertionError
 
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """Rows of a table: their places, and their times in microseconds."""
+    """Rows of a table: their places, their times in microseconds, and which types of events are among them."""
 
     places: _Integers
     at_us: _Integers
+    types: Collection[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,9 +192,7 @@ class _Key:
     id_low: int
 
     @classmethod
-    def of(cls, cursor: EventCursor | None) -> "_Key | None":
-        if cursor is None:
-            return None
+    def of(cls, cursor: EventCursor) -> "_Key":
         number = UUID(cursor.event_id).int
         return cls(microseconds(cursor.timestamp), cursor.sequence, number >> 64, number & (2**64 - 1))
 
@@ -170,12 +200,13 @@ class _Key:
 class _Page:
     """The rows that a page may hold, as far as they have been looked for."""
 
-    def __init__(self, pattern: EventPattern, after: _Key | None, start_us: int, end_us: int, limit: int) -> None:
+    def __init__(self, question: PageQuestion, pattern: EventPattern) -> None:
         self._pattern = pattern
-        self._after = after
-        self._floor_us = start_us
+        self._after = after = None if question.after is None else _Key.of(question.after)
+        self._floor_us = microseconds(question.start)
+        end_us = microseconds(question.end)
         self._end_us = end_us if after is None else min(end_us, after.at_us + 1)
-        self._limit = limit
+        self._limit = question.limit
         self._newest_us: _Integers = np.empty(0, np.int64)
         self._found: list[tuple[_Found, _Load]] = []
 
@@ -190,7 +221,8 @@ class _Page:
         if is_within.any():
             is_within &= matches(table, self._pattern)
         places = np.flatnonzero(is_within)
-        return _Found(places, at_us[places])
+        types = pc.unique(table["event_type"].take(pa.array(places))).to_pylist() if len(places) else ()
+        return _Found(places, at_us[places], types)
 
     def add(self, found: _Found, load: "_Load") -> None:
         """Take in rows that were found, and what reads their table with all its columns."""
@@ -211,7 +243,7 @@ class _Page:
         for found, load in self._found:
             is_chosen = found.at_us >= self._floor_us
             if is_chosen.any():
-                chosen.append((_Found(found.places[is_chosen], found.at_us[is_chosen]), load))
+                chosen.append((_Found(found.places[is_chosen], found.at_us[is_chosen], found.types), load))
         return chosen
 
     def newest_of(self, found: _Found, table: pa.Table) -> pa.Table:
@@ -220,23 +252,26 @@ class _Page:
         order = self._order(table.select(_ORDERED_BY).take(rows))
         return table.take(rows.take(pa.array(order)))
 
-    def records(self, tables: Sequence[pa.Table], known: EventColumns) -> list[EventRecord]:
-        """Turn the newest rows of tables into records."""
+    def join(self, tables: Sequence[pa.Table]) -> pa.Table:
+        """Join rows of tables into those of the page."""
         table = concatenate(tables)
-        rows = rows_of_table(table.take(pa.array(self._order(table))), known)
-        return [EventRecord(*(row[place] for place in _PLACES)) for row in rows]
+        return table.take(pa.array(self._order(table)))
 
     def _order(self, table: pa.Table) -> _Integers:
         """Give the places of the rows behind the cursor, newest first, as many as the page holds."""
-        at_us, sequence = integers(table, "timestamp"), integers(table, "sequence")
-        ids = np.frombuffer(fixed_bytes(table["event_id"]), ">u8").reshape(-1, 2).astype(np.uint64)
-        id_high, id_low = ids[:, 0], ids[:, 1]
+        at_us, sequence, id_high, id_low = keys = _keys(table)
         order = np.lexsort((~id_low, ~id_high, ~sequence, ~at_us))
         if self._after is not None:
             is_behind = np.zeros(len(order), bool)
             is_tied = np.ones(len(order), bool)
-            for values, bound in zip((at_us, sequence, id_high, id_low), astuple(self._after), strict=True):
+            for values, bound in zip(keys, astuple(self._after), strict=True):
                 is_behind |= is_tied & (values < bound)
                 is_tied &= values == bound
             order = order[is_behind[order]]
         return order[: self._limit]
+
+
+def _keys(table: pa.Table) -> tuple[_Integers, _Integers, _Numbers, _Numbers]:
+    """Read what events are ordered by, as `_Key` has it."""
+    ids = np.frombuffer(fixed_bytes(table["event_id"]), ">u8").reshape(-1, 2).astype(np.uint64)
+    return integers(table, "timestamp"), integers(table, "sequence"), ids[:, 0], ids[:, 1]

@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from typing import Protocol
 from uuid import UUID
 
@@ -116,10 +117,15 @@ class SegmentKeeper:
         fresh: list[pa.Table] = []
         rows = 0
         for bucket in chosen:
-            pairs = [(segment, await self._read(segment, readers[segment.id], bucket)) for segment in segments]
-            fresh += [table for segment, table in pairs if table is not None and not segment.is_summarised]
-            files = await asyncio.to_thread(_merge, [table for _, table in pairs], splits_days=merge.splits_days)
-            for file in files:
+            read = {segment.id: await self._read(segment, readers[segment.id], bucket) for segment in segments}
+            merged = await asyncio.to_thread(_merge, list(chain.from_iterable(read.values())))
+            if merged is None:
+                continue
+            if not any(segment.is_summarised for segment in segments):
+                fresh.append(merged)  # one sorted table is summarised faster than its parts
+            else:
+                fresh += chain.from_iterable(read[segment.id] for segment in segments if not segment.is_summarised)
+            for file in await asyncio.to_thread(_write, merged, splits_days=merge.splits_days):
                 copied_rows = file.rows if segments[0].is_copied else 0
                 written.append(
                     await self._catalogue.write(file, level, is_summarised=is_summarised, copied_rows=copied_rows)
@@ -145,7 +151,7 @@ class SegmentKeeper:
         table, kept = None, None
         if needs_summary or segment.last_at >= before:
             readers = await self._open([segment])
-            table = await self._read(segment, readers[segment.id], ALL_ACTORS)
+            table = await asyncio.to_thread(_merge, await self._read(segment, readers[segment.id], ALL_ACTORS))
             kept = await asyncio.to_thread(_keep_since, table, before, segment.copied_rows)
         written = []
         if kept is not None:
@@ -185,11 +191,9 @@ class SegmentKeeper:
                 readers[segment.id] = SegmentReader(*footers[segment.id], segment.id)
         return readers
 
-    async def _read(self, segment: Segment, reader: SegmentReader, bucket: HashBucket) -> pa.Table | None:
-        """Read the rows of a bucket; None where there are none."""
+    async def _read(self, segment: Segment, reader: SegmentReader, bucket: HashBucket) -> list[pa.Table]:
+        """Read the rows of a bucket, a sorted table for each row group that has any."""
         groups = reader.groups(bucket.low, bucket.high)
-        if not groups:
-            return None
         parts = await self._parts.fetch(segment, reader.ranges(groups))
         with self._noting_damage(segment.id):
             return await asyncio.to_thread(_read_bucket, reader, parts, groups, bucket)
@@ -245,22 +249,27 @@ def _seal(blocks: Sequence[tuple[UUID, Block]], known: EventColumns) -> tuple[Co
     return list(decoded), [write_segment(sort(part)) for part in split_days(table)]
 
 
-def _merge(tables: Sequence[pa.Table | None], *, splits_days: bool) -> list[SegmentFile]:
-    found = [table for table in tables if table is not None]
-    if not found:
-        return []
-    table = sort(concatenate(found))
+def _merge(tables: Sequence[pa.Table]) -> pa.Table | None:
+    return sort(concatenate(tables)) if tables else None
+
+
+def _write(table: pa.Table, *, splits_days: bool) -> list[SegmentFile]:
     days = split_days(table) if splits_days else (table,)
     return [write_segment(part) for day in days for part in split_rows(day, MOST_SEGMENT_ROWS)]
 
 
 def _read_bucket(
     reader: SegmentReader, parts: Mapping[Range, bytes], groups: Sequence[int], bucket: HashBucket
-) -> pa.Table | None:
-    table = reader.read(parts, groups)
-    actors = integers(table, "actor_hash")
-    start, end = np.searchsorted(actors, bucket.low, "left"), np.searchsorted(actors, bucket.high, "right")
-    return table.slice(start, end - start) if end > start else None
+) -> list[pa.Table]:
+    tables = []
+    for group in groups:
+        # A group at a time: what is joined later needs no dictionaries in common before.
+        table = reader.read({part: parts[part] for part in reader.ranges([group])}, [group])
+        actors = integers(table, "actor_hash")
+        start, end = np.searchsorted(actors, bucket.low, "left"), np.searchsorted(actors, bucket.high, "right")
+        if end > start:
+            tables.append(table.slice(start, end - start))
+    return tables
 
 
 def _keep_since(table: pa.Table, before: datetime, copied_rows: int) -> _Kept | None:

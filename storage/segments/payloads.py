@@ -1,6 +1,7 @@
 """JSON texts to typed columns and back, without losing anything: what has no column, or does not fit it, stays JSON."""
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -15,6 +16,8 @@ from storage.segments.schema import TEXT, Column
 
 MAX_EXACT_INTEGER = 2**53
 """Up to here each whole number is a double of its own."""
+_LONG_NUMBER = re.compile(r"[:\[,]\s*-?[0-9.]{16,}")
+"""A number with more digits than each double keeps: up to 15 of them come back as they were."""
 
 
 @dataclass(slots=True)
@@ -37,8 +40,8 @@ def split(texts: Sequence[str], columns: Sequence[Column]) -> Split:
         texts: JSON objects; another text stays an extra as it is.
         columns: by their `json_name`.
     """
-    exact = any(column.kind in {"decimal", "uint64"} for column in columns)
-    objects = _parse(texts, exact=exact)
+    is_exact = any(column.kind in {"decimal", "uint64"} for column in columns)
+    objects = _parse(texts, exact=is_exact and any(map(_LONG_NUMBER.search, texts)))
     is_plain = set(map(type, objects)) <= {dict}
     members = objects if is_plain else [value if isinstance(value, dict) else {} for value in objects]
     names = set(chain.from_iterable(members))

@@ -14,6 +14,8 @@ TEXT = pa.dictionary(pa.int32(), pa.string())
 """Texts repeat; in memory each distinct one is kept once."""
 INSTANT = pa.timestamp("us", "UTC")
 EVENT_ID_BYTES = 16
+AMOUNT = pa.decimal128(38, 18)
+"""20 digits before the point and 18 after it."""
 
 ENVELOPE: Mapping[str, pa.DataType] = MappingProxyType(
     {
@@ -46,8 +48,7 @@ _TYPES: Mapping[str, pa.DataType] = MappingProxyType(
     {
         "text": TEXT,
         "double": pa.float64(),
-        # 20 digits before the point and 18 after it.
-        "decimal": pa.decimal128(38, 18),
+        "decimal": AMOUNT,
         "int32": pa.int32(),
         "int64": pa.int64(),
         "uint64": pa.decimal128(20, 0),

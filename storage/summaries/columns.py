@@ -58,7 +58,8 @@ def texts_of(table: pa.Table, name: str) -> Texts:
     array = column.unify_dictionaries().combine_chunks() if column.num_chunks != 1 else column.chunk(0)
     if isinstance(array, pa.ChunkedArray):
         array = array.chunk(0) if array.num_chunks else pa.array([], TEXT)
-    return Texts(array.indices.fill_null(MISSING).to_numpy().astype(np.int64), array.dictionary)
+    indices = array.indices.fill_null(MISSING) if array.indices.null_count else array.indices
+    return Texts(indices.to_numpy().astype(np.int64), array.dictionary)
 
 
 def values_of(table: pa.Table, name: str) -> tuple[np.ndarray[Any, Any], Integers]:

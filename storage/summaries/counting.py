@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal, localcontext
 from typing import Any
@@ -11,6 +11,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from storage.segments.schema import AMOUNT
+from storage.segments.tables import fixed_bytes
 from storage.summaries.columns import (
     MISSING,
     Flags,
@@ -19,12 +21,14 @@ from storage.summaries.columns import (
     count_by,
     integers_of,
     is_anonymous,
+    pack,
     texts_of,
+    unpack,
     values_of,
 )
 from storage.summaries.forms.frequencies import Frequencies
 from storage.summaries.forms.lengths import RATIO
-from storage.summaries.forms.numbers import EXACTLY, Number
+from storage.summaries.forms.numbers import EXACTLY, Number, bare
 from storage.summaries.summary import LARGEST
 
 MICRO_DIGITS = 6
@@ -32,6 +36,8 @@ MICRO = 10**MICRO_DIGITS
 """Seconds mostly have at most six digits after the point; as whole microseconds they are added exactly."""
 SHORTEST_S = 0.001
 """What views of less than a millisecond count as."""
+_LIMB_BITS, _LIMBS = 32, 4
+"""A decimal is an integer of 128 bits. As many rows as there are may be added in parts of 32."""
 _JOINED_BY = "\0"
 """No stored text holds it."""
 
@@ -136,22 +142,24 @@ def _count_purchases(counted: Sequence[Counted], table: pa.Table, groups: Intege
     if not len(rows):
         return
     bought = table.select([name for name in table.column_names if name.startswith("purchase.")]).take(pa.array(rows))
+    amounts = _limbs_of(bought)
     groups, currencies = groups[rows], Texts(currencies.codes[rows], currencies.distinct).compact()
     names = currencies.distinct.to_pylist()
-    for (group, code), orders, amount in _sum_amounts(bought, {"group": groups, "currency": currencies.codes}):
+    sizes = [len(counted), len(names)]
+    for (group, code), orders, amount in _sum_amounts(amounts, [groups, currencies.codes], sizes):
         counted[group].note("purchase", "revenue", names[code], amount)
         counted[group].note("purchase", "orders", names[code], orders)
     paths = paths_of(bought)
-    has_path = paths.codes != MISSING
-    codes = {"group": groups[has_path], "currency": currencies.codes[has_path], "path": paths.codes[has_path]}
-    counts: list[dict[tuple[str, str], int]] = [{} for _ in counted]
-    amounts: list[dict[tuple[str, str], Decimal]] = [{} for _ in counted]
     path_names = paths.distinct.to_pylist()
-    for (group, code, path), orders, amount in _sum_amounts(bought.filter(pa.array(has_path)), codes):
+    rows = np.flatnonzero(paths.codes != MISSING)
+    counts: list[dict[tuple[str, str], int]] = [{} for _ in counted]
+    totals: list[dict[tuple[str, str], Decimal]] = [{} for _ in counted]
+    codes = [groups[rows], currencies.codes[rows], paths.codes[rows]]
+    for (group, code, path), orders, amount in _sum_amounts(amounts[rows], codes, [*sizes, len(path_names)]):
         counts[group][names[code], path_names[path]] = orders
-        amounts[group][names[code], path_names[path]] = amount
-    for one, of_one, amounts_of_one in zip(counted, counts, amounts, strict=True):
-        one.paths = Frequencies(of_one, amounts_of_one)
+        totals[group][names[code], path_names[path]] = amount
+    for one, of_one, totals_of_one in zip(counted, counts, totals, strict=True):
+        one.paths = Frequencies(of_one, totals_of_one)
 
 
 def paths_of(bought: pa.Table) -> Texts:
@@ -168,24 +176,26 @@ def paths_of(bought: pa.Table) -> Texts:
     return Texts(codes, pa.array([json.dumps(path, ensure_ascii=False) for path in [*lists, []]], pa.string()))
 
 
-def _sum_amounts(bought: pa.Table, codes: Mapping[str, Integers]) -> Iterator[tuple[tuple[int, ...], int, Decimal]]:
-    """Sum the amounts of purchases by codes: yield these, how many purchases there are, and the sum."""
-    if not len(bought):
-        return
-    amounts = bought["purchase.amount"].fill_null(Decimal(0))
-    sums = (
-        pa.table({**codes, "amount": amounts}).group_by(list(codes)).aggregate([("amount", "count"), ("amount", "sum")])
-    )
-    columns = [sums[name].to_pylist() for name in codes]
+def _limbs_of(bought: pa.Table) -> Integers:
+    """Read the amounts of purchases: of each the four parts of 32 bits that its decimal has, lowest first."""
+    column = bought["purchase.amount"].fill_null(Decimal(0))
+    limbs = np.frombuffer(fixed_bytes(column), "<u4").reshape(-1, _LIMBS).astype(np.int64)
+    limbs[:, -1] = limbs[:, -1].astype(np.uint32).view(np.int32)  # which bears the sign
+    return limbs
+
+
+def _sum_amounts(
+    limbs: Integers, codes: Sequence[Integers], sizes: Sequence[int]
+) -> Iterator[tuple[tuple[int, ...], int, Decimal]]:
+    """Sum amounts by codes: yield these, how many amounts there are, and the sum, however large."""
+    found, places, counts = np.unique(pack(codes, sizes), return_inverse=True, return_counts=True)
+    sums = np.zeros((len(found), _LIMBS), np.int64)
+    np.add.at(sums, places, limbs)
+    units = (sum(part << _LIMB_BITS * place for place, part in enumerate(parts)) for parts in sums.tolist())
     with localcontext(EXACTLY):
-        totals = [_bare(amount) for amount in sums["amount_sum"].to_pylist()]
-    yield from zip(zip(*columns, strict=True), sums["amount_count"].to_pylist(), totals, strict=True)
-
-
-def _bare(amount: Decimal) -> Decimal:
-    """Leave the zeros at the end out, in an exact context: 100 is no 1E+2, and 29.990 is 29.99."""
-    bare = amount.normalize()
-    return bare.quantize(Decimal(1)) if bare == bare.to_integral_value() else bare
+        totals = [bare(Decimal(unit).scaleb(-AMOUNT.scale)) for unit in units]
+    keys = zip(*(column.tolist() for column in unpack(found, sizes)), strict=True)
+    return zip(keys, counts.tolist(), totals, strict=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,7 +244,7 @@ def sum_exactly(seconds: np.ndarray[Any, Any], groups: Integers, number: int) ->
         rest = zip(groups[~is_whole].tolist(), seconds[~is_whole].tolist(), strict=True)
         for group, value in rest:
             totals[group] += Decimal(repr(value))
-        return [_bare(total) for total in totals]
+        return [bare(total) for total in totals]
 
 
 def _rows_of(columns: Sequence[Integers], counts: Integers) -> Iterator[tuple[tuple[int, ...], int]]:

@@ -5,12 +5,23 @@ from hashlib import blake2b
 from struct import Struct
 from typing import Any
 
-_NUMBER = Struct(">q")
-_unpack = _NUMBER.unpack
+DIGEST_BYTES = 8
+_unpack = Struct(">q").unpack
 
 
 def fingerprint(row: Sequence[Any]) -> int:
-    """Hash what the caller says of an event into a signed 64-bit number.
+    """Hash what the caller says of an event into a signed 64-bit number: `digest` as a big-endian integer.
+
+    Args:
+        row: an event in the order of `storage.write.batch.COLUMNS`.
+    """
+    number: int
+    (number,) = _unpack(digest(row))
+    return number
+
+
+def digest(row: Sequence[Any]) -> bytes:
+    """Hash what the caller says of an event into 8 bytes.
 
     What the server resolves is left out, since a retry may find another server: the times (a missing one is filled in,
     a wrong one corrected by `sent_at`), the hash of the address, and the schema version, which is the newest one of the
@@ -26,6 +37,4 @@ def fingerprint(row: Sequence[Any]) -> int:
         content = text.encode()
     except UnicodeEncodeError:  # a lone surrogate, which Postgres refuses by itself
         content = text.encode("utf-8", "surrogatepass")
-    number: int
-    (number,) = _unpack(blake2b(content, digest_size=_NUMBER.size).digest())
-    return number
+    return blake2b(content, digest_size=DIGEST_BYTES).digest()

@@ -51,6 +51,11 @@ class SummaryStage:
         small = [segment for segment in await self.segments.catalogue.list_segments() if not segment.is_summarised]
         return bool(small) and await self.segments.keeper.merge(Merge(small, splits_days=False))
 
+    async def merge_all(self) -> bool:
+        """Merge all segments into one."""
+        segments = await self.segments.catalogue.list_segments()
+        return len(segments) > 1 and await self.segments.keeper.merge(Merge(segments, splits_days=False))
+
     async def store_and_fold(self, *rows: Any) -> None:
         """Write rows, and fold them."""
         await self.store(*rows)

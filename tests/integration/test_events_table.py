@@ -68,6 +68,7 @@ async def test_sealed_events_are_in_the_table_with_every_column(server: TableSer
 
 async def test_the_table_is_behind_by_what_waits(server: TableServer, sql: Connection) -> None:
     """Blocks and segments count, by the oldest event; a merge does not make it younger."""
+    await server.copy(window_of(60))
     assert (await read_copy_lag(server.database)).rows == 0
     await server.write([make_row()])
     await sql.execute("UPDATE analytics_blocks SET stored_at = now() - interval '100 s'")

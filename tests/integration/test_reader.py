@@ -14,7 +14,9 @@ import pytest
 
 from storage.postgres.database import Database, PooledConnection
 from storage.postgres.errors import StorageTimeoutError, StorageUnavailableError
-from storage.reports.event_list import EventCursor, EventFilter, EventRecord, read_event_page
+from storage.reports import event_pages
+from storage.reports.event_list import EventCursor, EventFilter, EventRecord, PageQuestion
+from storage.reports.event_pages import EventPages
 from storage.segments import block_memory, scopes
 from storage.segments import snapshot as snapshot_module
 from storage.segments.scopes import SORTED_BY, EventScope
@@ -224,24 +226,21 @@ async def test_what_is_read_beside_the_events_cannot_write(server: Server) -> No
     assert isinstance(error.value.__cause__, asyncpg.ReadOnlySQLTransactionError)
 
 
-async def read_page(
-    snapshot: EventSnapshot, only: EventFilter, after: EventCursor | None, limit: int
-) -> list[EventRecord]:
-    """Read a page of all times."""
-    return await read_event_page(
-        snapshot, start=EVER[0], end=EVER[1], only=only, after=after, limit=limit, hash_actor=ACTORS.of
-    )
-
-
+@pytest.mark.parametrize("ahead", [1, 3])
 @pytest.mark.parametrize("user", [None, BUSY, "user-7", "nobody"])
-async def test_pages_add_up_while_sealing_and_merging_go_on(server: Server, user: str | None) -> None:
+async def test_pages_add_up_while_sealing_and_merging_go_on(
+    server: Server, monkeypatch: pytest.MonkeyPatch, user: str | None, ahead: int
+) -> None:
     """Each page is of another moment, and each event is on one of them; bytes that were replaced are gone at once."""
     rows = await fill(server)
     expected = [row for row in rows if user in (None, row[USER])]
+    monkeypatch.setattr(event_pages, "PAGES_AHEAD", ahead)
+    pages = EventPages(ACTORS.of)
     listed: list[EventRecord] = []
     after, number = None, 0
     while True:
-        page = await server.reader.ask(lambda snapshot: read_page(snapshot, EventFilter(user_id=user), after, 7))  # noqa: B023
+        question = PageQuestion(*EVER, EventFilter(user_id=user), after, 7)
+        page = await server.reader.ask(lambda snapshot: pages.read(snapshot, question))  # noqa: B023 - asked at once
         listed += page
         if not page:
             break

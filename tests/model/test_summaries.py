@@ -1,7 +1,7 @@
 """Summaries beside a model: writes, late events, folds, compactions, rebuilds and ageing, killed at any statement.
 
-After each step, what is stored of all hours, days, weeks and months, and what is not summarised yet, add up to what a
-count by hand makes of all events that were ever stored: counts, exact sums, sketches, samples of sessions, contents and
+After each step, what is stored of all hours, days, weeks and months, and what is not summarised yet, add up to the
+count by hand of all events that were ever stored: counts, exact sums, sketches, samples of sessions, contents and
 paths. First sights are those of all events that are summarised, whether or not they have aged out since.
 """
 

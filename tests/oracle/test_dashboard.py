@@ -294,7 +294,7 @@ MUTATIONS: dict[str, tuple[ModuleType, str, str]] = {
     "platforms by name": (figures, "(-item[1], item[0])", "item[0]"),
     "no empty platform": (counting, '*platforms.distinct.to_pylist(), ""', '*platforms.distinct.to_pylist(), "web"'),
     "anonymous events that gave a session": (columns, '("user_id", "session_id")', '("user_id",)'),
-    "cents that are lost": (counting, "amount.normalize()", "amount.quantize(Decimal('0.1'))"),
+    "cents that are lost": (figures, "bare(amount)", "amount.quantize(Decimal('0.1'))"),
     "orders of one amount": (counting, '"orders", names[code], orders', '"orders", names[code], 1'),
     "durations to the microsecond": (
         counting,
@@ -310,8 +310,8 @@ MUTATIONS: dict[str, tuple[ModuleType, str, str]] = {
     "the fewest viewers": (counting, "np.maximum.at(most", "np.minimum.at(most"),
     "purchases without a path": (
         counting,
-        "has_path = paths.codes != MISSING",
-        "has_path = paths.codes != len(paths.distinct)",
+        "rows = np.flatnonzero(paths.codes != MISSING)",
+        "rows = np.flatnonzero(paths.codes != len(path_names))",
     ),
     "paths of one currency": (figures, "orders[path] += count", "orders[path] = count"),
     "content of one kind": (counting, "(kind_texts[one], name_texts[other])", "(kind_texts[0], name_texts[other])"),

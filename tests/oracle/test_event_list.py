@@ -2,9 +2,10 @@
 
 import random
 from collections.abc import AsyncIterator, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
@@ -13,11 +14,13 @@ from hypothesis import strategies as st
 
 from server.reports.steps import parse_step
 from storage.postgres.database import Database
-from storage.reports import event_list
-from storage.reports.event_list import EventCursor, EventFilter, EventRecord, read_event_page
+from storage.reports import event_list, event_pages
+from storage.reports.event_list import EventCursor, EventFilter, EventRecord, PageQuestion
+from storage.reports.event_pages import EventPages
 from storage.segments import files
 from storage.segments.snapshot import EventReader
 from storage.segments.store import SegmentStore
+from storage.write.batch import COLUMNS
 from tests.event_tables import KNOWN
 from tests.oracle.history import Happening, make_histories
 from tests.oracle.matching import matches
@@ -40,17 +43,6 @@ SEALED_BLOCKS = 6
 GROUP_ROWS = 400
 
 
-@dataclass(frozen=True)
-class Question:
-    """A page: its range, its filters, the event behind which it begins, and how long it is at most."""
-
-    start: datetime
-    end: datetime
-    only: EventFilter
-    after: EventCursor | None
-    limit: int
-
-
 class World:
     """The same events twice: for an oracle, and stored.
 
@@ -61,20 +53,12 @@ class World:
         self.events = events
         self.reader = reader
 
-    async def ask(self, question: Question) -> list[EventRecord]:
-        """Read a page."""
+    async def ask(self, question: PageQuestion, pages: EventPages | None = None) -> list[EventRecord]:
+        """Read a page, by default without anything that is remembered."""
         async with self.reader.snapshot(60) as snapshot:
-            return await read_event_page(
-                snapshot,
-                start=question.start,
-                end=question.end,
-                only=question.only,
-                after=question.after,
-                limit=question.limit,
-                hash_actor=PSEUDONYMS.of,
-            )
+            return await (pages or EventPages(PSEUDONYMS.of)).read(snapshot, question)
 
-    def expect(self, question: Question) -> list[str]:
+    def expect(self, question: PageQuestion) -> list[str]:
         """Read a page off its definition: the ids of its events."""
         only, after = question.only, question.after
         found = [
@@ -131,11 +115,11 @@ async def _store(database: Database, events: Sequence[Happening], sealed: int, c
 
 
 @st.composite
-def questions(choose: st.DrawFn) -> Question:
+def questions(choose: st.DrawFn) -> PageQuestion:
     """Draw a page: filters of all kinds, and a cursor that is an event, or lies beside one."""
     start, end = sorted(choose(st.lists(st.sampled_from(MOMENTS), min_size=2, max_size=2, unique=True)))
     actor = f"actor-{SEED}-{choose(st.integers(0, ACTORS - 1)):05}"
-    return Question(
+    return PageQuestion(
         start=start,
         end=end,
         only=EventFilter(
@@ -154,7 +138,7 @@ def questions(choose: st.DrawFn) -> Question:
 
 @settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(question=questions())
-async def test_a_page_is_what_the_oracle_lists(world: World, question: Question) -> None:
+async def test_a_page_is_what_the_oracle_lists(world: World, question: PageQuestion) -> None:
     """Whatever its filters, its cursor and its length are."""
     assert [record.event_id for record in await world.ask(question)] == world.expect(question)
 
@@ -168,24 +152,62 @@ async def test_the_world_has_segments_of_several_groups_and_blocks(world: World)
         assert snapshot.segments[0].last_at < snapshot.segments[-1].first_at
 
 
-async def test_pages_follow_each_other_without_gap_or_repeat(world: World) -> None:
-    """Each begins behind the last event of the one before, through ties and from blocks into segments."""
-    question = Question(MOMENTS[20], MOMENTS[90], EventFilter(), None, 700)
+@pytest.mark.parametrize("ahead", [1, 3, 20])
+async def test_pages_follow_each_other_without_gap_or_repeat(
+    world: World, monkeypatch: pytest.MonkeyPatch, ahead: int
+) -> None:
+    """Each begins behind the last event of the one before, however many were read with it."""
+    monkeypatch.setattr(event_pages, "PAGES_AHEAD", ahead)
+    reads = 0
+    original = event_list.read_newest
+
+    async def read(*arguments: Any) -> Any:
+        nonlocal reads
+        reads += 1
+        return await original(*arguments)
+
+    monkeypatch.setattr(event_pages, "read_newest", read)
+    pages = EventPages(PSEUDONYMS.of)
+    question = PageQuestion(MOMENTS[20], MOMENTS[90], EventFilter(), None, 700)
+    everything = world.expect(replace(question, limit=len(world.events)))
     listed: list[str] = []
-    while page := await world.ask(question):
+    while page := await world.ask(question, pages):
+        assert [record.event_id for record in page] == world.expect(question)
+        assert await world.ask(question, pages) == page
         listed += [record.event_id for record in page]
         last = page[-1]
         question = replace(question, after=EventCursor(last.timestamp, last.sequence, last.event_id))
-    everything = replace(question, after=None, limit=len(world.events))
-    assert listed == world.expect(everything)
+    assert listed == everything
+    number = -(-len(everything) // 700)
+    assert number > 8
+    assert reads == 2 + -(-(number - 1) // ahead)  # the first page is asked for twice, and nothing follows the last
+
+
+async def test_what_was_read_ahead_is_remembered_for_a_while(world: World) -> None:
+    """Of some questions, and a page of another size or from elsewhere is read too."""
+    now_s = 0.0
+    pages = EventPages(PSEUDONYMS.of, clock_s=lambda: now_s)
+    first = PageQuestion(MOMENTS[20], MOMENTS[90], EventFilter(event_type="view"), None, 10)
+    cursors = [
+        EventCursor(record.timestamp, record.sequence, record.event_id)
+        for record in await world.ask(replace(first, limit=400))
+    ]
+    for moment_s, after, limit in ((0, 9, 10), (0, 19, 30), (0, 15, 7), (29, 49, 160), (29, 350, 20), (99, 360, 5)):
+        now_s = float(moment_s)
+        question = replace(first, after=cursors[after], limit=limit)
+        assert [record.event_id for record in await world.ask(question, pages)] == world.expect(question)
+    for number in range(9):
+        question = replace(first, start=MOMENTS[number], after=cursors[9])
+        assert [record.event_id for record in await world.ask(question, pages)] == world.expect(question)
+    assert len(pages._ahead) == event_pages.MOST_QUESTIONS
 
 
 async def test_a_record_says_what_was_stored(world: World) -> None:
     """Every column, from a block and from a segment."""
     by_id = {event.event_id: event for event in world.events}
-    for record in await world.ask(Question(MOMENTS[0], MOMENTS[-1], EventFilter(), None, 3_000)):
+    for record in await world.ask(PageQuestion(MOMENTS[0], MOMENTS[-1], EventFilter(), None, 3_000)):
         event = by_id[record.event_id]
-        row = dict(zip(event_list.COLUMNS, event.row(), strict=True))
+        row = dict(zip(COLUMNS, event.row(), strict=True))
         for name in ("event_type", "timestamp", "received_at", "sequence", "user_id", "session_id", "platform"):
             assert getattr(record, name) == row[name]
         assert orjson.loads(record.event_data) == event.data
@@ -201,7 +223,7 @@ MUTATIONS = {
     "a filter that is forgotten": ("(*conditions, *self.pattern.conditions)", "(*conditions,)"),
     "events of the cursor's microsecond counted too early": ("found.at_us < self._after", "found.at_us <= self._after"),
     "segments left out that end with the page": (">= self._floor_us\n", "> self._floor_us\n"),
-    "a page taken for full too early": ("- self._limit :]", "- self._limit + 1 :]"),
+    "a page taken for full too early": ("int(newest_us.min()))", "int(newest_us.min()) + 1)"),
     "rows of another user's row groups": ("hash_actor(only.user_id)", "hash_actor(only.user_id + 'x')"),
 }
 
@@ -221,7 +243,7 @@ async def test_the_code_itself_passes(world: World) -> None:
         assert [record.event_id for record in await world.ask(question)] == world.expect(question)
 
 
-def fixed_questions(world: World) -> list[Question]:
+def fixed_questions(world: World) -> list[PageQuestion]:
     """Choose pages that the changes above cannot pass."""
     start, end = MOMENTS[30], MOMENTS[90]
     inside = sorted((event for event in world.events if start <= event.timestamp < end), key=lambda event: event.order)
@@ -231,10 +253,10 @@ def fixed_questions(world: World) -> list[Question]:
     behind = EventCursor(first_of_moment.timestamp, first_of_moment.sequence, first_of_moment.event_id)
     only = EventFilter(pattern=parse_step("view:contentType=post", "filter"))
     user = next(event.actor_id for event in inside if event.signed_in)
-    whole = [Question(start, end, only, cursor, 50_000) for cursor in (None, after)]
+    whole = [PageQuestion(start, end, only, cursor, 50_000) for cursor in (None, after)]
     short = [
-        Question(MOMENTS[0], end, EventFilter(), cursor, limit)
+        PageQuestion(MOMENTS[0], end, EventFilter(), cursor, limit)
         for cursor in (None, after, behind)
         for limit in (1, 50, 400)
     ]
-    return [*whole, *short, Question(MOMENTS[0], MOMENTS[-1], EventFilter(user_id=user), None, 100)]
+    return [*whole, *short, PageQuestion(MOMENTS[0], MOMENTS[-1], EventFilter(user_id=user), None, 100)]

@@ -15,7 +15,13 @@ from hypothesis import strategies as st
 
 from server.reports.steps import parse_field, parse_step
 from storage.reports import funnel, funnel_any, funnel_attempts, funnel_rows
-from storage.reports.funnel import Exclusion, FunnelQuestion, FunnelRow, StepOrder, overlapping_steps
+from storage.reports.funnel import (
+    Exclusion,
+    FunnelQuestion,
+    FunnelRow,
+    StepOrder,
+    overlapping_steps,
+)
 from storage.reports.funnel_actors import ACTOR_COLUMNS, ActorChoice, actor_ids, read_funnel_actors
 from storage.reports.funnel_attempts import StepFacts
 from storage.reports.funnel_rows import find_attempts, group_actors, read_funnel

@@ -120,7 +120,7 @@ class CutMemory:
                 key = segment.id, hour.start
                 known = self._hours.recall(key)
                 found[key] = await self._read_hour(snapshot, segment, scope) if known is None else known
-            blocks += await snapshot.tables_of_blocks(scope)
+            blocks += await asyncio.to_thread(_of_blocks, snapshot, scope)
         return await asyncio.to_thread(self._order, found, blocks)
 
     async def _read_hour(self, snapshot: EventSnapshot, segment: Segment, scope: EventScope) -> pa.Table:
@@ -189,9 +189,10 @@ class CutMemory:
                 if times is not None:
                     found[hour].append(times)
         for part in join_spans(hours):
-            for table in await snapshot.tables_of_blocks(EventScope(part.start, part.end, columns=TIME_COLUMNS)):
-                for hour, times in (await asyncio.to_thread(_split_hours, [table], None)).items():
-                    found[hour].append(times)
+            scope = EventScope(part.start, part.end, columns=TIME_COLUMNS)
+            tables = await asyncio.to_thread(_of_blocks, snapshot, scope)
+            for hour, times in (await asyncio.to_thread(_split_hours, tables, None)).items():
+                found[hour].append(times)
         return found
 
     @staticmethod
@@ -201,6 +202,13 @@ class CutMemory:
         scope = EventScope(hours[0], hours[-1] + timedelta(hours=1), columns=TIME_COLUMNS)
         tables = await snapshot.scan(segment, TIME_COLUMNS).read(scope)
         return await asyncio.to_thread(_split_hours, tables, hours)
+
+
+def _of_blocks(snapshot: EventSnapshot, scope: EventScope) -> list[pa.Table]:
+    """Read the events of a scope that lie in blocks."""
+    chosen = [table.table for table in snapshot.block_tables if scope.overlaps(table.first_at, table.last_at)]
+    cut = [scope.cut(scope.select(table)) for table in chosen]
+    return [table for table in cut if len(table)]
 
 
 def _join(tables: Sequence[pa.Table]) -> pa.Table:

@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from fractions import Fraction
 
 from storage.reports.dashboard.rows import (
@@ -21,7 +21,7 @@ from storage.reports.dashboard.rows import (
     TypeTotal,
 )
 from storage.summaries.forms.frequencies import Frequencies, find_most_frequent
-from storage.summaries.forms.numbers import Number
+from storage.summaries.forms.numbers import EXACTLY, Number, bare
 from storage.summaries.summary import LARGEST, Summary
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -110,7 +110,7 @@ def _top_paths(paths: Frequencies) -> list[PathOrders]:
             tuple(json.loads(path)),
             orders[path],
             tuple(
-                RevenueTotal(currency, f"{paths.amounts[currency, path]:f}", paths.counts[currency, path])
+                RevenueTotal(currency, _text(paths.amounts[currency, path]), paths.counts[currency, path])
                 for currency in sorted(currencies[path])
             ),
         )
@@ -136,8 +136,13 @@ def _as_of(summary: Summary) -> datetime | None:
 def _revenue(summary: Summary) -> tuple[RevenueTotal, ...]:
     amounts, orders = summary.keys_of("revenue", "purchase"), summary.keys_of("orders", "purchase")
     return tuple(
-        RevenueTotal(currency, f"{Decimal(amounts[currency]):f}", int(orders[currency])) for currency in sorted(amounts)
+        RevenueTotal(currency, _text(Decimal(amounts[currency])), int(orders[currency])) for currency in sorted(amounts)
     )
+
+
+def _text(amount: Decimal) -> str:
+    with localcontext(EXACTLY):
+        return f"{bare(amount):f}"
 
 
 def _mean(keys: Mapping[str, Number]) -> float | None:

@@ -164,7 +164,7 @@ class _Look:
         """Read it; may be called again for another snapshot."""
         question = self._question
         horizon = await read_horizon(connection)
-        end = await self._find_end(connection)
+        end = await self._find_end(connection, horizon)
         covers = cover(Span(question.start, end), horizon), cover(question.previous, horizon)
         starts = question.period_starts
         series = [cover(Span(*bounds), horizon, SERIES_TIMEFRAMES) for bounds in pairwise([*starts, end])]
@@ -183,11 +183,11 @@ class _Look:
             await connection.fetch(statement("count_series"), *columns, starts),
         )
 
-    async def _find_end(self, connection: PooledConnection) -> datetime:
+    async def _find_end(self, connection: PooledConnection, horizon: Horizon) -> datetime:
         """Move the end to that of its hour where no event lies between: who asks until now asks for all there is."""
         end = self._question.end
         hour = Timeframe.HOUR.start_of(end)
-        if hour == end:
+        if hour == end or hour < horizon.raw_from:  # what lies between may have aged out
             return end
         next_hour = Timeframe.HOUR.end_of(hour)
         goes_on: bool = await connection.fetchval(statement("has_later"), end, next_hour)

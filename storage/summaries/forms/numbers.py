@@ -24,3 +24,15 @@ def keep_largest(known: dict[KeyT, NumberT], numbers: Mapping[KeyT, NumberT]) ->
     """Keep the largest number of each key."""
     for key, number in numbers.items():
         known[key] = max(known[key], number) if key in known else number
+
+
+def bare(number: Decimal) -> Decimal:
+    """Leave the zeros at the end out; `EXACTLY`, since other contexts round.
+
+    Example:
+        >>> with localcontext(EXACTLY):
+        ...     f"{bare(Decimal('29.990'))} {bare(Decimal('100.00'))}"
+        '29.99 100'
+    """
+    short = number.normalize()
+    return short.quantize(Decimal(1)) if short == short.to_integral_value() else short

@@ -4,7 +4,7 @@ A sketch has 2^14 registers, each the highest rank seen there. Its estimate has 
 0.81 % (Flajolet et al. 2007); the estimator is Ertl's, "New cardinality estimation algorithms for HyperLogLog sketches"
 (2017), algorithm 6, which needs no tables and holds from zero on.
 
-As bytes it has one of two forms, which its length tells apart; equal sketches are equal bytes. With many registers seen
+As bytes it has one of two forms, known by its length; equal sketches are equal bytes. With many registers seen
 it is a byte for each of all registers. With few it is a sorted list of them, four bytes each: most hours to which late
 events add have seen only some of them.
 """
