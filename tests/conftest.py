@@ -16,7 +16,6 @@ import structlog
 from hypothesis import settings
 
 from storage.embedded import EmbeddedPostgres
-from storage.postgres.migrate import migrate
 from tests.other_postgres import other_postgres
 
 TEMPLATE = "analytics_template"
@@ -119,6 +118,9 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def _template(postgres_server: str) -> str:
     """The name of a migrated database to copy."""
+
+    # Here, since Alembic and SQLAlchemy take longer to import than all else, and unit tests do without a database.
+    from storage.postgres.migrate import migrate  # noqa: PLC0415
 
     async def make() -> None:
         # No test pulls the plug, and a database for each test is quickly made where nothing waits for the disk.

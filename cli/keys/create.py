@@ -24,7 +24,6 @@ from sociallive.analytics.v1.key_service_pb2 import (
 )
 from storage.postgres.database import Database
 from storage.postgres.existing import COMMAND_WAIT_S
-from storage.postgres.migrate import migrate
 
 KINDS = {"service": KeyKind.KEY_KIND_SERVICE, "public": KeyKind.KEY_KIND_PUBLIC}
 USER_IDS = {
@@ -121,6 +120,8 @@ async def create_in_database(settings: Settings, rules: KeyRules) -> CreateKeyRe
         StorageUnavailableError, StorageRefusedError: the database is away, or refuses us.
     """
     async with run_database(settings, asyncio.Event(), wait_s=COMMAND_WAIT_S) as (url, _):
+        from storage.postgres.migrate import migrate  # noqa: PLC0415 - as in server.processes.service
+
         await migrate(url)
         database = await Database.open(url, readers=1)
         try:

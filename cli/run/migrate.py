@@ -9,7 +9,6 @@ from runtime.logging import configure_logging
 from runtime.settings import Settings
 from runtime.terminal import examples
 from server.processes.database import describe_database, provide_database
-from storage.postgres.migrate import Migration, migrate
 
 WAIT_S = 30.0
 """A database that starts beside this command, as in a deployment, is there by then; then a person should look."""
@@ -35,7 +34,9 @@ def command(*, as_json: bool) -> None:
         click.echo(f"{_capitalized(database)} went from {before or 'empty'} to {after}.")
 
 
-async def _run(settings: Settings) -> Migration:
+async def _run(settings: Settings) -> tuple[str | None, str]:
+    from storage.postgres.migrate import migrate  # noqa: PLC0415 - as in server.processes.service
+
     async with provide_database(settings, asyncio.Event(), wait_s=WAIT_S) as database_url:
         return await migrate(database_url)
 

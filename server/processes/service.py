@@ -31,7 +31,6 @@ from storage.blocks.pseudonyms import Pseudonyms
 from storage.keys.table import count_live_keys
 from storage.postgres.database import Database
 from storage.postgres.errors import translated
-from storage.postgres.migrate import migrate
 
 log = structlog.get_logger(__name__)
 
@@ -74,6 +73,9 @@ async def run_service(settings: Settings, *, complete: bool) -> None:
         sockets = started.enter_context(socket_folder())
         database_url, is_shared = await started.enter_async_context(run_database(settings, stop, wait_s=None))
         if not stop.is_set():
+            # Here, since Alembic and SQLAlchemy take longer to import than all else of many commands.
+            from storage.postgres.migrate import migrate  # noqa: PLC0415
+
             await migrate(database_url)
             database = await Database.open(database_url, readers=1)
             started.push_async_callback(database.close)
