@@ -1,7 +1,7 @@
 """Which rows of a table of events a pattern names, and what a field of theirs holds.
 
 A field lies in a column of its own, `purchase.amount`, where its value has the column's type; else in the JSON of
-`extra` or `device_extra`. The result does not tell them apart.
+`extra` or `device_extra`. The result is the same.
 
 Example:
     >>> table = make_table([make_row(event_data='{"contentType":"post"}'), make_row(platform="ios")])
