@@ -173,6 +173,7 @@ async def measure_drop(bench: Bench, now: datetime) -> tuple[float, float, float
     maker = EventMaker(DAY_ROWS)
     day = (now - timedelta(days=100)).replace(hour=0, minute=0, second=0, microsecond=0)
     await bench.add_segment(maker, DAY_ROWS, day, day + timedelta(days=1))
+    await bench.merge()
     (segment,) = (
         one for one in await bench.segments.catalogue.list_segments() if one.last_at < day + timedelta(days=2)
     )

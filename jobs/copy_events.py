@@ -29,7 +29,7 @@ async def run(request: JobRequest) -> Outcome:
     """
     if request.dry_run:
         lag = await read_copy_lag(request.database)
-        return Outcome(rows=lag.rows, details={"rows": lag.rows})
+        return Outcome(rows=lag.rows, details={"waiting": lag.rows})
     copier = EventsCopier(request.database, open_segments(request.database, request.settings))
     copied = await copier.run(_window(request.now, request.settings.events_table_days), within_s=math.inf)
     return Outcome(

@@ -13,9 +13,10 @@ from prometheus_client.registry import Collector
 from runtime.errors import AnalyticsError
 from runtime.supervision import Restarts
 from storage.events_table.lag import read_copy_lag
-from storage.job_health import read_job_health, read_unfolded
+from storage.job_health import read_job_health, read_segment_levels, read_waiting_blocks
 from storage.keys.refusals import read_refusals
 from storage.postgres.database import Database
+from storage.upkeep import read_upkeep
 from storage.write.ingest_ledger import read_ingest_hours, read_storage_size
 
 log = structlog.get_logger(__name__)
@@ -49,7 +50,8 @@ class StorageCollector(Collector):
         return [
             *await _read_ingest(self._database, self._spool_folder),
             *await _read_jobs(self._database),
-            *await _read_backlog(self._database),
+            *await _read_upkeep(self._database),
+            *await _read_stored(self._database),
             *await _read_copy_lag(self._database),
             await _read_refusals(self._database),
         ]
@@ -100,18 +102,41 @@ async def _read_jobs(database: Database) -> list[Metric]:
     return [succeeded, is_good, duration]
 
 
-async def _read_backlog(database: Database) -> list[Metric]:
-    """Read the backlog of the next fold."""
-    unfolded = await read_unfolded(database)
-    oldest = GaugeMetricFamily(
-        "analytics_oldest_unfolded_hour_timestamp_seconds",
-        "Start of the oldest hour with events that are in no rollup yet.",
+async def _read_upkeep(database: Database) -> list[Metric]:
+    """Read how often blocks were sealed and segments merged, by every server, since the first time."""
+    runs = CounterMetricFamily(
+        "analytics_upkeep_runs", "Runs of seal and merge, by outcome: done or failed.", labels=["job", "outcome"]
     )
-    if unfolded.oldest_hour is not None:
-        oldest.add_metric([], unfolded.oldest_hour.timestamp())
+    rows = CounterMetricFamily("analytics_upkeep_events", "Events that seal and merge have rewritten.", labels=["job"])
+    for job, state in (await read_upkeep(database)).items():
+        runs.add_metric([job, "done"], state.runs)
+        runs.add_metric([job, "failed"], state.failures)
+        rows.add_metric([job], state.rows)
+    return [runs, rows]
+
+
+async def _read_stored(database: Database) -> list[Metric]:
+    """Read what lies in blocks and in segments."""
+    waiting = await read_waiting_blocks(database)
+    levels = await read_segment_levels(database)
+    segments = GaugeMetricFamily("analytics_segments", "Segments by level.", labels=["level"])
+    rows = GaugeMetricFamily("analytics_segment_events", "Events in segments, by level.", labels=["level"])
+    sizes = GaugeMetricFamily("analytics_segment_bytes", "Bytes of segments, by level.", labels=["level"])
+    for level in levels:
+        for family, value in ((segments, level.segments), (rows, level.rows), (sizes, level.bytes)):
+            family.add_metric([str(level.level)], value)
+    unsummarised = waiting.rows + sum(level.unsummarised_rows for level in levels)
     return [
-        GaugeMetricFamily("analytics_unfolded_events", "Events that are in no rollup yet.", unfolded.events),
-        oldest,
+        GaugeMetricFamily("analytics_blocks", "Blocks that wait to be sealed.", waiting.blocks),
+        GaugeMetricFamily("analytics_block_events", "Events in blocks that wait to be sealed.", waiting.rows),
+        GaugeMetricFamily("analytics_block_bytes", "Bytes of blocks that wait to be sealed.", waiting.bytes),
+        GaugeMetricFamily(
+            "analytics_oldest_block_age_seconds", "Since when the oldest block is stored; 0 without any.", waiting.age_s
+        ),
+        GaugeMetricFamily("analytics_unsummarised_events", "Events that are in no summary yet.", unsummarised),
+        segments,
+        rows,
+        sizes,
     ]
 
 

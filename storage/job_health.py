@@ -1,4 +1,4 @@
-"""The health of the jobs, for those who watch them: how each went last, and what waits to be folded."""
+"""The health of the jobs, for those who watch them: how each went last, and what waits for them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -41,19 +41,39 @@ class JobHealth:
 
 
 @dataclass(frozen=True, slots=True)
-class UnfoldedBacklog:
-    """What is stored and in no rollup yet; reports count it all the same.
+class WaitingBlocks:
+    """What waits to be sealed; reports count it all the same.
 
     Attributes:
-        events: how many.
-        hours: how many different hours of the events' own time they lie in.
-        oldest_hour, newest_hour: the first and the last of these; None where there are none.
+        blocks: how many there are.
+        rows: their events.
+        bytes: of their data.
+        age_s: since when the oldest is stored; 0 where there are none.
     """
 
-    events: int
-    hours: int
-    oldest_hour: datetime | None
-    newest_hour: datetime | None
+    blocks: int
+    rows: int
+    bytes: int
+    age_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentLevel:
+    """The live segments of a level: 0 sealed, 1 merged, 2 rewritten no more.
+
+    Attributes:
+        level: which one.
+        segments: how many there are.
+        rows: their events.
+        bytes: of their files.
+        unsummarised_rows: events that are in no summary yet; dashboards read them.
+    """
+
+    level: int
+    segments: int
+    rows: int
+    bytes: int
+    unsummarised_rows: int
 
 
 async def read_job_health(database: Database) -> Sequence[JobHealth]:
@@ -66,13 +86,23 @@ async def read_job_health(database: Database) -> Sequence[JobHealth]:
         return [JobHealth(**row) for row in await connection.fetch(statement("read/job_health"))]
 
 
-async def read_unfolded(database: Database) -> UnfoldedBacklog:
-    """Read how much waits for the next fold.
+async def read_waiting_blocks(database: Database) -> WaitingBlocks:
+    """Read how much waits to be sealed.
 
     Raises:
         StorageUnavailableError: the database is away.
     """
     async with database.acquire_reader(READ_TIMEOUT_S) as connection:
-        row = await connection.fetchrow(statement("read/unfolded"))
+        row = await connection.fetchrow(statement("read/waiting_blocks"))
     assert row is not None  # noqa: S101 - the statement always answers one row
-    return UnfoldedBacklog(**row)
+    return WaitingBlocks(row["blocks"], row["rows"], row["bytes"], max(row["age_s"] or 0.0, 0.0))
+
+
+async def read_segment_levels(database: Database) -> Sequence[SegmentLevel]:
+    """Read what each level of segments holds; levels without any are missing.
+
+    Raises:
+        StorageUnavailableError: the database is away.
+    """
+    async with database.acquire_reader(READ_TIMEOUT_S) as connection:
+        return [SegmentLevel(**row) for row in await connection.fetch(statement("read/segment_levels"))]

@@ -91,7 +91,7 @@ class EventMaker:
     def make_rows(self, count: int, start: datetime, end: datetime) -> list[Row]:
         """Make a few rows of such events, as writers store them: views alone."""
         rng = self._rng
-        rows = []
+        rows: list[Row] = []
         for place in range(count):
             user = int(len(self._users) * rng.random() ** 1.8)
             moment = start + (end - start) * place / count

@@ -1,20 +1,29 @@
 """`analytics segments`: which segments and blocks hold the raw events, and whether their bytes are those written."""
 
 import asyncio
+import os
 import sys
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TypeVar
 
 import click
 import orjson
 
+from jobs import copy_events, rebuild
 from jobs.open_segments import open_segments
+from jobs.request import JobRequest
 from runtime.logging import configure_logging
+from runtime.person import name_person
 from runtime.settings import Settings
 from runtime.terminal import bytes_text, count_text, examples, open_console, print_line, print_table
+from server.processes.database import describe_database
+from server.secrets import load_secret
+from storage.audit import AuditEntry, write_audit
+from storage.blocks.pseudonyms import PURPOSE, Pseudonyms
 from storage.postgres.existing import open_existing
 from storage.segments.catalogue import Segment, WaitingBlock
+from storage.segments.rekeying import Rekeyed, rekey
 from storage.segments.store import SegmentStore
 from storage.segments.verification import Damage, verify_stored
 
@@ -91,6 +100,45 @@ def verify(settings: Settings, *, as_json: bool) -> None:
         print_line(console, f"{count_text(checked)} segments and blocks checked, {_count_damaged(damaged)}.")
     if damaged:
         sys.exit(EXIT_FAILED)
+
+
+@command.command("rekey", epilog=examples("analytics segments rekey --yes"))
+@click.option("--yes", is_flag=True, help="Do it without asking.")
+@click.pass_obj
+def rekey_stored(settings: Settings, *, yes: bool) -> None:
+    """Make the pseudonyms of all events anew, with this machine's secret.
+
+    Stop every service of the database first, and run `analytics secret replace`. Rewrites all segments and then the
+    summaries; what was interrupted goes on when it is run again. docs/secret.md says what cannot be reached.
+    """
+    name = describe_database(settings)
+
+    async def run() -> Rekeyed:
+        started_at = datetime.now(UTC)
+        async with open_existing(settings.database_url, settings.data_dir) as database:
+            if not yes and not click.confirm(f"Rewrite all events of {name}, with all its services stopped?"):
+                click.echo("Nothing was changed.", err=True)
+                sys.exit(EXIT_FAILED)
+            secret = load_secret(settings)
+            request = JobRequest(database=database, settings=settings, now=started_at)
+            await copy_events.run(request)  # it counts rows in the old order
+            pseudonyms = Pseudonyms(secret.derive_key(PURPOSE), secret.place)
+            done = await rekey(database, open_segments(database, settings), pseudonyms)
+            await rebuild.run(request)
+            entry = AuditEntry(
+                started_at=started_at,
+                finished_at=datetime.now(UTC),
+                actor=name_person(),
+                action="segments rekey",
+                outcome="done",
+                rows=done.rows,
+                details={"pid": os.getpid(), "place": secret.place, "segments": done.segments},
+            )
+            await write_audit(database, entry)
+        return done
+
+    done = asyncio.run(run())
+    click.echo(f"{count_text(done.rows)} events in {count_text(done.segments)} segments have new pseudonyms.")
 
 
 def _count_damaged(damaged: Sequence[Damage]) -> str:

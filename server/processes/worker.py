@@ -105,7 +105,14 @@ async def run_worker(
         )
         health = Health(SERVICES, takes_events=writer.takes_events)
         replays = BlockStore(database, quarantine, reject_row=reject_stored, hash_actor=hash_actor)
-        services = _make_services(settings, database, writer, replays, secret, hash_actor)
+        validator = Validator()
+        segments = SegmentStore(
+            database,
+            EventColumns.of(columns_of(validator.catalogue)),
+            cache_folder=settings.segment_cache_folder,
+            cache_bytes=settings.segment_cache_bytes,
+        )
+        services = _make_services(settings, database, writer, replays, secret, hash_actor, validator, segments)
         servers = _build_servers(settings, calls, guard, health, services)
         listen_for_callers(servers[0], settings, own_socket)
         listen_for_operators(servers[1], settings, admin_socket)
@@ -120,6 +127,7 @@ async def run_worker(
             watching = tasks.create_task(health.monitor(database, stop))
             reading = tasks.create_task(keyring.run(guard.end_streams))
             fetching = tasks.create_task(key_set.run()) if key_set is not None else None
+            sweeping = tasks.create_task(segments.keep_cache_swept())
             for server in servers:
                 await server.start()
             log.info("worker_serving", address=f"{settings.host}:{settings.grpc_port}")
@@ -127,10 +135,9 @@ async def run_worker(
             await stop.wait()
             await _stop(settings, servers, health, calls, writer)
             await replays.close()
-            watching.cancel()
-            reading.cancel()
-            if fetching is not None:
-                fetching.cancel()
+            for task in (watching, reading, sweeping, fetching):
+                if task is not None:
+                    task.cancel()
         await keyring.flush()
     finally:
         await database.close()
@@ -162,9 +169,10 @@ def _make_services(
     replays: BlockStore,
     secret: ServiceSecret,
     hash_actor: ActorHash,
+    validator: Validator,
+    segments: SegmentStore,
 ) -> Sequence[tuple[ServiceDescriptor, object]]:
     """Build the servicer of each service; all of them validate events by one set of rules."""
-    validator = Validator()
     tokens = PageTokens(secret.derive_key(PAGE_TOKEN_PURPOSE))
     normalizer = Normalizer(
         ip_hash_key=secret.derive_key(ADDRESS_PURPOSE),
@@ -175,12 +183,6 @@ def _make_services(
     pipeline = Pipeline(normalizer, writer, now=_now)
     registry = SchemaRegistry(validator.catalogue, sunset_days=settings.schema_sunset_days)
     rejections = Rejections(database)
-    segments = SegmentStore(
-        database,
-        EventColumns.of(columns_of(validator.catalogue)),
-        cache_folder=settings.segment_cache_folder,
-        cache_bytes=settings.segment_cache_bytes,
-    )
     desk = ReportDesk(segments.reader, now=_now, concurrent=settings.reports_concurrent)
     dashboards = DashboardReader(database, segments.reader)
     replayer = Replayer(rejections, normalizer, replays, tokens=tokens, now=_now)

@@ -14,6 +14,8 @@ CACHED_ACTORS = 100_000
 """A hash costs ten times a look-up; so many take some 20 MB, and the actors of a busy minute are fewer."""
 PURPOSE = "actor pseudonym"
 """The purpose for which the service's secret derives the key."""
+UNDER_WAY = "under way"
+"""What the database keeps in place of a check value while pseudonyms are made anew: no key has it."""
 _CHECKED = b"analytics actor key check"
 _CHECK_DIGITS = 32
 
@@ -76,3 +78,7 @@ class Pseudonyms:
                 "were stored with: restore that file or variable from a backup, or run `analytics segments rekey` to "
                 "make all pseudonyms anew"
             )
+
+    async def take_over(self, connection: Connection, *, is_done: bool) -> None:
+        """Make this key the database's; until that is done the database belongs to no key, and no service starts."""
+        await connection.execute(statement("replace_actor_key"), self.check_value if is_done else UNDER_WAY)

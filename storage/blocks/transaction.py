@@ -7,9 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from operator import itemgetter
-from struct import unpack
-
-import numpy as np
+from struct import pack, unpack
 
 from storage.blocks.codec import ActorHash, Block, encode
 from storage.blocks.outcomes import DUPLICATES, REJECTED, STORED
@@ -29,19 +27,7 @@ _KEY_COLUMNS = ("event_id", "received_at", "fingerprint")
 _UUID_BYTES = 16
 _POSTGRES_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-_NUMBER_BYTES = 8
-_KEY_ROW = np.dtype(
-    [
-        ("values", ">i2"),
-        ("id_bytes", ">i4"),
-        ("id", f"V{_UUID_BYTES}"),
-        ("at_bytes", ">i4"),
-        ("at", ">i8"),
-        ("print_bytes", ">i4"),
-        ("print", f"V{DIGEST_BYTES}"),
-    ]
-)
-"""A row of the binary form of COPY: the number of its values, and each value with its length before it."""
+_KEY_HEAD = pack(">hi", len(_KEY_COLUMNS), _UUID_BYTES)
 _COPY_HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _COPY_TRAILER = b"\xff\xff"
 
@@ -58,7 +44,7 @@ class Draft:
     """
 
     ids: Sequence[str]
-    digests: bytes
+    digests: Sequence[bytes]
     block: Block
     has_repeats: bool
 
@@ -72,12 +58,12 @@ class Draft:
         block = encode(rows, hash_actor)
         ordered = sorted(rows, key=_event_id)
         ids = [row[EVENT_ID] for row in ordered]
-        return cls(ids, b"".join(map(digest, ordered)), block, len(set(ids)) < len(ids))
+        return cls(ids, list(map(digest, ordered)), block, len(set(ids)) < len(ids))
 
     @property
     def prints(self) -> Sequence[int]:
         """The fingerprint of each row."""
-        return unpack(f">{len(self.ids)}q", self.digests)
+        return unpack(f">{len(self.ids)}q", b"".join(self.digests))
 
 
 async def copy_keys(connection: Connection, draft: Draft, claimed_at: datetime) -> None:
@@ -106,12 +92,12 @@ def _keys_to_copy(draft: Draft, claimed_at: datetime) -> bytes:
     ids = bytes.fromhex("".join(draft.ids).replace("-", ""))
     if len(ids) != _UUID_BYTES * count:
         ids = b"".join(uuid.UUID(event_id).bytes for event_id in draft.ids)
-    rows = np.empty(count, _KEY_ROW)
-    rows["values"] = len(_KEY_COLUMNS)
-    rows["id_bytes"], rows["id"] = _UUID_BYTES, np.frombuffer(ids, f"V{_UUID_BYTES}")
-    rows["at_bytes"], rows["at"] = _NUMBER_BYTES, (claimed_at - _POSTGRES_EPOCH) // _MICROSECOND
-    rows["print_bytes"], rows["print"] = _NUMBER_BYTES, np.frombuffer(draft.digests, f"V{DIGEST_BYTES}")
-    return b"".join((_COPY_HEADER, rows.tobytes(), _COPY_TRAILER))
+    middle = pack(">iqi", 8, (claimed_at - _POSTGRES_EPOCH) // _MICROSECOND, DIGEST_BYTES)
+    rows = [
+        _KEY_HEAD + ids[place : place + _UUID_BYTES] + middle + print_
+        for place, print_ in zip(range(0, len(ids), _UUID_BYTES), draft.digests, strict=True)
+    ]
+    return b"".join((_COPY_HEADER, *rows, _COPY_TRAILER))
 
 
 async def claim_keys(connection: Connection, draft: Draft, claimed_at: datetime) -> Collection[str] | None:

@@ -41,10 +41,8 @@ RELEASE_TIMEOUT_S = 1.0
 """A connection that is not ready again by then is not worth waiting for."""
 READER_SETTINGS = {
     "default_transaction_read_only": "on",
-    # With hundreds of partitions, compiling a report's plan takes longer than running it.
+    # Compiling a plan takes longer than running it.
     "jit": "off",
-    # Filters that may be null, and ranges that open few of many partitions, want a plan for their values.
-    "plan_cache_mode": "force_custom_plan",
     # A window of days is that many times 24 hours, whatever zone the database has.
     "TimeZone": "UTC",
 }
@@ -162,10 +160,6 @@ class Database:
                 # A server that is frozen does not answer the reset either; the pool then throws the connection away.
                 with suppress(TimeoutError):
                     await self._readers.release(connection, timeout=RELEASE_TIMEOUT_S)
-
-    def has_free_reader(self) -> bool:
-        """Tell whether a reader's connection can be had at once."""
-        return self._readers.get_idle_size() > 0 or self._readers.get_size() < self._readers.get_max_size()
 
     async def connect_writer(self) -> Connection:
         """Open a connection for one writer task, which owns and closes it.

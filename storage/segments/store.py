@@ -1,14 +1,20 @@
 """The segments of one database: everything that reads, keeps and changes them, put together once."""
 
+import asyncio
+from contextlib import suppress
 from pathlib import Path
 
 from storage.postgres.database import Database
+from storage.postgres.errors import StorageError
 from storage.segments.catalogue import SegmentCatalogue
 from storage.segments.keeping import SegmentKeeper, Summarising
 from storage.segments.parts import PartCache, PartFetcher
 from storage.segments.places import PostgresPlace
 from storage.segments.schema import EventColumns
 from storage.segments.snapshot import EventReader
+
+SWEEP_CACHE_S = 60.0
+"""The cache may grow past its bound by what reports read in a minute."""
 
 
 class SegmentStore:
@@ -51,3 +57,20 @@ class SegmentStore:
         self.catalogue = SegmentCatalogue(database, self.place)
         self.keeper = SegmentKeeper(self.catalogue, self.parts, known, summaries, copies=copies)
         self.reader = EventReader(database, self.parts, known)
+
+    async def sweep_cache(self) -> None:
+        """Remove from the cache what is no longer live, and what it has no room for.
+
+        Raises:
+            StorageUnavailableError: the database is away.
+        """
+        if self.cache is not None:
+            live = {segment.checksum for segment in await self.catalogue.list_segments()}
+            await asyncio.to_thread(self.cache.sweep, live)
+
+    async def keep_cache_swept(self) -> None:
+        """Sweep the cache every minute, until the caller is cancelled; while the database is away it stays as it is."""
+        while True:
+            with suppress(StorageError):
+                await self.sweep_cache()
+            await asyncio.sleep(SWEEP_CACHE_S)

@@ -1,4 +1,4 @@
-"""`analytics jobs`, `audit` and `partitions` as an operator uses and reads them."""
+"""`analytics jobs`, `audit` and `segments` as an operator uses and reads them."""
 
 import asyncio
 import json
@@ -34,7 +34,7 @@ def stored(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         await database.close()
 
     asyncio.run(store())
-    for module in ("cli.operate.jobs", "cli.operate.audit", "cli.operate.partitions"):
+    for module in ("cli.operate.jobs", "cli.operate.audit", "cli.operate.segments"):
         # A command's logging is its process's; here it would outlive the command.
         monkeypatch.setattr(f"{module}.configure_logging", lambda **_: None)
     monkeypatch.setenv("DATABASE_URL", database_url)
@@ -72,31 +72,22 @@ def test_every_job_tells_what_it_would_do_and_leaves_it() -> None:
         for job in JOBS:
             answer = run_job(job.name, "--now", NEXT_YEAR, "--dry-run")
             assert (answer["job"], answer["dry_run"], answer["is_good"]) == (job.name, True, True)
-    assert run_job("aggregate", "--dry-run") == {
-        "job": "aggregate",
+    assert run_job("seal", "--dry-run") == {
+        "job": "seal",
         "dry_run": True,
         "is_good": True,
         "range_start": "2026-03-10T12:00:00Z",
-        "range_end": "2026-03-10T18:00:00Z",
+        "range_end": "2026-03-10T17:00:00.000001Z",
         "rows": 3,
         "bytes": 0,
-        "details": {"events": 3, "hours": 2},
+        "details": {"blocks": 1},
     }
-    assert run_job("retention", "--dry-run", "--now", NEXT_YEAR)["details"]["raw events"]["rows"] == 3
-    assert run_job("retention", "--dry-run", "--now", "2026-03-11")["rows"] == 0
-    assert run_job("partitions", "--dry-run", "--now", "2026-03-09T23:59:59Z")["details"] == {"missing": 7}
     outcomes = {entry["outcome"] for entry in map(json.loads, run("audit", "--json").stdout.splitlines())}
     assert outcomes == {"dry run"}
-
-
-def test_a_rebuild_is_rehearsed_by_telling_what_differs(stored: str) -> None:
-    """Verify ends with 1 where it finds something, a rehearsal does not; the rebuild mends it."""
-    run_job("aggregate")
-    execute(stored, "UPDATE analytics_aggregations SET count = 9 WHERE timeframe = 'hour'")
-    assert run_job("rebuild", "--dry-run")["details"]["differences"] >= 2
-    assert "differences found" in run("jobs", "run", "verify", code=1).stdout
-    run_job("rebuild", "--from", "2026-03-10", "--to", "2026-03-11")
-    assert run_job("verify")["details"]["differences"] == 0
+    run_job("seal")
+    assert run_job("retention", "--dry-run", "--now", NEXT_YEAR)["details"]["raw events"]["rows"] == 3
+    assert run_job("retention", "--dry-run", "--now", "2026-03-11")["rows"] == 0
+    assert json.loads(run("segments", "list", "--json").stdout)["segments"][0]["rows"] == 3
 
 
 @pytest.mark.usefixtures("stored")
@@ -105,14 +96,27 @@ def test_the_list_tells_how_each_job_fares() -> None:
     fresh = {one["job"]: one for one in json.loads(run("jobs", "list", "--json").stdout)}
     assert list(fresh) == [job.name for job in JOBS]
     assert {one["last_run"] for one in fresh.values()} == {None}
-    assert datetime.fromisoformat(fresh["aggregate"]["next_run"]).minute % 5 == 2
+    assert datetime.fromisoformat(fresh["retention"]["next_run"]).minute == 20
     assert fresh["verify"]["next_run"] is None
-    run_job("aggregate")
+    assert (fresh["seal"]["cron"], fresh["seal"]["next_run"]) == ("always", None)
+    run_job("seal")
     lines = run("jobs", "list").stdout.splitlines()
-    (line,) = (line for line in lines if line.startswith("aggregate"))
-    assert line.split()[1:6] == ["2-57/5", "*", "*", "*", "*"]
+    (line,) = (line for line in lines if line.startswith("seal"))
+    assert line.split()[1] == "always"
     assert f"{datetime.now(UTC):%Y-%m-%d}" in line
     assert " done " in line
+
+
+def test_what_runs_all_the_time_is_listed_by_its_newest_run(stored: str) -> None:
+    """Whether that was by itself or by hand."""
+    run_job("seal")
+    execute(
+        stored,
+        "INSERT INTO analytics_upkeep (job, runner, started_at, finished_at, reason, runs, failures, rows) "
+        "VALUES ('seal', 'jobs-1@host', now() + interval '1 s', now() + interval '3 s', 'BLOCK_UNREADABLE', 0, 1, 0)",
+    )
+    (told,) = (one for one in json.loads(run("jobs", "list", "--json").stdout) if one["job"] == "seal")
+    assert (told["result"], told["reason"], told["duration_s"]) == ("failed", "BLOCK_UNREADABLE", 2)
 
 
 def test_an_operator_sees_a_failure_and_an_overdue_job(stored: str) -> None:
@@ -133,7 +137,7 @@ def test_an_operator_sees_a_failure_and_an_overdue_job(stored: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (("aggregate", "--from", "2026-01-01"), "aggregate does not take --from and --to"),
+        (("seal", "--from", "2026-01-01"), "seal does not take --from and --to"),
         (("verify", "--from", "2026-02-01", "--to", "2026-01-01"), "--from must be before --to"),
         (("retention", "--now", "yesterday"), "'yesterday' is not a time"),
         (("cleanup",), "'cleanup' is not one of"),
@@ -161,16 +165,36 @@ def test_a_run_by_hand_says_who_ran_it_and_with_which_arguments(monkeypatch: pyt
 
 
 @pytest.mark.usefixtures("stored")
-def test_partitions_and_runs_are_listed_with_rows_and_bytes() -> None:
+def test_segments_and_runs_are_listed_with_rows_and_bytes() -> None:
     """For people and for programs."""
-    run("jobs", "run", "aggregate")
-    (partition,) = json.loads(run("partitions", "--json").stdout)["partitions"]
-    assert (partition["day"], partition["state"], partition["rows"]) == ("2026-03-10", "open", 3)
-    assert partition["bytes"] > 8192
-    assert "2026-03-10" in run("partitions").stdout
+    assert "3 events in 1 blocks wait to be sealed." in run("segments", "list").stdout
+    run("jobs", "run", "seal")
+    listed = json.loads(run("segments", "list", "--json").stdout)
+    (segment,) = listed["segments"]
+    assert (segment["level"], segment["rows"], segment["is_summarised"]) == (0, 3, False)
+    assert segment["bytes"] > 1000
+    assert (listed["blocks"]["count"], listed["blocks"]["oldest_stored_at"]) == (0, None)
+    assert "2026-03-10 17:00:00" in run("segments", "list").stdout
     audit = run("audit").stdout
-    assert "aggregate  done" in audit
-    assert "2026-03-10 12:00 to 2026-03-10 18:00" in audit
-    (entry,) = map(json.loads, run("audit", "--json", "--action", "aggregate").stdout.splitlines())
-    assert (entry["rows"], entry["details"]["events"]) == (3, 3)
+    assert "seal  " in audit
+    (entry,) = map(json.loads, run("audit", "--json", "--action", "seal").stdout.splitlines())
+    assert (entry["rows"], entry["details"]["blocks"]) == (3, 1)
     assert run("audit", "--json", "--action", "retention").stdout == ""
+
+
+def test_every_byte_is_verified_and_damage_is_named(stored: str) -> None:
+    """In a block, in a segment, and where bytes are missing; the exit code tells."""
+    assert "1 segments and blocks checked, none is damaged." in run("segments", "verify").stdout
+    flip = "UPDATE {0} SET data = set_byte(data, 60, get_byte(data, 60) # 16)"
+    execute(stored, flip.format("analytics_blocks"))
+    (damaged,) = json.loads(run("segments", "verify", "--json", code=1).stdout)["damaged"]
+    assert (damaged["kind"], damaged["rows"]) == ("block", 3)
+    execute(stored, flip.format("analytics_blocks"))
+    run("jobs", "run", "seal")
+    assert json.loads(run("segments", "verify", "--json").stdout) == {"checked": 1, "damaged": []}
+    execute(stored, flip.format("analytics_segment_parts_0"))
+    told = run("segments", "verify", code=1).stdout
+    assert "its bytes are not those that were written" in told
+    assert "1 damaged: restore the database from a backup" in told
+    execute(stored, "TRUNCATE analytics_segment_parts_0")
+    assert "its bytes are missing" in run("segments", "verify", code=1).stdout

@@ -2,20 +2,22 @@
 
 import asyncio
 from collections import Counter
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from jobs.open_segments import open_segments
 from jobs.request import JobRequest, Outcome
 from jobs.runner import Runner
 from jobs.schedule import Job
+from jobs.upkeep import Upkeep
 from runtime.settings import Settings
 from runtime.supervision import Restarts
 from server.metrics import serve_metrics
 from storage.postgres.database import Database
 from storage.postgres.errors import StorageUnavailableError
-from storage.rollups import fold
+from storage.segments.plans import SEAL_LATEST
 from tests.acceptance.running import free_port, scrape
 from tests.rows import NOON, make_batch, make_row, make_store
 
@@ -24,7 +26,7 @@ SUCCESS = f"analytics_job_last_success_timestamp_seconds{LABEL}"
 IS_GOOD = f"analytics_job_last_run_success{LABEL}"
 DURATION = f"analytics_job_last_run_duration_seconds{LABEL}"
 RESTARTS: Restarts = Counter({("worker-1", "hung"): 2})
-OLDEST = "analytics_oldest_unfolded_hour_timestamp_seconds"
+SEALED = '{level="0"}'
 
 
 async def read(database: Database, folder: Path) -> dict[str, float]:
@@ -63,18 +65,30 @@ async def test_jobs_tell_their_last_success_result_and_duration(database: Databa
     assert (round(found[SUCCESS]), found[IS_GOOD]) == (NOON.timestamp(), 0)
 
 
-async def test_what_waits_for_a_fold_is_counted(database: Database, tmp_path: Path) -> None:
-    """With the oldest hour that it lies in; there is none where nothing waits."""
+async def test_what_lies_in_blocks_and_segments_is_counted(database: Database, tmp_path: Path) -> None:
+    """By level, with how old the oldest block is, and how often what was done."""
     store = make_store(database)
-    await store.store(make_batch([make_row(), make_row(), make_row(timestamp=NOON - timedelta(days=3))]))
+    await store.store(make_batch([make_row(), make_row()]))
+    await store.store(make_batch([make_row(timestamp=NOON - timedelta(days=3))]))
     await store.close()
     found = await read(database, tmp_path)
-    assert found["analytics_unfolded_events"] == 3
-    assert found[OLDEST] == (NOON - timedelta(days=3)).timestamp()
-    await fold(database)
+    assert (found["analytics_blocks"], found["analytics_block_events"]) == (2, 3)
+    assert found["analytics_block_bytes"] > 100
+    assert 0 < found["analytics_oldest_block_age_seconds"] < 600
+    assert found["analytics_unsummarised_events"] == 3
+    now = datetime.now(UTC) + SEAL_LATEST
+    upkeep = Upkeep(database, open_segments(database, Settings()), name="server", now=lambda: now)
+    assert await upkeep.run_once()
     found = await read(database, tmp_path)
-    assert found["analytics_unfolded_events"] == 0
-    assert OLDEST not in found
+    assert (found["analytics_blocks"], found["analytics_block_events"], found["analytics_block_bytes"]) == (0, 0, 0)
+    assert found["analytics_oldest_block_age_seconds"] == 0
+    assert (found[f"analytics_segments{SEALED}"], found[f"analytics_segment_events{SEALED}"]) == (1, 3)
+    assert found[f"analytics_segment_bytes{SEALED}"] > 100
+    assert found["analytics_unsummarised_events"] == 3
+    assert found['analytics_upkeep_runs_total{job="seal",outcome="done"}'] == 1
+    assert found['analytics_upkeep_runs_total{job="seal",outcome="failed"}'] == 0
+    assert found['analytics_upkeep_events_total{job="seal"}'] == 3
+    assert found['analytics_job_last_run_success{job="seal"}'] == 1
 
 
 async def test_restarts_of_children_are_counted_by_why(database: Database, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Reading segments: through the cache, past damage, and beside a catalogue that changes."""
 
+import asyncio
 import os
 import random
 from collections import Counter
@@ -8,16 +9,20 @@ from importlib.resources import files
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from storage.postgres.database import Connection, Database
+from storage.postgres.errors import StorageUnavailableError
 from storage.postgres.statements import statements_of
 from storage.segments import snapshot as snapshot_module
-from storage.segments.catalogue import SegmentChange
+from storage.segments.catalogue import Segment, SegmentChange
 from storage.segments.errors import SegmentDamagedError, SegmentMissingError
 from storage.segments.files import Range
 from storage.segments.parts import PartCache
 from storage.segments.scopes import EventScope
+from storage.segments.store import SegmentStore
 from storage.write.batch import TIMESTAMP
+from tests.event_tables import KNOWN
 from tests.integration.segment_stage import Server, count, make_rows, use_small_sizes
 from tests.rows import ACTORS, NOON, make_batch
 
@@ -161,3 +166,45 @@ async def test_statement_is_understood_and_says_what_it_is_for(
     assert text.startswith("-- ")
     assert "SELECT *" not in text
     await sql.prepare(text.format(table="analytics_segment_parts_0") if "{table}" in text else text)
+
+
+async def test_the_cache_is_swept_of_what_is_no_longer_live(
+    server: Server, database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every minute, by whoever reads; a database that is away for a moment stops it for as long."""
+    await fill(server)
+    await server.read()
+    store = SegmentStore(database, KNOWN, cache_folder=tmp_path / "cache", cache_bytes=1 << 30)
+    cached = sorted((tmp_path / "cache").glob("*"))
+    await store.sweep_cache()
+    assert sorted((tmp_path / "cache").glob("*")) == cached
+    gone, *_ = await server.catalogue.list_segments()
+    await server.catalogue.change(SegmentChange(replaced=[gone]))
+    waits = 0
+
+    async def wait(_: float) -> None:
+        nonlocal waits
+        waits += 1
+        if waits == 2:
+            raise asyncio.CancelledError
+
+    async def list_segments() -> list[Segment]:
+        if not waits:
+            raise StorageUnavailableError("away")
+        return await server.catalogue.list_segments()
+
+    monkeypatch.setattr("storage.segments.store.asyncio.sleep", wait)
+    monkeypatch.setattr(store.catalogue, "list_segments", list_segments)
+    with pytest.raises(asyncio.CancelledError):
+        await store.keep_cache_swept()
+    left = sorted((tmp_path / "cache").glob("*"))
+    assert [folder for folder in cached if folder not in left] == [tmp_path / "cache" / gone.checksum.hex()]
+
+
+async def test_a_full_disk_under_the_cache_fails_no_report(server: Server, tmp_path: Path) -> None:
+    """Here the folder is a file: nothing can be kept, and all is read."""
+    (tmp_path / "cache").write_text("")
+    events = await fill(server)
+    with capture_logs() as logs:
+        assert await server.read() == events
+    assert {line["event"] for line in logs} == {"segment_cache_unwritable"}

@@ -163,6 +163,7 @@ async def test_many_small_parts_are_put_together(stage: SummaryStage, monkeypatc
         rows.append(late)
         await stage.store_and_fold(late)
         most = max(most, await stage.parts(hour))
+        await stage.keeper.compact()
     assert most == folding.MANY_PARTS
     assert (
         await stage.sql.fetchval("SELECT count(*) FROM analytics_summaries WHERE version = $1", large["version"]) == 1

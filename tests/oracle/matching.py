@@ -5,7 +5,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
-from storage.reports.predicates import Condition, EventPattern, FieldPath, Operator, Value
+from storage.reports.predicates import Condition, EventPattern, FieldPath, Operator, Value, ValueKind
 from tests.oracle.history import Happening
 
 _ORDERS: dict[Operator, Callable[[Any, Any], bool]] = {
@@ -48,16 +48,16 @@ def _holds(condition: Condition, event: Happening) -> bool:
         case Operator.EXISTS:
             return True
         case Operator.EQUAL | Operator.IN:
-            return any(_equal(value, literal) for literal in wanted)
+            return any(_equal(condition.path.kind, value, literal) for literal in wanted)
         case Operator.UNEQUAL:
-            return not _equal(value, wanted[0])
+            return not _equal(condition.path.kind, value, wanted[0])
         case order:
             known, literal = _typed(value), wanted[0]
             return type(known) is type(literal) and _ORDERS[order](known, literal)
 
 
-def _equal(value: Any, literal: Value) -> bool:
-    if isinstance(value, list):
+def _equal(kind: ValueKind, value: Any, literal: Value) -> bool:
+    if kind is ValueKind.TEXTS:
         return literal in value
     known = _typed(value)
     return type(known) is type(literal) and known == literal

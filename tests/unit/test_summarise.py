@@ -19,8 +19,8 @@ from storage.summaries.forms.session_sample import estimate_sessions
 from storage.summaries.forms.sketch import estimate, make_sketch
 from storage.summaries.summarise import SUMMARY_COLUMNS, first_sights, summarise
 from storage.summaries.summary import Summary, add
-from tests.event_tables import ACTORS, make_table
-from tests.rows import NOON, make_row
+from tests.event_tables import make_table
+from tests.rows import ACTORS, NOON, make_row
 
 HOUR = timedelta(hours=1)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

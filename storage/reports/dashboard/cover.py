@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 from storage.summaries.horizon import Horizon
 from storage.summaries.periods import Period, Span, Timeframe
@@ -10,6 +11,8 @@ from storage.summaries.periods import Period, Span, Timeframe
 LONGEST_FIRST = (Timeframe.MONTH, Timeframe.DAY, Timeframe.HOUR)
 """Weeks cross the ends of months."""
 MINUTE = timedelta(minutes=1)
+MOST_COVERS = 1024
+"""As a range moves on, only the first and the last of a series' periods change."""
 SLICES = (10 * MINUTE, MINUTE)
 """What hours are cut into where a range cuts them: 14 slices at most, and less than a minute is left."""
 
@@ -34,7 +37,8 @@ class Cover:
         return join_spans(Span(period.start, period.end) for period in self.periods)
 
 
-def cover(span: Span, horizon: Horizon, timeframes: Sequence[Timeframe] = LONGEST_FIRST) -> Cover:
+@lru_cache(maxsize=MOST_COVERS)
+def cover(span: Span, horizon: Horizon, timeframes: tuple[Timeframe, ...] = LONGEST_FIRST) -> Cover:
     """Cut a range into the longest periods that lie in it.
 
     Args:

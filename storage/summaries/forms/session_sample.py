@@ -77,6 +77,8 @@ def make_sample(
     """
     keys = np.asarray(hashes, np.int64) & NO_THRESHOLD
     columns = np.asarray(inferred, np.bool_), np.asarray(firsts, np.int64), np.asarray(lasts, np.int64)
+    if len(keys) == 1 and keys[0] < NO_THRESHOLD:  # as in most hours of late events: there is nothing to put in order
+        return SessionSample(NO_THRESHOLD, *(tuple(column.tolist()) for column in (keys, *columns)))
     return _sample_of(NO_THRESHOLD, keys, *columns)
 
 
