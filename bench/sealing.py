@@ -1,6 +1,7 @@
 """What sealing costs and how ingestion fares beside it: part of `make bench-ingest`, or by itself.
 
 seal_cpu_us_per_event     processor time of sealing and two merges, in this process and in Postgres.
+summary_cpu_us_per_event  of making summaries of the events, at the first of them; not part of the above.
 segment_bytes_per_event   of the segments after the second merge.
 all_bytes_per_event       all tables but analytics_events, with indexes, at rest: swept, and vacuumed in full.
 ingest_beside_seal_ratio  the write transaction beside a process that seals and merges every second, of the same alone.
@@ -16,28 +17,30 @@ import json
 import statistics
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Self
 
 import asyncpg
+import pyarrow as pa
 
 from bench.clients.sealer import sealing
 from bench.data.realistic_rows import Row, RowMaker
 from bench.ingest_rate import ROWS_PER_BATCH, make_store
 from bench.machine import describe_load, describe_machine, postgres_s
 from events.ids import uuid7
-from jobs.open_segments import open_segments
+from jobs.open_segments import known_columns
 from runtime.logging import configure_logging
-from runtime.settings import Settings
 from storage.blocks.store import BlockStore
 from storage.embedded import EmbeddedPostgres
 from storage.postgres.database import Database
 from storage.postgres.migrate import migrate
+from storage.segments.catalogue import Also
 from storage.segments.plans import Merge
 from storage.segments.store import SegmentStore
+from storage.summaries.folding import SummaryKeeper
 from storage.write.batch import EVENT_ID, RECEIVED_AT, TIMESTAMP, Batch
 
 SEALS, MERGED_AT_ONCE = 16, 4
@@ -64,7 +67,10 @@ async def measure_sealing(data_dir: Path, url: str, events: int) -> Figures:
         events: how many, a multiple of SEALS * ROWS_PER_BATCH.
     """
     database, sql = await Database.open(url), await asyncpg.connect(url)
-    store, segments = make_store(database), open_segments(database, Settings.from_environment())
+    store, summaries = make_store(database), _TimedSummaries(SummaryKeeper(database))
+    segments = SegmentStore(
+        database, known_columns(), cache_folder=data_dir, cache_bytes=0, summaries=summaries, copies=False
+    )
     maker = RowMaker(events)
     seconds = 0.0
     for _ in range(SEALS):
@@ -86,7 +92,8 @@ async def measure_sealing(data_dir: Path, url: str, events: int) -> Figures:
     await sql.close()
     await database.close()
     return {
-        "seal_cpu_us_per_event": 1e6 * seconds / events,
+        "seal_cpu_us_per_event": 1e6 * (seconds - summaries.seconds) / events,
+        "summary_cpu_us_per_event": 1e6 * summaries.seconds / events,
         "segment_bytes_per_event": sum(segment.size_bytes for segment in live) / events,
         "all_bytes_per_event": all_bytes / events,
     }
@@ -98,6 +105,21 @@ async def _merge(segments: SegmentStore, merges: int) -> None:
     size = -(-len(live) // merges)
     for start in range(0, len(live), size):
         await segments.keeper.merge(Merge(live[start : start + size], splits_days=False))
+
+
+class _TimedSummaries:
+    """Summarises, and adds up the processor time of this process that it takes."""
+
+    def __init__(self, summaries: SummaryKeeper) -> None:
+        self._summaries = summaries
+        self.seconds = 0.0
+
+    async def prepare(self, tables: Sequence[pa.Table]) -> Also:
+        started_s = time.process_time()
+        try:
+            return await self._summaries.prepare(tables)
+        finally:
+            self.seconds += time.process_time() - started_s
 
 
 class _Meter:

@@ -162,8 +162,15 @@ def _contradictions(field: Field) -> Iterator[str]:
         yield "lists an allowed value twice"
     if any(not 0 < len(value) <= field.max_length for value in (*field.allowed_values, *field.known_values)):
         yield "lists an allowed or known value that is empty or longer than its max_length"
+    if field.json_name != _default_json_name(field.name):
+        yield "has a json_name of its own, but stored fields are found by the name that follows from theirs; remove it"
     if field.max_depth > WIRE_MAX_DEPTH:
         yield f"has a max_depth of {field.max_depth}, above the {WIRE_MAX_DEPTH} that a message can carry"
+
+
+def _default_json_name(name: str) -> str:
+    first, *words = name.split("_")
+    return first + "".join(word[:1].upper() + word[1:] for word in words)
 
 
 def check_envelope(event: str, catalogue: Catalogue) -> None:

@@ -23,9 +23,9 @@ from storage.audit import AuditEntry, write_audit
 from storage.blocks.pseudonyms import PURPOSE, Pseudonyms
 from storage.postgres.existing import open_existing
 from storage.segments.catalogue import Segment, WaitingBlock
-from storage.segments.rekeying import Rekeyed, rekey
+from storage.segments.passes.rekeying import Rekeyed, rekey
+from storage.segments.passes.verification import Damage, verify_stored
 from storage.segments.store import SegmentStore
-from storage.segments.verification import Damage, verify_stored
 
 AnswerT = TypeVar("AnswerT")
 

@@ -121,10 +121,10 @@ def sum_cohorts(table: pa.Table, question: CohortQuestion) -> CohortSums:
         Two actors join in the first of three periods, with an event each, and one has two more in the last: `users` is
         [[2, 0, 1], [0, 0, 0], [0, 0, 0]], `events` [[2, 0, 2], [0, 0, 0], [0, 0, 0]].
     """
-    return _Kernel(table, question).sum()
+    return _CohortCounter(table, question).sum()
 
 
-class _Kernel:
+class _CohortCounter:
     """Sums one table, some actors at a time, so that what is computed stays in the processor's cache."""
 
     def __init__(self, table: pa.Table, question: CohortQuestion) -> None:

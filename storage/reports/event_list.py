@@ -174,7 +174,7 @@ async def _read_group(snapshot: EventSnapshot, segment: Segment, number: int, ty
 
 
 @dataclass(frozen=True, slots=True)
-class _Found:
+class _Candidates:
     """Rows of a table: their places, their times in microseconds, and which types of events are among them."""
 
     places: _Integers
@@ -208,13 +208,13 @@ class _Page:
         self._end_us = end_us if after is None else min(end_us, after.at_us + 1)
         self._limit = question.limit
         self._newest_us: _Integers = np.empty(0, np.int64)
-        self._found: list[tuple[_Found, _Load]] = []
+        self._found: list[tuple[_Candidates, _Load]] = []
 
     def may_hold(self, first_at: datetime, last_at: datetime) -> bool:
         """Tell whether events between two times, both included, can be on the page still."""
         return microseconds(first_at) < self._end_us and microseconds(last_at) >= self._floor_us
 
-    def find(self, table: pa.Table) -> _Found:
+    def find(self, table: pa.Table) -> _Candidates:
         """Find the rows of a table that can be on the page still."""
         at_us = integers(table, "timestamp")
         is_within = (at_us >= self._floor_us) & (at_us < self._end_us)
@@ -222,9 +222,9 @@ class _Page:
             is_within &= matches(table, self._pattern)
         places = np.flatnonzero(is_within)
         types = pc.unique(table["event_type"].take(pa.array(places))).to_pylist() if len(places) else ()
-        return _Found(places, at_us[places], types)
+        return _Candidates(places, at_us[places], types)
 
-    def add(self, found: _Found, load: "_Load") -> None:
+    def add(self, found: _Candidates, load: "_Load") -> None:
         """Take in rows that were found, and what reads their table with all its columns."""
         if not len(found.places):
             return
@@ -237,16 +237,16 @@ class _Page:
             self._floor_us = max(self._floor_us, int(newest_us.min()))
         self._newest_us = newest_us
 
-    def chosen(self) -> list[tuple[_Found, "_Load"]]:
+    def chosen(self) -> list[tuple[_Candidates, "_Load"]]:
         """List the rows that can be on the page, now that all are known."""
         chosen = []
         for found, load in self._found:
             is_chosen = found.at_us >= self._floor_us
             if is_chosen.any():
-                chosen.append((_Found(found.places[is_chosen], found.at_us[is_chosen], found.types), load))
+                chosen.append((_Candidates(found.places[is_chosen], found.at_us[is_chosen], found.types), load))
         return chosen
 
-    def newest_of(self, found: _Found, table: pa.Table) -> pa.Table:
+    def newest_of(self, found: _Candidates, table: pa.Table) -> pa.Table:
         """Take the newest of some rows of a table, as many as the page holds."""
         rows = pa.array(found.places)
         order = self._order(table.select(_ORDERED_BY).take(rows))

@@ -1,7 +1,7 @@
 """Which rows of a table of events a pattern names, and what a field of theirs holds.
 
 A field lies in a column of its own, `purchase.amount`, where its value has the column's type; else in the JSON of
-`extra` or `device_extra`. The result does not tell them apart.
+`extra` or `device_extra`. The result is the same.
 
 Example:
     >>> table = make_table([make_row(event_data='{"contentType":"post"}'), make_row(platform="ios")])
@@ -231,9 +231,10 @@ def _of_codes(array: pa.DictionaryArray, holds: Callable[[pa.Array], pa.Array]) 
         indices = pc.index_in(indices, used)
     answers = np.append(_flags(holds(texts)), False)  # the last one stands for no text
     codes = indices.fill_null(len(texts)) if indices.null_count else indices
-    return answers[codes.to_numpy()]
+    found: Flags = answers[codes.to_numpy()]
+    return found
 
 
 def _flags(array: pa.Array) -> Flags:
-    found: Flags = pc.fill_null(array, False).to_numpy(zero_copy_only=False)
+    found: Flags = pc.fill_null(array, fill_value=False).to_numpy(zero_copy_only=False)
     return found

@@ -45,7 +45,7 @@ def compare(array: pa.Array, order: Operator, literal: Decimal) -> np.ndarray[An
         compared = _compare_doubles(array, order, literal)
     else:
         compared = _compare_steps(array, order, literal)
-    found: np.ndarray[Any, np.dtype[np.bool_]] = pc.fill_null(compared, False).to_numpy(zero_copy_only=False)
+    found: np.ndarray[Any, np.dtype[np.bool_]] = pc.fill_null(compared, fill_value=False).to_numpy(zero_copy_only=False)
     return found
 
 

@@ -113,7 +113,7 @@ def count_returns(table: pa.Table, question: RetentionQuestion) -> RetentionCoun
         Of two actors that enter on the first of three days, one comes back on the third: `users` is
         [[2, 0, 1], [0, 0, 0], [0, 0, 0]].
     """
-    return _Kernel(table, question).count()
+    return _ReturnCounter(table, question).count()
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +143,7 @@ class _Entries:
             entries = entries.take(~first)
 
 
-class _Kernel:
+class _ReturnCounter:
     """Counts one table, some actors at a time, so that what is computed stays in the processor's cache."""
 
     def __init__(self, table: pa.Table, question: RetentionQuestion) -> None:

@@ -50,7 +50,7 @@ class BlockTable:
         places[kept] = np.arange(len(kept), dtype=np.int32)
         numbers = places[self.table[BLOCK].to_numpy()]
         table = _numbered(self.table, numbers).filter(pa.array(numbers >= 0)).combine_chunks()
-        # Texts of blocks that were sealed would be kept for ever otherwise.
+        # Texts of blocks that were sealed would never be freed otherwise.
         columns = {
             name: compact(column.chunk(0)) if column.type == TEXT else column
             for name, column in zip(table.column_names, table.columns, strict=True)

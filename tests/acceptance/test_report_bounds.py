@@ -15,11 +15,16 @@ from sociallive.analytics.v1.funnel_pb2 import ListFunnelActorsRequest
 from tests.acceptance.running import Service, fails_with
 from tests.acceptance.samples import reason, retry_delay_s
 from tests.conftest import copy_data_dir
-from tests.report_questions import EVENT_LIST, FUNNEL, REPORTS
+from tests.report_questions import COHORT, DASHBOARD, FUNNEL, REPORTS, RETENTION, SCOPE
 
 QUESTIONS: dict[str, Any] = {asked.method: asked.asked() for asked in REPORTS}
 QUESTIONS["ListFunnelActors"] = ListFunnelActorsRequest(funnel=FUNNEL.asked())
-HEAVY = sorted(QUESTIONS.keys() - {EVENT_LIST.method})
+HEAVY: dict[str, Any] = {
+    **{asked.method: asked.asked() for asked in (FUNNEL, COHORT, RETENTION)},
+    "ListFunnelActors": QUESTIONS["ListFunnelActors"],
+    "GetDashboard": DASHBOARD.asked(**SCOPE, precision="PRECISION_EXACT"),
+}
+"""Those that read a share of all events."""
 
 
 @pytest.fixture(scope="module")
@@ -33,12 +38,12 @@ def busy(tmp_path_factory: pytest.TempPathFactory, made_database: Path) -> Itera
 
 @asynccontextmanager
 async def locked_events(service: Service) -> AsyncIterator[asyncpg.Connection]:
-    """Lock the events, so that a report waits; yields a connection that looks at the server."""
+    """Lock the catalogue of segments, so that a report waits; yields a connection that looks at the server."""
     url = f"postgresql://postgres@/analytics?host={service.data_dir / 'run'}&port=5432"
     locker, looker = await asyncpg.connect(url), await asyncpg.connect(url)
     try:
         async with locker.transaction():
-            await locker.execute("LOCK TABLE analytics_events IN ACCESS EXCLUSIVE MODE")
+            await locker.execute("LOCK TABLE analytics_segments IN ACCESS EXCLUSIVE MODE")
             yield looker
     finally:
         await locker.close()
@@ -82,19 +87,20 @@ async def test_heavy_reports_past_the_bound_are_told_to_come_back(busy: Service,
         call = busy.stub.GetFunnel.future(QUESTIONS["GetFunnel"], timeout=60)
         await until_reading(looker, expected=True)
         with fails_with(grpc.StatusCode.RESOURCE_EXHAUSTED) as caught:
-            await asyncio.to_thread(getattr(busy.stub, method), QUESTIONS[method], timeout=30)
+            await asyncio.to_thread(getattr(busy.stub, method), HEAVY[method], timeout=30)
         assert reason(caught[0]) == "REPORTS_BUSY"
         assert retry_delay_s(caught[0]) == 1
         call.cancel()
         await until_reading(looker, expected=False)
 
 
-async def test_an_event_list_needs_no_turn(busy: Service) -> None:
-    """It reads one page: while a heavy report is under way, it waits for Postgres and not for a place."""
+@pytest.mark.parametrize("method", ["ListEvents", "GetDashboard"])
+async def test_pages_and_dashboards_need_no_turn(busy: Service, method: str) -> None:
+    """While a heavy report is under way, they wait for Postgres and not for a place."""
     async with locked_events(busy) as looker:
         heavy = busy.stub.GetFunnel.future(QUESTIONS["GetFunnel"], timeout=60)
         await until_reading(looker, expected=True)
         with fails_with(grpc.StatusCode.DEADLINE_EXCEEDED):
-            await asyncio.to_thread(busy.stub.ListEvents, QUESTIONS["ListEvents"], timeout=TURN_WAIT_S + 1)
+            await asyncio.to_thread(getattr(busy.stub, method), QUESTIONS[method], timeout=TURN_WAIT_S + 1)
         heavy.cancel()
         await until_reading(looker, expected=False)

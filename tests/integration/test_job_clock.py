@@ -15,7 +15,7 @@ from storage.postgres.database import Connection, Database
 from storage.segments.plans import SEAL_LATEST
 from storage.write.batch import WriteOutcome
 from tests.rows import make_batch, make_row, make_store
-from tests.stored import stored_values
+from tests.stored import stored_rows
 
 MICROSECOND = timedelta(microseconds=1)
 MINUTE = timedelta(minutes=1)
@@ -53,7 +53,7 @@ class Server:
 
     async def times(self) -> list[datetime]:
         """List the times of the stored events."""
-        return await stored_values(self.database.address.url, "timestamp")
+        return [row["timestamp"] for row in await stored_rows(self.database.address.url)]
 
 
 @pytest.fixture

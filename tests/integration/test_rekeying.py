@@ -11,11 +11,11 @@ from storage.blocks.codec import BlockError
 from storage.blocks.pseudonyms import ActorKeyError, Pseudonyms
 from storage.postgres.database import Connection, Database
 from storage.postgres.errors import StorageUnavailableError
-from storage.segments.rekeying import rekey
+from storage.segments.passes.rekeying import rekey
 from storage.segments.store import SegmentStore
-from tests.event_tables import ACTORS, KNOWN
+from tests.event_tables import KNOWN
 from tests.integration.segment_stage import KilledError, killed_at
-from tests.rows import make_batch, make_row, make_store
+from tests.rows import ACTORS, make_batch, make_row, make_store
 from tests.stored import stored_rows
 
 NEW = Pseudonyms(b"a new key of the actors" * 2, "the test")

@@ -136,6 +136,7 @@ def test_a_new_type_is_read_with_all_it_declares(tmp_path: Path) -> None:
         (visit('string a = 1 [(rules) = {allowed_values: ["x", "x"]}];'), "lists an allowed value twice"),
         (visit('string a = 1 [(rules) = {max_length: 1 known_values: ["xy"]}];'), "is empty or longer than its max"),
         (visit('string a = 1 [(rules) = {format: TEXT_FORMAT_UUID allowed_values: ["x"]}];'), "remove one of them"),
+        (visit('string a_b = 1 [json_name = "ab"];'), "has a json_name of its own"),
         (visit("bytes a = 1;"), "has a type that event fields cannot have; use string, double"),
         (visit("repeated double a = 1;"), "has a type that event fields cannot have"),
         (visit("float a = 1;"), "has a type that event fields cannot have"),

@@ -46,6 +46,7 @@ def test_the_document_is_what_its_program_writes() -> None:
     assert write_description(comments) == DOCUMENT
 
 
+@pytest.mark.thorough
 def test_the_document_is_valid_openapi() -> None:
     """By the specification's own schema, every reference included."""
     from openapi_spec_validator import OpenAPIV31SpecValidator  # noqa: PLC0415 - it loads an HTTP client

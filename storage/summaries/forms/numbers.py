@@ -30,6 +30,7 @@ def bare(number: Decimal) -> Decimal:
     """Leave the zeros at the end out; `EXACTLY`, since other contexts round.
 
     Example:
+        >>> from decimal import localcontext
         >>> with localcontext(EXACTLY):
         ...     f"{bare(Decimal('29.990'))} {bare(Decimal('100.00'))}"
         '29.99 100'

@@ -1,0 +1,1 @@
+"""Passes over all segments: verifying every byte, and making all pseudonyms anew."""
