@@ -34,8 +34,8 @@ async def compact(stage: SummaryStage) -> object:
 
 
 async def rebuild(stage: SummaryStage) -> object:
-    """Make everything anew."""
-    return await stage.rebuild()
+    """Make a day anew."""
+    return await stage.rebuild(MIDNIGHT, MIDNIGHT + DAY)
 
 
 async def age(stage: SummaryStage) -> None:
