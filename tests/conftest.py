@@ -118,7 +118,6 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def _template(postgres_server: str) -> str:
     """The name of a migrated database to copy."""
-
     # Here, since Alembic and SQLAlchemy take longer to import than all else, and unit tests do without a database.
     from storage.postgres.migrate import migrate  # noqa: PLC0415
 

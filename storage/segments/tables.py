@@ -261,7 +261,8 @@ def _values(table: pa.Table, name: str) -> list[Any]:
     if pa.types.is_string(column.type) or (column.type == pa.int64() and not column.null_count):
         values: list[Any] = column.to_numpy(zero_copy_only=False).tolist()
         return values
-    return column.to_pylist()
+    scalars: list[Any] = column.to_pylist()
+    return scalars
 
 
 def _id_texts(digits: str) -> list[str]:
