@@ -15,6 +15,7 @@ COPY jobs jobs
 COPY runtime runtime
 COPY server server
 COPY storage storage
+COPY reports reports
 RUN make .venv/.runtime
 
 FROM python:3.13-slim

@@ -31,6 +31,7 @@ from bench.machine import describe_load, describe_machine
 from cli.run.worker import tune_collector
 from events.catalogue import load_catalogue
 from events.columns import columns_of
+from reports.dashboard.reading import DashboardReader
 from server.ingest.pipeline import reject_stored
 from server.reports import dashboard
 from sociallive.analytics.v1.dashboard_pb2 import GetDashboardRequest, Precision
@@ -39,7 +40,6 @@ from storage.embedded import EmbeddedPostgres
 from storage.postgres.database import Database
 from storage.postgres.migrate import migrate
 from storage.quarantine import Quarantine
-from storage.reports.dashboard.reading import DashboardReader
 from storage.segments.catalogue import SegmentChange
 from storage.segments.files import SegmentFile, write_segment
 from storage.segments.plans import Merge, plan_merge

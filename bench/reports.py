@@ -24,16 +24,16 @@ from bench.data.report_data import DAYS, END, START, store_events
 from bench.machine import describe_load, describe_machine
 from events.catalogue import load_catalogue
 from events.columns import columns_of
+from reports.cohort import CohortQuestion, read_cohorts
+from reports.funnel.question import FunnelQuestion, StepOrder
+from reports.funnel.rows import read_funnel
+from reports.patterns.predicates import EventPattern
+from reports.retention import Entry, RetentionQuestion, read_retention
 from server.reports.periods import Calendar, Length
 from server.reports.steps import parse_step
 from storage.embedded import EmbeddedPostgres
 from storage.postgres.database import Database
 from storage.postgres.migrate import migrate
-from storage.reports.cohort import CohortQuestion, read_cohorts
-from storage.reports.funnel import FunnelQuestion, StepOrder
-from storage.reports.funnel_rows import read_funnel
-from storage.reports.predicates import EventPattern
-from storage.reports.retention import Entry, RetentionQuestion, read_retention
 from storage.segments.schema import EventColumns
 from storage.segments.snapshot import EventSnapshot
 from storage.segments.store import SegmentStore

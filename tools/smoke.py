@@ -26,7 +26,7 @@ from sociallive.analytics.v1.event_pb2 import Event
 from sociallive.analytics.v1.track_pb2 import EventStatus, TrackRequest
 from sociallive.analytics.v1.view_event_pb2 import ViewEvent
 
-ROOMS = ("cli", "events", "gateway", "jobs", "runtime", "server", "sociallive", "storage")
+ROOMS = ("cli", "events", "gateway", "jobs", "reports", "runtime", "server", "sociallive", "storage")
 PROGRAMS = frozenset({"cli.__main__"})
 """Modules that do something when they are imported."""
 START_TIMEOUT_S = 120.0

@@ -13,6 +13,8 @@ from events.columns import columns_of
 from events.normalize import Normalizer
 from events.rules.validation import Validator
 from gateway.rest import ADMINISTRATIVE
+from reports.dashboard.reading import DashboardReader
+from reports.events.read_ahead import EventPages
 from runtime.settings import Settings
 from server.access.guard import OPEN, Guard
 from server.access.jwks import KeySet
@@ -40,8 +42,6 @@ from storage.blocks.store import BlockStore
 from storage.postgres.database import Database
 from storage.quarantine import Quarantine
 from storage.rejections import Rejections
-from storage.reports.dashboard.reading import DashboardReader
-from storage.reports.event_pages import EventPages
 from storage.segments.schema import EventColumns
 from storage.segments.store import SegmentStore
 from storage.spool import Spool

@@ -7,13 +7,13 @@ cohort of size 3 whose periods have the shares 1.0 and 0.33.
 from collections.abc import Sequence
 from datetime import datetime
 
+from reports.cohort import EXACT, ByCurrency, CohortQuestion, CohortSums, add_revenue, read_cohorts
 from server.reports.periods import count_cohorts, read_calendar
 from server.reports.scope import LONGEST_REPORT, read_scope, to_timestamp
 from server.reports.steps import format_step, parse_step
 from sociallive.analytics.v1.cohort_pb2 import Cohort, CohortPeriod, GetCohortRequest, GetCohortResponse
 from sociallive.analytics.v1.report_scope_pb2 import Revenue
 from sociallive.analytics.v1.retention_pb2 import WeekStart
-from storage.reports.cohort import EXACT, ByCurrency, CohortQuestion, CohortSums, add_revenue, read_cohorts
 from storage.segments.snapshot import EventSnapshot
 
 DEFAULT_TIMEFRAME = "30d"

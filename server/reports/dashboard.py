@@ -7,6 +7,15 @@ Example: rows in, `totals=[("purchase", 2, 1)]`, `series=[(1, "purchase", 2)]` f
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
+from reports.dashboard.reading import AgedOutError, DashboardReader
+from reports.dashboard.rows import (
+    DashboardQuestion,
+    DashboardRows,
+    Estimate,
+    Figures,
+    RevenueTotal,
+    StreamTotals,
+)
 from server.reports.buckets import Bucket, bucket_end, buckets_of, choose_bucket
 from server.reports.errors import QuestionError
 from server.reports.scope import LONGEST_REPORT, Scope, read_scope, to_timestamp
@@ -25,15 +34,6 @@ from sociallive.analytics.v1.dashboard_pb2 import (
 )
 from sociallive.analytics.v1.dashboard_pb2 import Estimate as EstimateMessage
 from sociallive.analytics.v1.report_scope_pb2 import Revenue
-from storage.reports.dashboard.reading import AgedOutError, DashboardReader
-from storage.reports.dashboard.rows import (
-    DashboardQuestion,
-    DashboardRows,
-    Estimate,
-    Figures,
-    RevenueTotal,
-    StreamTotals,
-)
 
 DEFAULT_TIMEFRAME = "7d"
 _IS_EXACT: Mapping[Precision, bool | None] = {

@@ -11,14 +11,14 @@ from typing import Any
 from events.catalogue import load_catalogue
 from events.stored_event import write_event
 from events.upcast import Upcaster
+from reports.events.page import EventCursor, EventFilter, EventRecord, PageQuestion
+from reports.events.read_ahead import EventPages
+from reports.patterns.predicates import EventPattern
 from server.paging import PageToken, PageTokens, read_page_size
 from server.reports.errors import QuestionError
 from server.reports.scope import Scope, read_scope
 from server.reports.steps import format_step, parse_step
 from sociallive.analytics.v1.event_list_pb2 import EventView, ListEventsRequest, ListEventsResponse
-from storage.reports.event_list import EventCursor, EventFilter, EventRecord, PageQuestion
-from storage.reports.event_pages import EventPages
-from storage.reports.predicates import EventPattern
 from storage.segments.snapshot import EventSnapshot
 
 CATALOGUE = load_catalogue()

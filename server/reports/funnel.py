@@ -9,6 +9,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from reports.funnel.actors import ActorChoice, read_funnel_actors
+from reports.funnel.question import Exclusion, FunnelQuestion, FunnelRow, StepOrder, overlapping_steps
+from reports.funnel.rows import read_funnel
+from reports.patterns.predicates import EventPattern
 from server.paging import PageToken, PageTokens, read_page_size
 from server.reports.errors import QuestionError
 from server.reports.scope import LONGEST_REPORT, Scope, read_scope, to_timestamp
@@ -25,10 +29,6 @@ from sociallive.analytics.v1.funnel_pb2 import (
     ListFunnelActorsRequest,
     ListFunnelActorsResponse,
 )
-from storage.reports.funnel import Exclusion, FunnelQuestion, FunnelRow, StepOrder, overlapping_steps
-from storage.reports.funnel_actors import ActorChoice, read_funnel_actors
-from storage.reports.funnel_rows import read_funnel
-from storage.reports.predicates import EventPattern
 from storage.segments.snapshot import EventSnapshot
 
 DEFAULT_TIMEFRAME = "30d"

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from reports.patterns.predicates import EventPattern
+from reports.retention import Entry, RetentionQuestion, read_retention
 from server.reports.errors import QuestionError
 from server.reports.periods import MOST_PERIODS, Calendar, Length, count_cohorts, read_calendar, read_periods
 from server.reports.scope import LONGEST_REPORT, Scope, read_scope, to_timestamp
@@ -22,8 +24,6 @@ from sociallive.analytics.v1.retention_pb2 import (
     RetentionKind,
     RetentionWindow,
 )
-from storage.reports.predicates import EventPattern
-from storage.reports.retention import Entry, RetentionQuestion, read_retention
 from storage.segments.snapshot import EventSnapshot
 
 DEFAULT_TIMEFRAME = "30d"

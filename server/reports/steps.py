@@ -24,8 +24,8 @@ from events.catalogue import load_catalogue
 from events.event_type import Field, Kind
 from events.rules.field_rules import is_decimal
 from events.violations import nearest, quoted
+from reports.patterns.predicates import Condition, EventPattern, FieldPath, Operator, Value, ValueKind
 from server.reports.errors import QuestionError
-from storage.reports.predicates import Condition, EventPattern, FieldPath, Operator, Value, ValueKind
 
 CATALOGUE = load_catalogue()
 

@@ -6,6 +6,8 @@ from typing import Any, TypeVar
 
 import grpc
 
+from reports.dashboard.reading import DashboardReader
+from reports.events.read_ahead import EventPages
 from server.access.caller import current_caller
 from server.ingest.field_violations import write_violations
 from server.ingest.pipeline import Pipeline
@@ -39,8 +41,6 @@ from sociallive.analytics.v1.track_pb2 import (
     TrackResponse,
     TrackWarning,
 )
-from storage.reports.dashboard.reading import DashboardReader
-from storage.reports.event_pages import EventPages
 from storage.write.writer import WriteOutcome
 
 ResponseT = TypeVar("ResponseT", TrackBatchResponse, TrackEventsResponse)

@@ -272,6 +272,12 @@ class EventReader:
         return EventSnapshot(taken, self._parts, readers, tables, self.known)
 
 
+async def may_have_events(connection: PooledConnection, start: datetime, end: datetime) -> bool:
+    """Tell whether there may be events in [start, end): in a segment that counts, or in a block."""
+    found: bool = await connection.fetchval(statement("may_have_events"), start, end)
+    return found
+
+
 def _open(taken: SegmentSnapshot, known: Mapping[UUID, SegmentReader]) -> dict[UUID, SegmentReader]:
     return {
         segment.id: known.get(segment.id) or SegmentReader(*taken.footers[segment.id], segment.id)

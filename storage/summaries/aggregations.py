@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple
@@ -12,7 +12,7 @@ from asyncpg import Record
 
 from storage.postgres.database import Connection, PooledConnection
 from storage.summaries.horizon import statement
-from storage.summaries.periods import Period, Timeframe
+from storage.summaries.periods import Period, PeriodRange, Timeframe
 from storage.summaries.summary import Measures, Summary, add_measures
 
 UNLISTED = frozenset({"viewDurations"})
@@ -83,6 +83,30 @@ async def read_aggregations(
         statement("list_aggregations"), [timeframe.value for timeframe in timeframes], starts, ends
     )
     return await asyncio.to_thread(_read, records)
+
+
+async def count_series(
+    connection: PooledConnection, ranges: Iterable[PeriodRange], starts: Sequence[datetime]
+) -> dict[tuple[int, str], int]:
+    """Count the summarised events of a series.
+
+    Args:
+        connection: in the transaction of a snapshot.
+        ranges: periods to count, as the timeframe and a half-open range of their starts.
+        starts: first moments of the periods of the series, ascending.
+
+    Returns:
+        Counts by place of the period, from 0, and event type.
+    """
+    listed = list(ranges)
+    records = await connection.fetch(
+        statement("count_series"),
+        [timeframe.value for timeframe, _, _ in listed],
+        [start for _, start, _ in listed],
+        [end for _, _, end in listed],
+        starts,
+    )
+    return {(record["period"] - 1, record["event_type"]): record["count"] for record in records}
 
 
 def _read(records: Iterable[Record]) -> dict[AggregationKey, Aggregation]:

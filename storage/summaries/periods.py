@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from enum import Enum
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from storage.write.hours import HOUR, hour_of
 
@@ -38,6 +38,10 @@ class Timeframe(Enum):
     def periods_of(self, moments: Iterable[datetime]) -> list[datetime]:
         """List the periods that hold any of the moments, in order."""
         return sorted({self.start_of(moment) for moment in moments})
+
+
+PeriodRange: TypeAlias = tuple[Timeframe, datetime, datetime]
+"""Periods of one timeframe that follow each other: the first moment of the first, and the first after the last."""
 
 
 class Span(NamedTuple):

@@ -3,14 +3,13 @@
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from threading import Lock
 from typing import TypeAlias
 from uuid import UUID
 
 from storage.postgres.database import Connection, PooledConnection
 from storage.summaries.parts import PartKey, SummaryPart, list_parts, read_parts
-from storage.summaries.periods import Period, Timeframe
+from storage.summaries.periods import Period, PeriodRange
 from storage.summaries.summary import Summary, add
 
 MOST_ENTRIES = 400_000
@@ -87,7 +86,7 @@ class StoredSummaries:
 
 async def read_summaries(
     connection: "Connection | PooledConnection",
-    ranges: Iterable[tuple[Timeframe, datetime, datetime]],
+    ranges: Iterable[PeriodRange],
     memory: SummaryMemory,
 ) -> StoredSummaries:
     """Read what is stored of ranges, but for what the process remembers: two statements, or one.

@@ -13,6 +13,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from reports.dashboard import reading
+from reports.dashboard.reading import DashboardReader
+from reports.dashboard.recent import RecentMemory
+from reports.dashboard.rows import DashboardQuestion, DashboardRows, Figures
 from server.reports import dashboard
 from server.reports.buckets import Bucket, buckets_of
 from server.reports.errors import QuestionError
@@ -20,10 +24,6 @@ from server.reports.scope import Scope, to_timestamp
 from sociallive.analytics.v1.dashboard_pb2 import GetDashboardRequest, GetDashboardResponse, Precision
 from storage.postgres.database import Database
 from storage.postgres.errors import StorageUnavailableError
-from storage.reports.dashboard import reading
-from storage.reports.dashboard.reading import DashboardReader
-from storage.reports.dashboard.recent import RecentMemory
-from storage.reports.dashboard.rows import DashboardQuestion, DashboardRows, Figures
 from storage.summaries.forms.lengths import LARGEST_ERROR
 from storage.summaries.forms.sketch import STANDARD_ERROR
 from storage.summaries.periods import Span

@@ -12,11 +12,11 @@ from typing import Any
 import asyncpg
 import pytest
 
+from reports.events import read_ahead as event_pages
+from reports.events.page import EventCursor, EventFilter, EventRecord, PageQuestion
+from reports.events.read_ahead import EventPages
 from storage.postgres.database import Database, PooledConnection
 from storage.postgres.errors import StorageTimeoutError, StorageUnavailableError
-from storage.reports import event_pages
-from storage.reports.event_list import EventCursor, EventFilter, EventRecord, PageQuestion
-from storage.reports.event_pages import EventPages
 from storage.segments import block_memory, scopes
 from storage.segments import snapshot as snapshot_module
 from storage.segments.scopes import SORTED_BY, EventScope

@@ -11,7 +11,7 @@ from storage.sql import statement, statement_names
 
 OWN_STATEMENTS = [
     (package, path.stem)
-    for package in ("blocks", "keys", "reports.dashboard", "summaries")
+    for package in ("blocks", "keys", "summaries")
     for path in sorted((Path(storage.__file__).parent / package.replace(".", "/") / "sql").glob("*.sql"))
 ]
 """Those that lie beside their Python."""

@@ -10,7 +10,7 @@ from statistics import median
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from storage.reports.dashboard.rows import (
+from reports.dashboard.rows import (
     ContentViews,
     DashboardRows,
     Figures,

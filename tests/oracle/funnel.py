@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from storage.reports.funnel import FunnelQuestion, StepOrder
+from reports.funnel.question import FunnelQuestion, StepOrder
 from tests.oracle.history import Happening
 from tests.oracle.matching import matches, value_at
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
-from storage.reports.predicates import Condition, EventPattern, FieldPath, Operator, Value, ValueKind
+from reports.patterns.predicates import Condition, EventPattern, FieldPath, Operator, Value, ValueKind
 from tests.oracle.history import Happening
 
 _ORDERS: dict[Operator, Callable[[Any, Any], bool]] = {

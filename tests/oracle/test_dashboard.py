@@ -18,10 +18,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from reports.dashboard import exact, figures
+from reports.dashboard.rows import DashboardQuestion, DashboardRows, Figures, RevenueTotal
 from server.reports.buckets import Bucket, buckets_of
 from server.reports.scope import Scope
-from storage.reports.dashboard import exact, figures
-from storage.reports.dashboard.rows import DashboardQuestion, DashboardRows, Figures, RevenueTotal
 from storage.segments.scopes import microseconds
 from storage.segments.tables import concatenate, integers, sort
 from storage.summaries import columns, counting, summarise

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from reports.dashboard.reading import DashboardReader
+from reports.dashboard.rows import DashboardRows, Figures
 from storage.postgres.database import Database
-from storage.reports.dashboard.reading import DashboardReader
-from storage.reports.dashboard.rows import DashboardRows, Figures
 from storage.segments.plans import Merge
 from storage.segments.store import SegmentStore
 from storage.summaries.folding import SummaryKeeper

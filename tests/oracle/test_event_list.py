@@ -12,11 +12,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from reports.events import page as event_list
+from reports.events import read_ahead as event_pages
+from reports.events.page import EventCursor, EventFilter, EventRecord, PageQuestion
+from reports.events.read_ahead import EventPages
 from server.reports.steps import parse_step
 from storage.postgres.database import Database
-from storage.reports import event_list, event_pages
-from storage.reports.event_list import EventCursor, EventFilter, EventRecord, PageQuestion
-from storage.reports.event_pages import EventPages
 from storage.segments import files
 from storage.segments.snapshot import EventReader
 from storage.segments.store import SegmentStore

@@ -13,19 +13,22 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from server.reports.steps import parse_field, parse_step
-from storage.reports import funnel, funnel_any, funnel_attempts, funnel_rows
-from storage.reports.funnel import (
+from reports.funnel import any_order as funnel_any
+from reports.funnel import attempts as funnel_attempts
+from reports.funnel import question as funnel
+from reports.funnel import rows as funnel_rows
+from reports.funnel.actors import ACTOR_COLUMNS, ActorChoice, actor_ids, read_funnel_actors
+from reports.funnel.attempts import StepFacts
+from reports.funnel.question import (
     Exclusion,
     FunnelQuestion,
     FunnelRow,
     StepOrder,
     overlapping_steps,
 )
-from storage.reports.funnel_actors import ACTOR_COLUMNS, ActorChoice, actor_ids, read_funnel_actors
-from storage.reports.funnel_attempts import StepFacts
-from storage.reports.funnel_rows import find_attempts, group_actors, read_funnel
-from storage.reports.moments import to_datetime
+from reports.funnel.rows import find_attempts, group_actors, read_funnel
+from reports.moments import to_datetime
+from server.reports.steps import parse_field, parse_step
 from storage.segments import tables
 from tests.event_tables import KNOWN, TableSnapshot, make_table
 from tests.oracle.funnel import Attempt, best_attempt

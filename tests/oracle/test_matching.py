@@ -12,9 +12,9 @@ from uuid import UUID
 
 import pytest
 
-from storage.reports import json_values, matching, numbers
-from storage.reports.matching import columns_of, json_name_of, matches, texts_of
-from storage.reports.predicates import Condition, EventPattern, FieldPath, Operator, Value, ValueKind
+from reports.patterns import json_values, matching, numbers
+from reports.patterns.matching import columns_of, json_name_of, matches, texts_of
+from reports.patterns.predicates import Condition, EventPattern, FieldPath, Operator, Value, ValueKind
 from tests.event_tables import KNOWN, make_table
 from tests.oracle import matching as definition
 from tests.oracle.history import Happening

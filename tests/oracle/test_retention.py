@@ -15,13 +15,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from reports import cohort as cohort_kernel
+from reports import retention as retention_kernel
+from reports import runs
+from reports.cohort import CohortQuestion, read_cohorts
+from reports.retention import Entry, RetentionQuestion, read_retention
 from server.reports.periods import Calendar, Length
 from server.reports.steps import parse_step
-from storage.reports import cohort as cohort_kernel
-from storage.reports import retention as retention_kernel
-from storage.reports import runs
-from storage.reports.cohort import CohortQuestion, read_cohorts
-from storage.reports.retention import Entry, RetentionQuestion, read_retention
 from storage.segments.snapshot import EventSnapshot
 from tests.event_tables import TableSnapshot, make_table
 from tests.oracle.history import Happening, make_histories

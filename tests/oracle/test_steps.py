@@ -8,10 +8,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from reports.patterns import matching
+from reports.patterns.matching import columns_of, columns_of_field, texts_of
+from reports.patterns.predicates import EventPattern, FieldPath
 from server.reports.steps import parse_field, parse_step
-from storage.reports import matching
-from storage.reports.matching import columns_of, columns_of_field, texts_of
-from storage.reports.predicates import EventPattern, FieldPath
 from storage.segments.files import SegmentReader, write_segment
 from storage.segments.tables import concatenate
 from tests.event_tables import KNOWN, make_table

@@ -24,7 +24,7 @@ from tools.error_docs import write_document
 from tools.proto_comments import read_comments
 
 ROOT = Path(__file__).parents[2]
-ROOMS = ("events", "gateway", "jobs", "runtime", "server", "storage")
+ROOMS = ("events", "gateway", "jobs", "reports", "runtime", "server", "storage")
 RULES = ROOT / "events" / "violations.py"
 """Its names are those of rules, which violations have beside the reason of their event."""
 

@@ -7,13 +7,13 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from reports.funnel.actors import ActorChoice, read_funnel_actors
+from reports.funnel.attempts import StepFacts
+from reports.funnel.question import FunnelQuestion, FunnelRow, FunnelRows, StepOrder, StepRow
+from reports.funnel.rows import find_attempts, read_funnel
+from reports.moments import to_us
+from reports.runs import ROWS_AT_ONCE
 from server.reports.steps import parse_step
-from storage.reports.funnel import FunnelQuestion, FunnelRow, FunnelRows, StepOrder, StepRow
-from storage.reports.funnel_actors import ActorChoice, read_funnel_actors
-from storage.reports.funnel_attempts import StepFacts
-from storage.reports.funnel_rows import find_attempts, read_funnel
-from storage.reports.moments import to_us
-from storage.reports.runs import ROWS_AT_ONCE
 from storage.segments.schema import INSTANT
 from storage.write.batch import COLUMNS
 from tests.event_tables import TableSnapshot, make_table

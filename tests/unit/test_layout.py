@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-ROOMS = ("bench", "cli", "events", "examples", "gateway", "jobs", "runtime", "server", "storage", "tools")
+ROOMS = ("bench", "cli", "events", "examples", "gateway", "jobs", "reports", "runtime", "server", "storage", "tools")
 """All that people write but tests, which name what they need beside where they need it."""
 MOST_MODULES = 15
 UNCLEAR = frozenset({"Found", "Order", "Read", "Wanted", "Written"})

@@ -6,6 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reports.patterns.predicates import (
+    Condition,
+    EventPattern,
+    FieldPath,
+    Operator,
+    Value,
+    ValueKind,
+)
 from server.reports.errors import QuestionError
 from server.reports.steps import (
     CATALOGUE,
@@ -18,14 +26,6 @@ from server.reports.steps import (
     parse_field,
     parse_step,
     step_texts,
-)
-from storage.reports.predicates import (
-    Condition,
-    EventPattern,
-    FieldPath,
-    Operator,
-    Value,
-    ValueKind,
 )
 
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal, localcontext
 from fractions import Fraction
 
-from storage.reports.dashboard.rows import (
+from reports.dashboard.rows import (
     TOP_CONTENT,
     TOP_PATHS,
     ContentViews,

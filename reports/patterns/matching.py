@@ -19,9 +19,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from storage.reports import numbers
-from storage.reports.json_values import compares, text_of, value_at
-from storage.reports.predicates import Condition, EventPattern, FieldPath, Operator, Value, ValueKind
+from reports.patterns import numbers
+from reports.patterns.json_values import compares, text_of, value_at
+from reports.patterns.predicates import Condition, EventPattern, FieldPath, Operator, Value, ValueKind
 from storage.segments.schema import DEVICE, TEXT, EventColumns
 
 Flags = np.ndarray[Any, np.dtype[np.bool_]]

@@ -10,10 +10,10 @@ from decimal import Decimal
 import numpy as np
 import pyarrow as pa
 
-from storage.reports.matching import columns_of, matches
-from storage.reports.moments import NEVER, Integers, PeriodNumbers, latest, to_datetime, to_us
-from storage.reports.predicates import EventPattern
-from storage.reports.runs import Numbers, in_portions, number_runs, starts_run, whole_runs
+from reports.moments import NEVER, Integers, PeriodNumbers, latest, to_datetime, to_us
+from reports.patterns.matching import columns_of, matches
+from reports.patterns.predicates import EventPattern
+from reports.runs import Numbers, in_portions, number_runs, starts_run, whole_runs
 from storage.segments.schema import EventColumns
 from storage.segments.scopes import EventScope
 from storage.segments.snapshot import EventSnapshot

@@ -8,25 +8,22 @@ from datetime import datetime
 from itertools import chain, pairwise
 
 import numpy as np
-from asyncpg import Record
 
+from reports.dashboard.cover import Cover, cover, hour_of_span, ranges_of
+from reports.dashboard.cut_hours import SeriesCounts, TypedTimes
+from reports.dashboard.exact import read_dashboard
+from reports.dashboard.recent import RecentEvents
+from reports.dashboard.rows import DashboardQuestion, DashboardRows
+from reports.dashboard.summed import DashboardSources, Memories, sum_dashboard
 from storage.postgres.database import Database, PooledConnection
 from storage.postgres.errors import StorageUnavailableError
-from storage.postgres.statements import statements_of
-from storage.reports.dashboard.cover import Cover, cover, hour_of_span, ranges_of
-from storage.reports.dashboard.cut_hours import SeriesCounts, TypedTimes
-from storage.reports.dashboard.exact import read_dashboard
-from storage.reports.dashboard.recent import RecentEvents
-from storage.reports.dashboard.rows import DashboardQuestion, DashboardRows
-from storage.reports.dashboard.summed import DashboardSources, Memories, sum_dashboard
 from storage.segments.scopes import microseconds
-from storage.segments.snapshot import EventReader, EventSnapshot
+from storage.segments.snapshot import EventReader, EventSnapshot, may_have_events
+from storage.summaries.aggregations import count_series
 from storage.summaries.horizon import Horizon, read_horizon
 from storage.summaries.periods import Span, Timeframe
 from storage.summaries.reading import StoredSummaries, read_summaries
 from storage.summaries.sights import SightMemory, count_new
-
-statement = statements_of("storage.reports.dashboard")
 
 EXACT_UP_TO = 100_000
 """Events of both ranges that are counted one by one unless estimates are asked for."""
@@ -53,14 +50,14 @@ class _Stored:
         covers: what the range, and the one before, are made up of.
         series: what makes up the periods of the series.
         summaries: of the covers.
-        counts: of the series: place of the period from 1, event type and count.
+        counts: of the series, by place of the period, from 0, and event type.
     """
 
     horizon: Horizon
     covers: tuple[Cover, Cover]
     series: Sequence[Cover]
     summaries: StoredSummaries
-    counts: Sequence[Record]
+    counts: Mapping[tuple[int, str], int]
 
 
 class DashboardReader:
@@ -169,18 +166,13 @@ class _Look:
         starts = question.period_starts
         series = [cover(Span(*bounds), horizon, SERIES_TIMEFRAMES) for bounds in pairwise([*starts, end])]
         periods = chain.from_iterable(found.periods for found in covers)
-        ranges = list(ranges_of(chain.from_iterable(found.periods for found in series)))
-        columns = (
-            [timeframe.value for timeframe, _, _ in ranges],
-            [one[1] for one in ranges],
-            [one[2] for one in ranges],
-        )
+        ranges = ranges_of(chain.from_iterable(found.periods for found in series))
         self.stored = _Stored(
             horizon,
             covers,
             series,
             await read_summaries(connection, ranges_of(periods), self._memories.summaries),
-            await connection.fetch(statement("count_series"), *columns, starts),
+            await count_series(connection, ranges, starts),
         )
 
     async def _find_end(self, connection: PooledConnection, horizon: Horizon) -> datetime:
@@ -190,8 +182,7 @@ class _Look:
         if hour == end or hour < horizon.raw_from:  # what lies between may have aged out
             return end
         next_hour = Timeframe.HOUR.end_of(hour)
-        goes_on: bool = await connection.fetchval(statement("has_later"), end, next_hour)
-        return end if goes_on else next_hour
+        return end if await may_have_events(connection, end, next_hour) else next_hour
 
 
 def _count_series(
@@ -202,7 +193,7 @@ def _count_series(
     cut: Sequence[Span],
 ) -> SeriesCounts:
     """Count the events of each period: summarised ones, those that are not yet, and those of cut hours."""
-    counts: SeriesCounts = {(row["period"] - 1, row["event_type"]): row["count"] for row in stored.counts}
+    counts: SeriesCounts = dict(stored.counts)
     starts = question.period_starts
     wholes = [found.whole for found in stored.series]
     for part in recent.parts.values():

@@ -9,12 +9,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from storage.reports.funnel import FunnelQuestion, FunnelRow, FunnelRows, StepOrder, StepRow
-from storage.reports.funnel_any import attempts_in_any_order
-from storage.reports.funnel_attempts import Attempts, Counts, StepFacts, attempts_in_order
-from storage.reports.matching import texts_of
-from storage.reports.moments import Integers, to_datetime
-from storage.reports.runs import Flags, starts_run
+from reports.funnel.any_order import attempts_in_any_order
+from reports.funnel.attempts import Attempts, Counts, StepFacts, attempts_in_order
+from reports.funnel.question import FunnelQuestion, FunnelRow, FunnelRows, StepOrder, StepRow
+from reports.moments import Integers, to_datetime
+from reports.patterns.matching import texts_of
+from reports.runs import Flags, starts_run
 from storage.segments.snapshot import EventSnapshot
 from storage.segments.tables import integers
 

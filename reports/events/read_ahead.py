@@ -9,7 +9,7 @@ from datetime import datetime
 
 import pyarrow as pa
 
-from storage.reports.event_list import (
+from reports.events.page import (
     EventCursor,
     EventFilter,
     EventRecord,

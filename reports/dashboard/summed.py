@@ -4,11 +4,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, groupby
 
-from storage.reports.dashboard.cover import Cover, join_spans
-from storage.reports.dashboard.cut_hours import CutMemory, CutRows, SeriesCounts
-from storage.reports.dashboard.figures import DistinctFigures, RangeFigures, dashboard_of
-from storage.reports.dashboard.recent import RecentEvents, RecentMemory
-from storage.reports.dashboard.rows import DashboardRows, Estimate
+from reports.dashboard.cover import Cover, join_spans
+from reports.dashboard.cut_hours import CutMemory, CutRows, SeriesCounts
+from reports.dashboard.figures import DistinctFigures, RangeFigures, dashboard_of
+from reports.dashboard.recent import RecentEvents, RecentMemory
+from reports.dashboard.rows import DashboardRows, Estimate
 from storage.summaries.forms.frequencies import Frequencies
 from storage.summaries.forms.lengths import LARGEST_ERROR, find_median
 from storage.summaries.forms.session_sample import estimate_errors, estimate_sessions

@@ -1,4 +1,4 @@
-"""Which events a report counts: patterns of events. `storage.reports.matching` finds them in tables.
+"""Which events a report counts: patterns of events. `reports.patterns.matching` finds them in tables.
 
 Example:
     >>> path = FieldPath("event_data", ("action",), ValueKind.TEXT)

@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from storage.reports.predicates import Operator, Value, ValueKind
+from reports.patterns.predicates import Operator, Value, ValueKind
 
 _ORDERS: Mapping[Operator, Callable[[Any, Any], bool]] = {
     Operator.EQUAL: operator.eq,

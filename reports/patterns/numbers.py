@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from storage.reports.predicates import Operator
+from reports.patterns.predicates import Operator
 
 _EXACT = decimal.Context(prec=1_000, rounding=decimal.ROUND_FLOOR)
 """Literals have at most 64 digits and exponents up to 400, columns 38 digits."""

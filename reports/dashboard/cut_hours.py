@@ -9,8 +9,8 @@ from uuid import UUID
 import numpy as np
 import pyarrow as pa
 
-from storage.reports.dashboard.cover import hour_of_span, join_spans, slice_hour
-from storage.reports.dashboard.memory import BoundedMemory
+from reports.dashboard.cover import hour_of_span, join_spans, slice_hour
+from reports.dashboard.memory import BoundedMemory
 from storage.segments.catalogue import Segment
 from storage.segments.scopes import EventScope, microseconds
 from storage.segments.snapshot import EventSnapshot

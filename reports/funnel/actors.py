@@ -9,10 +9,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from storage.reports.funnel import ActorRow, ActorRows, FunnelQuestion
-from storage.reports.funnel_attempts import StepFacts
-from storage.reports.funnel_rows import find_attempts, group_actors, newest_receipt
-from storage.reports.moments import latest, to_datetime
+from reports.funnel.attempts import StepFacts
+from reports.funnel.question import ActorRow, ActorRows, FunnelQuestion
+from reports.funnel.rows import find_attempts, group_actors, newest_receipt
+from reports.moments import latest, to_datetime
 from storage.segments.schema import EVENT_ID_BYTES
 from storage.segments.snapshot import EventSnapshot
 from storage.segments.tables import fixed_bytes

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from storage.reports.dashboard.figures import DistinctFigures, RangeFigures, dashboard_of
-from storage.reports.dashboard.rows import DashboardQuestion, DashboardRows
+from reports.dashboard.figures import DistinctFigures, RangeFigures, dashboard_of
+from reports.dashboard.rows import DashboardQuestion, DashboardRows
 from storage.segments.scopes import EventScope, microseconds
 from storage.segments.snapshot import EventSnapshot
 from storage.summaries.columns import (

@@ -19,10 +19,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from storage.reports.funnel import FunnelQuestion, StepOrder
-from storage.reports.matching import matches
-from storage.reports.moments import MICROSECOND, Integers, to_us
-from storage.reports.runs import Flags, starts_run
+from reports.funnel.question import FunnelQuestion, StepOrder
+from reports.moments import MICROSECOND, Integers, to_us
+from reports.patterns.matching import matches
+from reports.runs import Flags, starts_run
 from storage.segments.tables import integers
 
 Counts = np.ndarray[Any, np.dtype[np.int8]]

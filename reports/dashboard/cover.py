@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 
 from storage.summaries.horizon import Horizon
-from storage.summaries.periods import Period, Span, Timeframe
+from storage.summaries.periods import Period, PeriodRange, Span, Timeframe
 
 LONGEST_FIRST = (Timeframe.MONTH, Timeframe.DAY, Timeframe.HOUR)
 """Weeks cross the ends of months."""
@@ -119,7 +119,7 @@ def slice_hour(span: Span) -> tuple[list[Span], list[Span]]:
     return slices, rest
 
 
-def ranges_of(periods: Iterable[Period]) -> Iterator[tuple[Timeframe, datetime, datetime]]:
+def ranges_of(periods: Iterable[Period]) -> Iterator[PeriodRange]:
     """Join periods of one timeframe that follow each other: what `read_summaries` is asked for."""
     timeframe: Timeframe | None = None
     start = end = None

@@ -17,8 +17,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from storage.reports.matching import columns_of, matches
-from storage.reports.predicates import Condition, EventPattern, FieldPath, Operator, ValueKind
+from reports.patterns.matching import columns_of, matches
+from reports.patterns.predicates import Condition, EventPattern, FieldPath, Operator, ValueKind
 from storage.segments.catalogue import Segment
 from storage.segments.schema import DEVICE, ENVELOPE, EventColumns
 from storage.segments.scopes import EventScope, microseconds

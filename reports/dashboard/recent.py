@@ -14,7 +14,7 @@ from uuid import UUID
 
 import pyarrow as pa
 
-from storage.reports.dashboard.memory import BoundedMemory
+from reports.dashboard.memory import BoundedMemory
 from storage.segments.snapshot import EventSnapshot
 from storage.summaries.periods import Span
 from storage.summaries.sights import NO_SIGHTS, FirstSights, merge_sights

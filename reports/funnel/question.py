@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
 
-from storage.reports.matching import columns_of, columns_of_field
-from storage.reports.predicates import EventPattern, FieldPath, Operator, ValueKind
+from reports.patterns.matching import columns_of, columns_of_field
+from reports.patterns.predicates import EventPattern, FieldPath, Operator, ValueKind
 from storage.segments.schema import EventColumns
 from storage.segments.scopes import EventScope
 

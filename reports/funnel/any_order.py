@@ -10,10 +10,10 @@ from itertools import combinations
 
 import numpy as np
 
-from storage.reports.funnel import FunnelQuestion, overlapping_steps
-from storage.reports.funnel_attempts import Attempts, StepFacts, find_entries
-from storage.reports.moments import MICROSECOND, NEVER, Integers
-from storage.reports.runs import Flags, portions
+from reports.funnel.attempts import Attempts, StepFacts, find_entries
+from reports.funnel.question import FunnelQuestion, overlapping_steps
+from reports.moments import MICROSECOND, NEVER, Integers
+from reports.runs import Flags, portions
 
 
 def attempts_in_any_order(facts: StepFacts, question: FunnelQuestion) -> Attempts:

@@ -1,0 +1,1 @@
+"""The event list: stored events, newest first, page by page."""

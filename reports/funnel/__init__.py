@@ -1,0 +1,1 @@
+"""The funnel: how many actors go through a sequence of steps."""
