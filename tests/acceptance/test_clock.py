@@ -18,7 +18,6 @@ from tests.acceptance.running import Service
 from tests.acceptance.samples import track
 
 LIBRARY = find_library()
-NEVER = "off"
 EVERY_SECOND = "* * * * * *"
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
@@ -45,8 +44,6 @@ def jobs(clock: FakeClock, database_url: str, **environment: str) -> Iterator[No
     variables = {
         **os.environ,
         "DATABASE_URL": database_url,
-        "ANALYTICS_RETENTION_CRON": NEVER,
-        "ANALYTICS_PARTITIONS_CRON": NEVER,
         **environment,
         **clock.environment,
     }
@@ -83,13 +80,6 @@ async def note_tick(database_url: str, job: str, moment: datetime) -> None:
     await connection.close()
 
 
-async def wait_for_fold(database_url: str) -> None:
-    """Wait until no event is unfolded."""
-    async with asyncio.timeout(WAIT_S):
-        while await count(database_url, "SELECT hour AS key, count(*) FROM analytics_aggregation_deltas GROUP BY hour"):
-            await asyncio.sleep(0.05)
-
-
 async def count_days(database_url: str) -> dict[datetime, int]:
     """Count the raw events of each day."""
     return await count(
@@ -118,34 +108,32 @@ async def count(database_url: str, statement: str, *parameters: str) -> dict[dat
 
 
 @pytest.mark.parametrize(
-    ("end", "due", "not_due"),
+    ("end", "due"),
     [
-        pytest.param(datetime(2026, 3, 10, 13, tzinfo=UTC), "0 * * * *", "0 0 * * *", id="hour"),
-        pytest.param(datetime(2026, 3, 11, tzinfo=UTC), "0 0 * * *", "0 0 1 * *", id="day"),
-        pytest.param(datetime(2027, 3, 1, tzinfo=UTC), "0 0 1 * *", "0 0 1 1 *", id="month"),
-        pytest.param(NEW_YEAR, "0 0 1 1 *", "0 0 29 2 *", id="year"),
+        pytest.param(datetime(2026, 3, 10, 13, tzinfo=UTC), "0 * * * *", id="hour"),
+        pytest.param(datetime(2026, 3, 11, tzinfo=UTC), "0 0 * * *", id="day"),
+        pytest.param(datetime(2027, 3, 1, tzinfo=UTC), "0 0 1 * *", id="month"),
+        pytest.param(NEW_YEAR, "0 0 1 1 *", id="year"),
     ],
 )
 async def test_a_tick_comes_when_the_clock_strikes(
-    clock: FakeClock, database_url: str, end: datetime, due: str, not_due: str
+    clock: FakeClock, database_url: str, end: datetime, due: str
 ) -> None:
-    """Once, not before, and no other job's; by the process's own wall clock."""
-    for job in ("aggregate", "retention"):
-        await note_tick(database_url, job, end - MINUTE)
+    """Once, and not before; by the process's own wall clock."""
+    await note_tick(database_url, "retention", end - MINUTE)
     clock.put(end - HEAD_START)
-    with jobs(clock, database_url, ANALYTICS_AGGREGATE_CRON=due, ANALYTICS_RETENTION_CRON=not_due):
-        (started,) = await runs_of(database_url, "aggregate", since=end - MINUTE)
+    with jobs(clock, database_url, ANALYTICS_RETENTION_CRON=due):
+        (started,) = await runs_of(database_url, "retention", since=end - MINUTE)
         assert end <= started < end + MINUTE
-        assert await runs_of(database_url, "retention", since=end, count=0) == []
 
 
 async def test_a_local_clock_that_is_set_back_is_no_matter(clock: FakeClock, database_url: str) -> None:
     """Jobs run by UTC, also in the hour that the machine's own zone has twice."""
     second_one = datetime(2026, 11, 1, 6, tzinfo=UTC)  # 01:00 in New York, for the second time
-    await note_tick(database_url, "aggregate", second_one - HOUR)
+    await note_tick(database_url, "retention", second_one - HOUR)
     clock.put(second_one - HEAD_START)
-    with jobs(clock, database_url, ANALYTICS_AGGREGATE_CRON="0 6 * * *", TZ="America/New_York"):
-        (started,) = await runs_of(database_url, "aggregate", since=second_one - MINUTE)
+    with jobs(clock, database_url, ANALYTICS_RETENTION_CRON="0 6 * * *", TZ="America/New_York"):
+        (started,) = await runs_of(database_url, "retention", since=second_one - MINUTE)
     assert second_one <= started < second_one + MINUTE
 
 
@@ -153,14 +141,14 @@ async def test_a_clock_set_back_by_an_hour_stops_no_job(clock: FakeClock, databa
     """In the running process and in one that starts afterwards: what the later clock noted keeps neither waiting."""
     late = datetime(2026, 10, 25, 3, 0, 10, tzinfo=UTC)
     clock.put(late)
-    with jobs(clock, database_url, ANALYTICS_AGGREGATE_CRON="0 * * * *"):
-        await runs_of(database_url, "aggregate", since=late)
+    with jobs(clock, database_url, ANALYTICS_RETENTION_CRON="0 * * * *"):
+        await runs_of(database_url, "retention", since=late)
         clock.put(late - timedelta(hours=1))
-        first, second = await runs_of(database_url, "aggregate", since=late - timedelta(hours=1), count=2)
+        first, second = await runs_of(database_url, "retention", since=late - timedelta(hours=1), count=2)
         assert second < late <= first
     clock.put(late - timedelta(hours=2))
-    with jobs(clock, database_url, ANALYTICS_AGGREGATE_CRON="0 * * * *"):
-        *_, third = await runs_of(database_url, "aggregate", since=late - timedelta(hours=2), count=3)
+    with jobs(clock, database_url, ANALYTICS_RETENTION_CRON="0 * * * *"):
+        *_, third = await runs_of(database_url, "retention", since=late - timedelta(hours=2), count=3)
         assert third < second
 
 
