@@ -109,8 +109,7 @@ async def purge_aged(database: Database, store: SegmentStore, policy: RetentionP
     aged = []
     before = policy.raw_before(now)
     if before is not None:
-        await announce_ageing(database, before)
-        aged.append(await _purge_raw(store, before))
+        aged.append(await _purge_raw(database, store, before))
     dropped = await drop_periods(database, hours_before=policy.hours_before(now), days_before=policy.days_before(now))
     aged += [Aged(HOURS, dropped.hours.rows, dropped.hours.bytes), Aged(DAYS, dropped.days.rows, dropped.days.bytes)]
     if before is not None:
@@ -121,13 +120,16 @@ async def purge_aged(database: Database, store: SegmentStore, policy: RetentionP
     return aged
 
 
-async def _purge_raw(store: SegmentStore, before: datetime) -> Aged:
-    """Remove the events that happened before a time, those in blocks included."""
+async def _purge_raw(database: Database, store: SegmentStore, before: datetime) -> Aged:
+    """Remove the events that happened before a time, those in blocks included. Readers are told first that they go."""
     if any(block.first_at < before for block in await store.catalogue.list_blocks()):
         await SegmentUpkeep(store).seal_all()
+    old = [segment for segment in await store.catalogue.list_segments() if segment.first_at < before]
+    if old:
+        await announce_ageing(database, before)
     removed: list[Removed] = []
     failure: SegmentError | None = None
-    for segment in await store.catalogue.list_segments():
+    for segment in old:
         try:
             removed.append(await store.keeper.age(segment, before))
         except SegmentMissingError:

@@ -1,5 +1,6 @@
-"""The horizon: from when on there are all raw events, all hours and all days. What lies before it may have aged out.
+"""The horizon: from when on there are all raw events, all hours and all days. Before it, some have aged out.
 
+It moves only when something goes: a database from which nothing was deleted knows everything, however long ago.
 Its one row is also what everybody locks who changes summaries, so that changes take turns. They are short, and nobody
 who stores or reads events waits for them.
 """
@@ -69,7 +70,7 @@ async def lock_horizon(connection: Connection) -> Horizon:
 
 
 async def announce_ageing(database: Database, before: datetime) -> None:
-    """Tell readers that raw events before a time are about to go; called before any of them does.
+    """Tell readers that raw events before a time are about to go; called before any of them does, if there are any.
 
     Raises:
         StorageUnavailableError: the database is away.
@@ -87,7 +88,8 @@ async def drop_periods(
 ) -> DroppedPeriods:
     """Drop hours and days before these midnights, None keeps all; idempotent. Weeks, months and first sights stay.
 
-    What late events add from then on to what is dropped is only in longer periods.
+    What late events add from then on to what is dropped is only in longer periods. Where there was nothing to drop,
+    the horizon stays: the summaries have everything.
 
     Raises:
         StorageUnavailableError: the database is away.
@@ -97,11 +99,15 @@ async def drop_periods(
         with translated():
             async with connection.transaction():
                 await lock_horizon(connection)
-                await connection.execute(statement("raise_horizon"), None, hours_before, days_before)
-                return DroppedPeriods(
-                    await _about(connection, "drop_periods", Timeframe.HOUR, hours_before),
-                    await _about(connection, "drop_periods", Timeframe.DAY, days_before),
+                hours = await _about(connection, "drop_periods", Timeframe.HOUR, hours_before)
+                days = await _about(connection, "drop_periods", Timeframe.DAY, days_before)
+                await connection.execute(
+                    statement("raise_horizon"),
+                    None,
+                    hours_before if hours.bytes else None,
+                    days_before if days.bytes else None,
                 )
+                return DroppedPeriods(hours, days)
     finally:
         connection.terminate()
 

@@ -209,6 +209,19 @@ async def test_what_has_aged_out_is_counted_or_said_to_be_unknown(
     assert unknowns
 
 
+async def test_nothing_is_unknown_where_nothing_was_deleted(stage: SummaryStage) -> None:
+    """Retention has run all the same; from the first day that is deleted on, the answer names what it cannot count."""
+    question = question_of(FIRST - timedelta(days=365), FIRST + timedelta(days=1), "Asia/Kolkata")
+    cuts = [FIRST - timedelta(days=days) for days in (90, 200, 300)]
+    await stage.store_and_fold(make_row(timestamp=FIRST))
+    await stage.purge(*cuts)
+    found = await reader_of(stage).read(question, TIMEOUT_S)
+    assert (found.figures.events, found.unknown, found.unknown_series, found.estimates) == (1, (), (), ())
+    await stage.store_and_fold(make_row(timestamp=cuts[2] - timedelta(days=1)))
+    await stage.purge(*cuts)
+    assert (await reader_of(stage).read(question, TIMEOUT_S)).unknown
+
+
 async def test_an_hour_until_now_is_not_cut(stage: SummaryStage, monkeypatch: pytest.MonkeyPatch) -> None:
     """As long as nothing happened later in it; its rows need not be read for that."""
     start, now = FIRST, FIRST + timedelta(hours=5, minutes=20)

@@ -1,6 +1,7 @@
 """Retention: what is too old goes, and nothing else does."""
 
 import itertools
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from storage.segments.errors import SegmentDamagedError
 from storage.segments.store import SegmentStore
 from storage.segments.upkeep import SegmentUpkeep
 from storage.summaries.folding import SummaryKeeper
+from storage.summaries.horizon import read_horizon
 from tests.event_tables import KNOWN
 from tests.integration.segment_stage import KilledError, killed_at
 from tests.rows import NOON, make_batch, make_rejection, make_row, make_store
@@ -87,6 +89,28 @@ async def test_events_go_when_all_of_their_day_is_ninety_days_old_to_the_minute(
     assert rows_by_kind(await purge_aged(database, segments, POLICY, DUE + 30 * DAY))[RAW] == 2
     assert await segments.catalogue.list_segments() == []
     assert await count_by_day(sql) == {"03-10": 2, "03-11": 1, "03-30": 1}
+
+
+async def test_the_horizon_moves_only_when_something_goes(
+    database: Database, segments: SegmentStore, sql: Connection
+) -> None:
+    """Each of its times by itself: a database from which nothing was deleted knows everything, however long ago."""
+    fresh = await read_horizon(sql)
+    await purge_aged(database, segments, POLICY, NOON)
+    await store(database, make_row())
+    await purge_aged(database, segments, POLICY, DUE - MINUTE)
+    assert await read_horizon(sql) == fresh
+    await purge_aged(database, segments, POLICY, DUE)
+    gone = replace(fresh, raw_from=MIDNIGHT + DAY, folds=1)
+    assert await read_horizon(sql) == gone
+    await purge_aged(database, segments, POLICY, DUE + 30 * DAY)
+    assert await read_horizon(sql) == gone
+    for days in (366, 500):
+        await purge_aged(database, segments, POLICY, MIDNIGHT + days * DAY)
+        gone = replace(gone, hours_from=MIDNIGHT + DAY)
+        assert await read_horizon(sql) == gone
+    await purge_aged(database, segments, POLICY, MIDNIGHT + 2000 * DAY)
+    assert await read_horizon(sql) == replace(gone, days_from=MIDNIGHT + (2000 - 1826) * DAY)
 
 
 async def test_a_dry_run_tells_what_goes_and_leaves_it(
