@@ -15,8 +15,8 @@ from jobs.open_segments import open_segments
 from jobs.upkeep import Upkeep
 from runtime.logging import configure_logging
 from runtime.settings import Settings
-from storage.postgres.database import Database
-from storage.postgres.errors import StorageUnavailableError
+from storage.postgres.errors import NotMigratedError, StorageUnavailableError
+from storage.postgres.existing import open_existing
 from storage.segments import plans
 
 EVERY_S = 1.0
@@ -49,25 +49,20 @@ def sealing(url: str) -> Iterator[None]:
 
 
 async def seal_every_second(url: str, notes: Path | None) -> None:
-    """Seal and merge; a database that is away is waited for."""
+    """Seal and merge; a database that is away or not migrated yet is waited for."""
     plans.SEAL_ROWS = 1
+    settings = Settings.from_environment()
     while True:
         try:
-            database = await Database.open(url)
-        except StorageUnavailableError:
+            async with open_existing(url, settings.data_dir) as database:
+                upkeep = Upkeep(database, open_segments(database, settings), name="sealer")
+                while True:
+                    if await upkeep.run_once() and notes is not None:
+                        with notes.open("a") as file:
+                            file.write("done\n")
+                    await asyncio.sleep(EVERY_S)
+        except (StorageUnavailableError, NotMigratedError):
             await asyncio.sleep(RETRY_S)
-            continue
-        try:
-            upkeep = Upkeep(database, open_segments(database, Settings.from_environment()), name="sealer")
-            while True:
-                if await upkeep.run_once() and notes is not None:
-                    with notes.open("a") as file:
-                        file.write("done\n")
-                await asyncio.sleep(EVERY_S)
-        except StorageUnavailableError:
-            await asyncio.sleep(RETRY_S)
-        finally:
-            await database.close()
 
 
 def main() -> None:

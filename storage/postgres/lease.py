@@ -1,19 +1,14 @@
 """A lease: a Postgres advisory lock that one of several processes holds at a time."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from zlib import crc32
 
 from storage.postgres.database import Connection, Database
-from storage.postgres.errors import LeaseTakenError, translated
+from storage.postgres.errors import translated
 
 LOCK_SPACE = 0x534C_4A42
 """First half of every lease's lock key ("SLJB"), which keeps leases apart from other locks."""
-POLL_S = 0.05
-"""Asking again rather than waiting inside Postgres: a waiting statement would hold up what waits for old snapshots."""
-HOLDER_CHECK = "1s"
-"""A holder that was killed in the middle of a statement is noticed so soon, and its work rolled back."""
 
 
 @asynccontextmanager
@@ -32,31 +27,6 @@ async def lease(database: Database, name: str) -> AsyncIterator[bool]:
         yield taken
     finally:
         connection.terminate()
-
-
-@asynccontextmanager
-async def leased_connection(database: Database, name: str, *, wait_s: float) -> AsyncIterator[Connection]:
-    """Yield a connection that holds the lease of this name: when either goes, so does the other.
-
-    Statements may take as long as they need. Database errors of the body are translated.
-
-    Raises:
-        LeaseTakenError: another process has held it for `wait_s`.
-        StorageUnavailableError: the database is away.
-    """
-    deadline_s = asyncio.get_running_loop().time() + wait_s
-    with translated():
-        connection = await database.address.connect(
-            name, settings={"client_connection_check_interval": HOLDER_CHECK, "synchronous_commit": "on"}
-        )
-        try:
-            while not await _try_lock(connection, name):
-                if asyncio.get_running_loop().time() > deadline_s:
-                    raise LeaseTakenError(f"another process has been busy with the {name} for {wait_s:g} s; try later")
-                await asyncio.sleep(POLL_S)
-            yield connection
-        finally:
-            connection.terminate()
 
 
 async def _try_lock(connection: Connection, name: str) -> bool:

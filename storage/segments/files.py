@@ -46,7 +46,6 @@ SUM_BYTES = 4
 
 _DELTAS = ("timestamp", "sequence", "event_id_offset", "received_after_us")
 _TAIL_BYTES = 10
-_TAIL_BITS = 80
 _MS_BYTES = EVENT_ID_BYTES - _TAIL_BYTES
 _STATISTICS = ["actor_hash", "timestamp"]
 _Integers = np.ndarray[Any, np.dtype[np.int64]]
