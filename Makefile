@@ -133,7 +133,7 @@ bench-hostile: $(VENV)/.dev ## Measure valid events beside 1,000,000 invalid one
 bench-reports: $(VENV)/.dev ## Time the reports on 1,000,000 and 5,000,000 events in segments
 	@$(BIN)/python -m bench.reports
 
-bench-jobs: $(VENV)/.dev ## Measure dashboards, folding and dropping a day, at 100,000 to 10,000,000 events
+bench-jobs: $(VENV)/.dev ## Measure dashboards, merging and deleting a day, at 100,000 to 10,000,000 events
 	@$(BIN)/python -m bench.jobs
 
 bench-validate: $(VENV)/.dev ## Time parsing, validating and normalizing valid and invalid events

@@ -18,8 +18,8 @@ LATEST = datetime(2200, 1, 1, tzinfo=UTC)
 MOST_OF_UNIT = {"h": 24 * 366, "d": 3660, "w": 522, "mo": 120}
 """Ten years of each unit, and one of hours: longer ones are asked with start_time."""
 LONGEST_REPORT = timedelta(days=3660)
-"""Ten years, for all reports but the event list, which is paged. A longer range is a mistake: it would open every
-partition, and make a series of more days than a response holds."""
+"""Ten years, for all reports but the event list, which is paged. A longer range is a mistake: it would make a
+series of more days than a response holds."""
 TIMEFRAME = re.compile(r"([0-9]{1,18})(h|d|w|mo)")
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

@@ -44,7 +44,7 @@ def configuration(machine: Machine) -> dict[str, str]:
         "fsync": "on",
         "full_page_writes": "on",
         "synchronous_commit": "on",
-        # Recent partitions and the ledger's hot pages; the operating system's cache holds the rest.
+        # Recent blocks and segments, and the hot pages of the keys; the operating system's cache holds the rest.
         "shared_buffers": f"{_within(64, memory_mb // 8, 1024)}MB",
         "effective_cache_size": f"{max(128, memory_mb // 2)}MB",
         # A report sorts and groups per actor; four readers with two such nodes each stay under an eighth of memory.
@@ -63,8 +63,8 @@ def configuration(machine: Machine) -> dict[str, str]:
         "random_page_cost": "1.1",
         "max_parallel_workers": str(machine.cores),
         "max_parallel_workers_per_gather": str(min(2, machine.cores - 1)),
-        # Rows are inserted and never updated: vacuum for the visibility map (index-only scans), and fresh statistics
-        # soon after a new day's partition fills.
+        # Rows come and go in bulk: blocks are deleted when they are sealed, and a day of analytics_events fills from
+        # nothing. Their space and their statistics should be up to date soon.
         "autovacuum_naptime": "15s",
         "autovacuum_vacuum_insert_scale_factor": "0.1",
         "autovacuum_analyze_scale_factor": "0.05",
