@@ -1,12 +1,13 @@
 """The event list: stored events, newest first, page by page.
 
 Segments are sorted by actor, so that the newest events lie anywhere in them. A page is read in two passes. The first
-one reads times, and what the filter needs, and finds the rows that the page may hold. The second one reads all columns
-of the row groups that have such rows. A segment whose newest event is older than the page's last is not looked at.
+one reads times, and what the filter needs, and finds the rows that the page may hold: where the filter names a user,
+among that user's rows. The second one reads what else is shown of these rows: the columns of their types of events. A
+segment whose newest event is older than the page's last is not looked at.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import astuple, dataclass, fields
 from datetime import datetime
 from functools import partial
@@ -17,21 +18,20 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from reports.patterns.matching import columns_of, matches
+from reports.patterns.matching import Flags, columns_of, matches
 from reports.patterns.predicates import Condition, EventPattern, FieldPath, Operator, ValueKind
 from storage.segments.catalogue import Segment
 from storage.segments.schema import DEVICE, ENVELOPE, EventColumns
-from storage.segments.scopes import EventScope, microseconds
+from storage.segments.scopes import EventScope, at_once, microseconds
 from storage.segments.snapshot import EventSnapshot
-from storage.segments.tables import concatenate, fixed_bytes, integers, rows_of_table
+from storage.segments.tables import concatenate, fixed_bytes, integers, rows_of_table, take_rows
 from storage.write.batch import COLUMNS
 
 ANY_EVENT = EventPattern()
-_ORDERED_BY = ["timestamp", "sequence", "event_id"]
 _Integers = np.ndarray[Any, np.dtype[np.int64]]
 _Numbers = np.ndarray[Any, np.dtype[np.uint64]]
-_Load = Callable[[Collection[str]], Awaitable[pa.Table]]
-"""Reads a table with all columns that records of some types show."""
+_Load = Callable[["_Candidates"], Awaitable[pa.Table]]
+"""Reads all that is shown of some rows."""
 _UNSHOWN = ("actor_hash", "ip_address")
 
 
@@ -128,11 +128,10 @@ async def read_newest(
     page = _Page(question, pattern)
     for block_table in snapshot.block_tables:
         if page.may_hold(block_table.first_at, block_table.last_at):
-            found = await asyncio.to_thread(page.find, block_table.table)
-            page.add(found, partial(_same, block_table.table))
+            await asyncio.to_thread(page.look_at, block_table.table, None, _whole)
     for segment in sorted(filter(scope.holds, snapshot.segments), key=lambda segment: segment.last_at, reverse=True):
         await _look_at(page, snapshot, segment, scope)
-    tables = [await asyncio.to_thread(page.newest_of, found, await load(found.types)) for found, load in page.chosen()]
+    tables = await at_once(load(found) for found, load in await asyncio.to_thread(page.chosen))
     return await asyncio.to_thread(page.join, tables) if tables else None
 
 
@@ -155,31 +154,52 @@ async def _look_at(page: "_Page", snapshot: EventSnapshot, segment: Segment, sco
     """Find the rows of a segment that a page may hold."""
     scan = snapshot.scan(segment, scope.columns)
     groups = [number for number in scan.groups(scope) if page.may_hold(*scan.times(number))]
-    async for number, table in scan.read_groups(groups):
-        page.add(await asyncio.to_thread(page.find, table), partial(_read_group, snapshot, segment, number))
+    if scope.low_actor is None or scope.high_actor is None:
+        async for number, table in scan.read_groups(groups):
+            await asyncio.to_thread(page.look_at, table, None, partial(_read_rows, snapshot, segment, number))
+        return
+    rows = await scan.rows_of_actors(groups, scope.low_actor, scope.high_actor)
+    async for number, table in scan.read_rows(rows):
+        await asyncio.to_thread(page.look_at, table, rows[number], partial(_read_rows, snapshot, segment, number))
 
 
-async def _same(table: pa.Table, _types: Collection[str]) -> pa.Table:
-    return table
+async def _whole(found: "_Candidates") -> pa.Table:
+    return found.table
 
 
-async def _read_group(snapshot: EventSnapshot, segment: Segment, number: int, types: Collection[str]) -> pa.Table:
-    """Read all that records of some types show."""
-    structs = snapshot.known.structs
-    payloads = [column.name for name in (DEVICE, *types) for column in structs.get(name, ())]
-    columns = [*(name for name in ENVELOPE if name not in _UNSHOWN), *payloads]
-    async for _, table in snapshot.scan(segment, columns).read_groups([number]):
-        return table
+async def _read_rows(snapshot: EventSnapshot, segment: Segment, number: int, found: "_Candidates") -> pa.Table:
+    """Read all that records of some rows of a row group show."""
+    types = pc.unique(found.table["event_type"]).to_pylist()
+    payloads = [column.name for name in (DEVICE, *types) for column in snapshot.known.structs.get(name, ())]
+    shown = [*(name for name in ENVELOPE if name not in _UNSHOWN), *payloads]
+    missing = [name for name in shown if name not in found.table.column_names]
+    async for _, table in snapshot.scan(segment, missing).read_rows({number: found.places}):
+        own = {name: table[name] for name in table.column_names}
+        return pa.table({**{name: found.table[name] for name in found.table.column_names}, **own})
     raise AssertionError
 
 
 @dataclass(frozen=True, slots=True)
 class _Candidates:
-    """Rows of a table: their places, their times in microseconds, and which types of events are among them."""
+    """Some rows.
+
+    Attributes:
+        places: where they lie in what they are read from.
+        table: of the rows, with those columns that were read to find them.
+    """
 
     places: _Integers
-    at_us: _Integers
-    types: Collection[str]
+    table: pa.Table
+
+    @property
+    def at_us(self) -> _Integers:
+        """Their times in microseconds."""
+        return integers(self.table, "timestamp")
+
+    def filter(self, is_chosen: Flags) -> "_Candidates":
+        """Keep some of them."""
+        places = np.flatnonzero(is_chosen)
+        return _Candidates(self.places[places], take_rows(self.table, places))
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,23 +234,27 @@ class _Page:
         """Tell whether events between two times, both included, can be on the page still."""
         return microseconds(first_at) < self._end_us and microseconds(last_at) >= self._floor_us
 
-    def find(self, table: pa.Table) -> _Candidates:
-        """Find the rows of a table that can be on the page still."""
+    def look_at(self, table: pa.Table, places: _Integers | None, load: "_Load") -> None:
+        """Find the rows of a table that can be on the page still.
+
+        Args:
+            table: with the time, and what the filter needs.
+            places: where the rows lie in what the table was read from; None where they are all of it.
+            load: reads what else is shown of such rows.
+        """
         at_us = integers(table, "timestamp")
         is_within = (at_us >= self._floor_us) & (at_us < self._end_us)
         if is_within.any():
             is_within &= matches(table, self._pattern)
-        places = np.flatnonzero(is_within)
-        types = pc.unique(table["event_type"].take(pa.array(places))).to_pylist() if len(places) else ()
-        return _Candidates(places, at_us[places], types)
+        self._raise_floor(at_us[is_within])
+        found = np.flatnonzero(is_within & (at_us >= self._floor_us))
+        if len(found):
+            self._found.append((_Candidates(found if places is None else places[found], take_rows(table, found)), load))
 
-    def add(self, found: _Candidates, load: "_Load") -> None:
-        """Take in rows that were found, and what reads their table with all its columns."""
-        if not len(found.places):
-            return
-        self._found.append((found, load))
+    def _raise_floor(self, at_us: _Integers) -> None:
+        """Find the time below which nothing can be on the page, now that there are events at such times too."""
         # Those of the cursor's microsecond may be behind it or not: they cannot be counted yet.
-        sure_us = found.at_us if self._after is None else found.at_us[found.at_us < self._after.at_us]
+        sure_us = at_us if self._after is None else at_us[at_us < self._after.at_us]
         newest_us = np.concatenate([self._newest_us, sure_us])
         if len(newest_us) >= self._limit:
             newest_us = np.partition(newest_us, len(newest_us) - self._limit)[len(newest_us) - self._limit :]
@@ -243,14 +267,8 @@ class _Page:
         for found, load in self._found:
             is_chosen = found.at_us >= self._floor_us
             if is_chosen.any():
-                chosen.append((_Candidates(found.places[is_chosen], found.at_us[is_chosen], found.types), load))
+                chosen.append((found.filter(is_chosen), load))
         return chosen
-
-    def newest_of(self, found: _Candidates, table: pa.Table) -> pa.Table:
-        """Take the newest of some rows of a table, as many as the page holds."""
-        rows = pa.array(found.places)
-        order = self._order(table.select(_ORDERED_BY).take(rows))
-        return table.take(rows.take(pa.array(order)))
 
     def join(self, tables: Sequence[pa.Table]) -> pa.Table:
         """Join rows of tables into those of the page."""

@@ -21,17 +21,25 @@ import pyarrow.parquet as pq
 
 from storage.segments.errors import SegmentDamagedError, UnknownSegmentFormatError
 from storage.segments.schema import ENVELOPE, EVENT_ID_BYTES, INSTANT, REQUIRED, TEXT
-from storage.segments.tables import compact, concatenate, fixed_bytes, integers
+from storage.segments.tables import (
+    ID_PARTS,
+    MS_BYTES,
+    TAIL_BYTES,
+    Integers,
+    compact,
+    concatenate,
+    event_ids,
+    fixed_bytes,
+    integers,
+    take_rows,
+)
 
 FORMAT = 1
 """What `write_segment` writes; the number lies in the file and in the catalogue."""
 FORMAT_KEY = b"analytics.format"
-ROWS_PER_GROUP = 122_880
-"""Of a small segment: DuckDB's own unit, and what one reading of few actors decodes at most."""
-ROWS_PER_LARGE_GROUP = 4 * ROWS_PER_GROUP
-"""Of a large one: ids of sessions and contents repeat among more rows, which takes a fifth off an event's bytes."""
-LARGE_ROWS = 1_000_000
-"""From here a segment is a large one."""
+ROWS_PER_GROUP = 61_440
+"""What reading one event decodes. Larger groups save bytes, since ids of sessions and contents repeat among more rows:
+four times as many rows save a twentieth, and a page of events takes four times as long."""
 ZSTD_LEVEL = 1
 """Level 3 takes a fifth more time and saves nothing: what is left is random ids and times."""
 DICTIONARY_BYTES = 32 << 20
@@ -45,10 +53,7 @@ CHECKSUM_BYTES = 16
 SUM_BYTES = 4
 
 _DELTAS = ("timestamp", "sequence", "event_id_offset", "received_after_us")
-_TAIL_BYTES = 10
-_MS_BYTES = EVENT_ID_BYTES - _TAIL_BYTES
 _STATISTICS = ["actor_hash", "timestamp"]
-_Integers = np.ndarray[Any, np.dtype[np.int64]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +87,7 @@ def write_segment(table: pa.Table) -> SegmentFile:
     times, actors = pc.min_max(table["timestamp"]).as_py(), pc.min_max(table["actor_hash"]).as_py()
     present = [name for name in table.column_names if table[name].null_count < rows or name in REQUIRED]
     table = _to_file_columns(table.select(present))
-    per_group = ROWS_PER_LARGE_GROUP if rows >= LARGE_ROWS else ROWS_PER_GROUP
-    groups = [_group(table.slice(start, per_group)) for start in range(0, rows, per_group)]
+    groups = [_group(table.slice(start, ROWS_PER_GROUP)) for start in range(0, rows, ROWS_PER_GROUP)]
     structs = [_to_structs(group) for group in groups]
     sink = io.BytesIO()
     with pq.ParquetWriter(
@@ -99,7 +103,7 @@ def write_segment(table: pa.Table) -> SegmentFile:
     ) as writer:
         writer.add_key_value_metadata({FORMAT_KEY: str(FORMAT).encode()})
         for struct in structs:
-            writer.write_table(struct, row_group_size=per_group)
+            writer.write_table(struct, row_group_size=ROWS_PER_GROUP)
     data = sink.getvalue()
     footer = footer_of(data)
     chunks = [chunk for group in _chunks(pq.read_metadata(io.BytesIO(footer))) for chunk in group]
@@ -178,7 +182,9 @@ class SegmentReader:
                 "newer version of the service wrote it; run that version"
             )
         schema = self._metadata.schema
-        self._paths = [schema.column(place).path for place in range(len(schema))]
+        columns = [schema.column(place) for place in range(len(schema))]
+        self._paths = [column.path for column in columns]
+        self._texts = [column.path for column in columns if _is_text(column)]
         numbers = (sums[start : start + SUM_BYTES] for start in range(0, len(sums), SUM_BYTES))
         self._ranges = [
             [Range(start, length, int.from_bytes(next(numbers), "big")) for start, length in group]
@@ -232,13 +238,15 @@ class SegmentReader:
         parts: Mapping[Range, bytes],
         groups: Sequence[int] | None = None,
         columns: Sequence[str] | None = None,
+        rows: Mapping[int, Integers] | None = None,
     ) -> pa.Table:
         """Read a table with flat columns; columns that the file lacks are missing.
 
         Args:
             parts: the bytes of `ranges(groups, columns)`.
             groups: numbers of row groups, at least one; None for all.
-            columns: flat names; None for all.
+            columns: flat names; None for all. Those of ID_PARTS are read as they are stored.
+            rows: the places of the rows to read, for each of the groups; None for all rows.
 
         Raises:
             SegmentDamagedError: some bytes are not those that were written.
@@ -254,22 +262,21 @@ class SegmentReader:
             file = pq.ParquetFile(
                 _ColumnParts(parts),
                 metadata=self._metadata,
-                read_dictionary=[path for path in self._paths if self._is_text(path)],
+                read_dictionary=self._texts,
                 pre_buffer=False,
             )
             paths = [path for path in self._paths if path in wanted]
             # One by one: Arrow reads no dictionaries within structs of several row groups at once.
-            read = [file.read_row_group(group, columns=paths, use_threads=False) for group in self._chosen(groups)]
+            read = []
+            for group in self._chosen(groups):
+                table = _to_flat_columns(file.read_row_group(group, columns=paths, use_threads=False))
+                read.append(table if rows is None else take_rows(table, rows[group]))
         except (OSError, pa.ArrowException) as exc:
             raise SegmentDamagedError(f"segment {self._name} is damaged: {exc}") from exc
-        return _restore(concatenate([_to_flat_columns(part) for part in read]))
+        return _restore(concatenate(read), with_ids=columns is None or "event_id" in columns)
 
     def _chosen(self, groups: Sequence[int] | None) -> Sequence[int]:
         return range(self._metadata.num_row_groups) if groups is None else groups
-
-    def _is_text(self, path: str) -> bool:
-        column = self._metadata.schema.column(self._paths.index(path))
-        return bool(column.physical_type == "BYTE_ARRAY" and column.max_repetition_level == 0)
 
     def _wanted(self, columns: Sequence[str] | None) -> set[str]:
         if columns is None:
@@ -278,7 +285,7 @@ class SegmentReader:
         if "received_at" in names:
             names |= {"timestamp", "received_after_us"}
         if "event_id" in names:
-            names |= {"timestamp", "received_after_us", "event_id_offset", "event_id_tail"}
+            names |= {"timestamp", "received_after_us", *ID_PARTS}
         return {path for path in self._paths if path in names or path.split(".list.")[0] in names}
 
 
@@ -326,6 +333,10 @@ def _chunks(metadata: pq.FileMetaData) -> list[list[tuple[int, int]]]:
     ]
 
 
+def _is_text(column: pq.ColumnSchema) -> bool:
+    return bool(column.physical_type == "BYTE_ARRAY" and column.max_repetition_level == 0)
+
+
 def _row_groups(metadata: pq.FileMetaData, paths: Sequence[str]) -> list[RowGroup]:
     groups = []
     for number in range(metadata.num_row_groups):
@@ -339,19 +350,19 @@ def _to_file_columns(table: pa.Table) -> pa.Table:
     at_us, received_us = integers(table, "timestamp"), integers(table, "received_at")
     ids = np.frombuffer(fixed_bytes(table["event_id"]), np.uint8).reshape(-1, EVENT_ID_BYTES)
     padded = np.zeros((len(ids), 8), np.uint8)
-    padded[:, 8 - _MS_BYTES :] = ids[:, :_MS_BYTES]
+    padded[:, 8 - MS_BYTES :] = ids[:, :MS_BYTES]
     made_ms = padded.view(">i8").ravel().astype(np.int64)
     # A client makes an id when the event happens, a server when it comes in. The lowest bit says which time is nearer.
     from_event, from_receipt = made_ms - at_us // 1000, made_ms - received_us // 1000
     is_receipt = np.abs(from_receipt) < np.abs(from_event)
     offset = np.where(is_receipt, 2 * from_receipt + 1, 2 * from_event)
-    tail = np.ascontiguousarray(ids[:, _MS_BYTES:]).tobytes()
+    tail = np.ascontiguousarray(ids[:, MS_BYTES:]).tobytes()
     changed = {
         "event_id": (
             ("event_id_offset", pa.array(offset)),
             (
                 "event_id_tail",
-                pa.FixedSizeBinaryArray.from_buffers(pa.binary(_TAIL_BYTES), len(ids), [None, pa.py_buffer(tail)]),
+                pa.FixedSizeBinaryArray.from_buffers(pa.binary(TAIL_BYTES), len(ids), [None, pa.py_buffer(tail)]),
             ),
         ),
         "received_at": (("received_after_us", pa.array(received_us - at_us)),),
@@ -373,23 +384,19 @@ def _to_flat_columns(table: pa.Table) -> pa.Table:
     return pa.table(columns)
 
 
-def _restore(table: pa.Table) -> pa.Table:
-    """Make `received_at` and `event_id` of the columns that stand for them, where those were read."""
+def _restore(table: pa.Table, *, with_ids: bool) -> pa.Table:
+    """Make `received_at`, and `event_id` where it is wanted, of the columns that stand for them."""
     columns: dict[str, Any] = {name: table[name] for name in table.column_names}
     if "received_after_us" in columns:
-        at_us = integers(table, "timestamp")
-        received_us = at_us + integers(table, "received_after_us")
+        received_us = integers(table, "timestamp") + integers(table, "received_after_us")
         del columns["received_after_us"]
         columns["received_at"] = pa.array(received_us).cast(pa.timestamp("us")).cast(INSTANT)
-        if "event_id_tail" in columns:
-            offset = integers(table, "event_id_offset")
-            made_ms = (offset >> 1) + np.where(offset & 1, received_us, at_us) // 1000
-            ids = np.empty((len(offset), EVENT_ID_BYTES), np.uint8)
-            ids[:, :_MS_BYTES] = made_ms.astype(">i8").view(np.uint8).reshape(-1, 8)[:, 8 - _MS_BYTES :]
-            ids[:, _MS_BYTES:] = np.frombuffer(fixed_bytes(table["event_id_tail"]), np.uint8).reshape(-1, _TAIL_BYTES)
-            del columns["event_id_offset"], columns["event_id_tail"]
+        if with_ids:
+            ids = event_ids(pa.table(columns))
+            for name in ID_PARTS:
+                del columns[name]
             columns["event_id"] = pa.FixedSizeBinaryArray.from_buffers(
-                pa.binary(EVENT_ID_BYTES), len(offset), [None, pa.py_buffer(ids.tobytes())]
+                pa.binary(EVENT_ID_BYTES), len(table), [None, pa.py_buffer(ids)]
             )
     return pa.table(columns)
 

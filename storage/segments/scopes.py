@@ -1,9 +1,10 @@
 """What a report reads: a scope of events, and how each segment is read range by range of actors."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -11,12 +12,17 @@ import pyarrow as pa
 from storage.segments.catalogue import Segment
 from storage.segments.files import Range, SegmentReader
 from storage.segments.parts import PartFetcher
-from storage.segments.tables import integers
+from storage.segments.tables import ID_PARTS, Integers, integers
 
 ROWS_PER_RANGE = 1_000_000
 """Actors are read in ranges of half to all of so many events."""
 SORTED_BY = ("actor_hash", "timestamp", "sequence", "event_id")
 """What every table is sorted by."""
+SORTS_SEGMENTS = ("actor_hash", "timestamp", "sequence", "received_at", *ID_PARTS)
+"""What says how the rows of several segments are sorted; ids are made of it only where they matter."""
+MOST_AT_ONCE = 4
+"""So many parts are read at once: decoding takes several cores, but fetching takes a connection for each."""
+AnswerT = TypeVar("AnswerT")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LOWEST, _HIGHEST = -(2**63), 2**63 - 1
 
@@ -75,6 +81,22 @@ class EventScope:
         if at_us.min() >= start_us and at_us.max() < end_us:
             return table
         return table.filter(pa.array((at_us >= start_us) & (at_us < end_us)))
+
+
+async def at_once(works: Iterable[Coroutine[Any, Any, AnswerT]]) -> list[AnswerT]:
+    """Do several pieces of work, MOST_AT_ONCE at a time; give their answers in order. Where one fails, all end."""
+    free = asyncio.Semaphore(MOST_AT_ONCE)
+
+    async def wait_and_do(work: Coroutine[Any, Any, AnswerT]) -> AnswerT:
+        async with free:
+            return await work
+
+    tasks = [asyncio.create_task(wait_and_do(work)) for work in works]
+    try:
+        return await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
 
 
 def microseconds(moment: datetime) -> int:
@@ -156,6 +178,34 @@ class SegmentScan:
                 self._kept[number] = table
         return [table for table in tables if len(table)]
 
+    async def rows_of_actors(self, numbers: Sequence[int], low: int, high: int) -> dict[int, Integers]:
+        """Find the places of the rows of some actors, in each of the row groups that has some.
+
+        Args:
+            numbers: of row groups.
+            low: the least pseudonym.
+            high: the greatest one, included.
+        """
+        actors = SegmentScan(self.segment, self._reader, self._parts, ("actor_hash",))
+        found = {}
+        async for number, table in actors.read_groups(numbers):
+            hashes = integers(table, "actor_hash")
+            first, last = np.searchsorted(hashes, low), np.searchsorted(hashes, high, "right")
+            if last > first:
+                found[number] = np.arange(first, last)
+        return found
+
+    async def read_rows(self, rows: Mapping[int, Integers]) -> AsyncIterator[tuple[int, pa.Table]]:
+        """Read some rows of row groups, one group by one: of each, its number and a sorted table.
+
+        Args:
+            rows: their places in each of the row groups.
+        """
+        ranges = self._reader.ranges(list(rows), self._columns)
+        parts = await self._parts.fetch(self.segment, ranges)
+        for number in rows:
+            yield number, await asyncio.to_thread(self._decode, number, parts, rows)
+
     async def read_groups(self, numbers: Sequence[int]) -> AsyncIterator[tuple[int, pa.Table]]:
         """Read row groups whole, one by one: of each, its number and a sorted table."""
         missing = [number for number in numbers if number not in self._kept]
@@ -170,6 +220,8 @@ class SegmentScan:
         parts = await self._parts.fetch(self.segment, self._reader.ranges(None, self._columns))
         return await asyncio.to_thread(self._reader.read, parts, None, self._columns)
 
-    def _decode(self, number: int, parts: Mapping[Range, bytes]) -> pa.Table:
+    def _decode(
+        self, number: int, parts: Mapping[Range, bytes], rows: Mapping[int, Integers] | None = None
+    ) -> pa.Table:
         own = {part: parts[part] for part in self._reader.ranges([number], self._columns)}
-        return self._reader.read(own, [number], self._columns)
+        return self._reader.read(own, [number], self._columns, rows)

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapp
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
 from typing import TypeVar
 from uuid import UUID
 
@@ -20,8 +21,8 @@ from storage.segments.errors import SegmentMissingError
 from storage.segments.files import SegmentReader
 from storage.segments.parts import PartFetcher
 from storage.segments.schema import EventColumns
-from storage.segments.scopes import SORTED_BY, EventScope, SegmentScan, actor_ranges
-from storage.segments.tables import concatenate, sort
+from storage.segments.scopes import SORTED_BY, SORTS_SEGMENTS, EventScope, SegmentScan, actor_ranges, at_once
+from storage.segments.tables import join_sorted
 
 READ_TIMEOUT_S = 30.0
 MOST_STARTS = 3
@@ -148,14 +149,14 @@ class EventSnapshot:
         Raises:
             SegmentDamagedError, SegmentMissingError, StorageUnavailableError: as `tables`.
         """
-        scans = self._scans(scope, SORTED_BY)
+        scans = self._scans(scope, SORTS_SEGMENTS)
         keeps = sum(scan.most_group_rows for scan in scans) <= MOST_KEPT_ROWS
         rows = sum(scan.rows(scope) for scan in scans)
         rows += sum(len(table.table) for table in self.block_tables if scope.overlaps(table.first_at, table.last_at))
         for part in actor_ranges(scope, rows):
             tables = await self._read(scans, part, keeps=keeps)
             if tables:
-                yield scope.select(await asyncio.to_thread(_join, tables))
+                yield await asyncio.to_thread(join_sorted, tables, scope.select)
 
     async def table_of_segment(self, segment: Segment, columns: Sequence[str] | None = None) -> pa.Table:
         """Read all events of one of the segments, sorted; of its columns those that are named, or all.
@@ -178,10 +179,10 @@ class EventSnapshot:
         return [self.scan(segment, columns) for segment in self.segments if scope.holds(segment)]
 
     async def _read(self, scans: Sequence[SegmentScan], scope: EventScope, *, keeps: bool = False) -> list[pa.Table]:
-        tables = []
-        for scan in scans:
-            tables += await scan.read(scope, keeps=keeps)
-        return tables + await asyncio.to_thread(_of_blocks, self.block_tables, scope, SORTED_BY)
+        read = await at_once(scan.read(scope, keeps=keeps) for scan in scans)
+        return list(chain.from_iterable(read)) + await asyncio.to_thread(
+            _of_blocks, self.block_tables, scope, SORTED_BY
+        )
 
 
 class EventReader:
@@ -295,8 +296,4 @@ def _only_blocks(tables: Sequence[BlockTable], ids: Collection[UUID], columns: S
     scope = EventScope(columns=columns)
     parts = [part for table in tables if (part := table.only(ids)) is not None]
     chosen = [scope.select(part.table.drop_columns(BLOCK), *SORTED_BY) for part in parts]
-    return scope.select(_join(chosen)) if chosen else None
-
-
-def _join(tables: Sequence[pa.Table]) -> pa.Table:
-    return tables[0] if len(tables) == 1 else sort(concatenate(tables))
+    return join_sorted(chosen, scope.select) if chosen else None

@@ -2,7 +2,7 @@
 
 import gc
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC
 from itertools import chain
@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from storage.blocks.codec import BLOCK_COLUMNS, Columns
 from storage.segments.errors import ColumnsClashError
 from storage.segments.payloads import Split, join, split, spread
-from storage.segments.schema import DEVICE, ENVELOPE, EVENT_ID_BYTES, INSTANT, REQUIRED, EventColumns
+from storage.segments.schema import DEVICE, ENVELOPE, EVENT_ID_BYTES, INSTANT, REQUIRED, TEXT, EventColumns
 from storage.write.batch import COLUMNS
 
 _PLAIN_TEXTS = (
@@ -28,7 +28,12 @@ _PLAIN_TEXTS = (
     "user_agent",
     "ip_address",
 )
-_Integers = np.ndarray[Any, np.dtype[np.int64]]
+ID_PARTS = ("event_id_offset", "event_id_tail")
+"""The columns of a segment that stand for `event_id`, beside its two times: see `storage.segments.files`."""
+TAIL_BYTES = 10
+MS_BYTES = EVENT_ID_BYTES - TAIL_BYTES
+_NAMES_OF_IDS = ("event_id", "timestamp", "received_at", *ID_PARTS)
+Integers = np.ndarray[Any, np.dtype[np.int64]]
 
 
 def table_of_blocks(blocks: Sequence[Columns], known: EventColumns) -> pa.Table:
@@ -149,14 +154,53 @@ def compact(array: pa.DictionaryArray) -> pa.DictionaryArray:
     )
 
 
+def take_rows(table: pa.Table, places: Integers) -> pa.Table:
+    """Take few rows of a table, and of its dictionaries the texts that they have."""
+    taken = table.take(pa.array(places)).combine_chunks()
+    columns = {
+        name: compact(column.chunk(0)) if column.type == TEXT and column.num_chunks else column
+        for name, column in zip(table.column_names, taken.columns, strict=True)
+    }
+    return pa.table(columns)
+
+
+def event_ids(table: pa.Table) -> bytes:
+    """Read the ids of all rows, one after the other, from `event_id` or from the columns that stand for it."""
+    if "event_id" in table.column_names:
+        return fixed_bytes(table["event_id"])
+    offset = integers(table, "event_id_offset")
+    made_from_us = np.where(offset & 1, integers(table, "received_at"), integers(table, "timestamp"))
+    made_ms = (offset >> 1) + made_from_us // 1000
+    ids = np.empty((len(offset), EVENT_ID_BYTES), np.uint8)
+    ids[:, :MS_BYTES] = made_ms.astype(">i8").view(np.uint8).reshape(-1, 8)[:, 8 - MS_BYTES :]
+    ids[:, MS_BYTES:] = np.frombuffer(fixed_bytes(table["event_id_tail"]), np.uint8).reshape(-1, TAIL_BYTES)
+    return ids.tobytes()
+
+
 def sort(table: pa.Table) -> pa.Table:
     """Sort a table by (actor_hash, timestamp, sequence, event_id); fastest where it joins sorted parts in order."""
-    order = _order(table)
+    order = _order([table])
     return table if order is None else table.take(pa.array(order))
 
 
-def _order(table: pa.Table) -> _Integers | None:
-    actor, at = integers(table, "actor_hash"), integers(table, "timestamp")
+def join_sorted(tables: Sequence[pa.Table], keep: Callable[[pa.Table], pa.Table]) -> pa.Table:
+    """Join tables into a sorted one.
+
+    Args:
+        tables: with what they are sorted by; instead of `event_id` they may have the columns that stand for it, since
+            few rows are so much alike that their ids matter.
+        keep: takes the columns of the result.
+    """
+    order = _order(tables)
+    joined = concatenate([keep(table) for table in tables])
+    return joined if order is None else joined.take(pa.array(order))
+
+
+def _order(tables: Sequence[pa.Table]) -> Integers | None:
+    """Find the order of the rows of all tables together; None where they have it."""
+    actor, at, sequence = (
+        np.concatenate([integers(table, name) for table in tables]) for name in ("actor_hash", "timestamp", "sequence")
+    )
     order = np.argsort(actor, kind="stable")
     actor, at = actor[order], at[order]
     # Few rows are out of order within their actor where the parts follow each other in time: only those are sorted.
@@ -168,18 +212,32 @@ def _order(table: pa.Table) -> _Integers | None:
         touched[group[wrong]] = True
         places = np.flatnonzero(touched[group])
         rows = order[places]
-        ids = np.frombuffer(fixed_bytes(table["event_id"].take(pa.array(rows))), ">u8").reshape(-1, 2)
-        keys = (ids[:, 1], ids[:, 0], integers(table, "sequence")[rows], at[places], actor[places])
+        ids = _ids_of(tables, rows)
+        keys = (ids[:, 1], ids[:, 0], sequence[rows], at[places], actor[places])
         order[places] = rows[np.lexsort(keys)]
     return None if np.array_equal(order, np.arange(len(order))) else order
 
 
-def integers(table: pa.Table, name: str) -> _Integers:
+def _ids_of(tables: Sequence[pa.Table], rows: Integers) -> Any:
+    """Read the ids of some rows of all tables together: two numbers each, of which the first one counts more."""
+    found = np.empty((len(rows), 2), np.uint64)
+    start = 0
+    for table in tables:
+        is_own = (rows >= start) & (rows < start + len(table))
+        if is_own.any():
+            names = [name for name in _NAMES_OF_IDS if name in table.column_names]
+            own = table.select(names).take(pa.array(rows[is_own] - start))
+            found[is_own] = np.frombuffer(event_ids(own), ">u8").reshape(-1, 2)
+        start += len(table)
+    return found
+
+
+def integers(table: pa.Table, name: str) -> Integers:
     """Read a column of integers or of times (in microseconds) as an array; it has no nulls."""
     column = table[name]
     if pa.types.is_timestamp(column.type):
         column = column.cast(pa.int64())
-    found: _Integers = column.to_numpy()
+    found: Integers = column.to_numpy()
     return found
 
 

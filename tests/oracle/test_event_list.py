@@ -222,7 +222,7 @@ MUTATIONS = {
     "ties without the sequence": ("~id_high, ~sequence, ~at_us", "~id_high, ~at_us"),
     "the oldest first": ("~sequence, ~at_us", "~sequence, at_us"),
     "a filter that is forgotten": ("(*conditions, *self.pattern.conditions)", "(*conditions,)"),
-    "events of the cursor's microsecond counted too early": ("found.at_us < self._after", "found.at_us <= self._after"),
+    "events of the cursor's microsecond counted too early": ("at_us[at_us < self._after", "at_us[at_us <= self._after"),
     "segments left out that end with the page": (">= self._floor_us\n", "> self._floor_us\n"),
     "a page taken for full too early": ("int(newest_us.min()))", "int(newest_us.min()) + 1)"),
     "rows of another user's row groups": ("hash_actor(only.user_id)", "hash_actor(only.user_id + 'x')"),
