@@ -33,6 +33,8 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 RowsKey = frozenset[tuple[UUID, datetime]]
 """Segments, and the first moments of their hours."""
+Places = tuple[tuple[int, int], ...]
+"""Rows in order of time: of each stretch the first, and the one after the last."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,18 +61,20 @@ class CutRows:
         order = np.argsort(times, kind="stable")
         return cls(key, table.take(pa.array(order)), times[order])
 
-    def summarise(self, ranges: Sequence[Sequence[Span]]) -> list[Summary]:
-        """Summarise the events of several ranges, each given as spans."""
-        rows: list[Integers] = []
-        groups: list[Integers] = []
-        for group, spans in enumerate(ranges):
-            for span in spans:
-                first, last = np.searchsorted(self.times, [microseconds(span.start), microseconds(span.end)])
-                rows.append(np.arange(first, last))
-                groups.append(np.full(last - first, group))
-        if not any(map(len, rows)):
+    def places(self, spans: Sequence[Span]) -> Places:
+        """Find the events of spans: the place of the first of each, and the one after the last; not of empty ones."""
+        bounds = [(microseconds(span.start), microseconds(span.end)) for span in spans]
+        found = np.searchsorted(self.times, bounds).tolist() if bounds else []
+        return tuple((first, last) for first, last in found if first < last)
+
+    def summarise(self, ranges: Sequence[Places]) -> list[Summary]:
+        """Summarise the events of several ranges."""
+        rows = [np.arange(first, last) for places in ranges for first, last in places]
+        if not rows:
             return [Summary()] * len(ranges)
-        return summarise_groups(self.table.take(pa.array(np.concatenate(rows))), np.concatenate(groups), len(ranges))
+        sizes = [sum(last - first for first, last in places) for places in ranges]
+        groups = np.repeat(np.arange(len(ranges)), sizes)
+        return summarise_groups(self.table.take(pa.array(np.concatenate(rows))), groups, len(ranges))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -101,6 +105,7 @@ class CutMemory:
         )
         self._rows: BoundedMemory[RowsKey, CutRows] = BoundedMemory(MOST_ROWS, lambda rows: 1 + len(rows.times))
         self._minutes: BoundedMemory[tuple[RowsKey, Span], Summary] = BoundedMemory(MOST_SLICES)
+        self._rests: BoundedMemory[tuple[RowsKey, Places], Summary] = BoundedMemory(MOST_SLICES)
         self._times: BoundedMemory[tuple[UUID, datetime], TypedTimes] = BoundedMemory(
             MOST_TIMES, lambda some: 1 + len(some.times)
         )
@@ -138,22 +143,23 @@ class CutMemory:
     def summarise(self, cut: Sequence[CutRows], ranges: Sequence[Sequence[Span]]) -> list[list[Summary]]:
         """Summarise the cut hours of several ranges, each given as parts of hours; to be called in a thread.
 
-        Whole minutes are remembered: as a range moves on, the fewest of them change.
+        Whole minutes are remembered: as a range moves on, the fewest of them change. So is what is left, by its
+        events: mostly they are the same as a few seconds ago.
 
         Returns:
             What adds up to each range.
         """
         added: list[list[Summary]] = [[] for _ in ranges]
         for rows in cut:
-            rest: list[list[Span]] = []
+            rest: list[Places] = []
             for parts, spans in zip(added, ranges, strict=True):
                 if rows.key is None:
-                    rest.append(list(spans))
+                    rest.append(rows.places(spans))
                     continue
                 sliced = [slice_hour(span) for span in spans]
                 parts += [self._summarise_minutes(rows, rows.key, slices) for slices, _ in sliced if slices]
-                rest.append([part for _, left in sliced for part in left])
-            for parts, summary in zip(added, rows.summarise(rest), strict=True):
+                rest.append(rows.places([part for _, left in sliced for part in left]))
+            for parts, summary in zip(added, self._summarise_places(rows, rest), strict=True):
                 parts.append(summary)
         return added
 
@@ -162,12 +168,22 @@ class CutMemory:
         whole = key, Span(slices[0].start, slices[-1].end)
         known = self._minutes.recall(whole)
         if known is None:
-            if len(slices) == 1:
-                (known,) = rows.summarise([slices])
-            else:
-                known = add([self._summarise_minutes(rows, key, [part]) for part in slices])
+            parts = {part: self._minutes.recall((key, part)) for part in slices}
+            missing = [part for part, summary in parts.items() if summary is None]
+            for part, summary in zip(missing, rows.summarise([rows.places([part]) for part in missing]), strict=True):
+                parts[part] = self._minutes.keep((key, part), summary)
+            known = add([summary for summary in parts.values() if summary is not None])
             self._minutes.keep(whole, known)
         return known
+
+    def _summarise_places(self, rows: CutRows, ranges: Sequence[Places]) -> list[Summary]:
+        if rows.key is None:
+            return rows.summarise(ranges)
+        known = {places: self._rests.recall((rows.key, places)) for places in ranges if places}
+        missing = [places for places, summary in known.items() if summary is None]
+        for places, summary in zip(missing, rows.summarise(missing), strict=True):
+            known[places] = self._rests.keep((rows.key, places), summary)
+        return [known.get(places) or _NOTHING for places in ranges]
 
     async def read_times(self, snapshot: EventSnapshot, spans: Iterable[Span]) -> dict[datetime, list[TypedTimes]]:
         """Read when the events of the hours happened in which spans lie, by the first moment of the hour.
@@ -242,4 +258,5 @@ def _split_hours(tables: Sequence[pa.Table], wanted: Sequence[datetime] | None) 
     return found
 
 
+_NOTHING = Summary()
 _NO_TIMES = TypedTimes(np.zeros(0, np.int64), np.zeros(0, np.int64), ())

@@ -109,11 +109,12 @@ class DashboardReader:
             if is_exact and is_gone:
                 raise AgedOutError
             sources = await self._read_sources(snapshot, question, looked.stored, timeout_s)
-            rows = await asyncio.to_thread(sum_dashboard, sources, self._memories)
-            few = rows.figures.events + rows.previous.events <= EXACT_UP_TO and not is_gone
-            if is_exact or (is_exact is None and few):
-                return await read_dashboard(snapshot, question, sources.newcomers)
-            return rows
+            if not is_exact:
+                rows = await asyncio.to_thread(sum_dashboard, sources, self._memories)
+                few = rows.figures.events + rows.previous.events <= EXACT_UP_TO and not is_gone
+                if is_exact is False or not few:
+                    return rows
+            return await read_dashboard(snapshot, question, sources.newcomers)
 
         return await self._reader.ask(answer, timeout_s, also=looked.read)
 

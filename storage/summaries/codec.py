@@ -1,6 +1,6 @@
 """The form of a summary as it is stored: JSON and arrays in one zstd frame, under a format number.
 
-The frame holds the length of the JSON (4 bytes), the JSON, the sketches, and the columns of the sample, one after the
+The frame holds the length of the JSON (4 bytes), the JSON, the sketches, and the rows of the sample, one after the
 other. Decimals are texts, so that they come back exactly.
 """
 
@@ -11,13 +11,12 @@ from struct import Struct
 from struct import error as StructError  # noqa: N812 - as an exception is called
 from typing import Any, ClassVar
 
-import numpy as np
 import orjson
 
 from storage.postgres.errors import StorageError
 from storage.summaries.forms.frequencies import Frequencies
 from storage.summaries.forms.numbers import Number
-from storage.summaries.forms.session_sample import SessionSample
+from storage.summaries.forms.session_sample import ROW_BYTES, SessionSample
 from storage.summaries.summary import Measures, Summary
 
 if sys.version_info >= (3, 14):
@@ -37,9 +36,6 @@ _OPTIONS: dict[int, int] = {
     zstd.CompressionParameter.checksum_flag: 1,
 }
 _LENGTH = Struct("<I")
-_INTEGER, _FLAG = np.dtype("<i8"), np.dtype(np.bool_)
-_COLUMNS = (_INTEGER, _FLAG, _INTEGER, _INTEGER)
-"""Of a sample: keys, inferred, firsts, lasts."""
 
 
 class SummaryError(StorageError):
@@ -62,7 +58,7 @@ def encode(summary: Summary) -> bytes:
         "measures": summary.measures,
         "actors": len(summary.actors),
         "streams": len(summary.streams),
-        "sample": (sample.threshold, len(sample.keys)),
+        "sample": sample.threshold,
         "content": _nest(summary.content),
         "paths": _nest(summary.paths),
     }
@@ -70,8 +66,7 @@ def encode(summary: Summary) -> bytes:
         head = orjson.dumps(described, default=str)
     except TypeError:  # an integer of more than 64 bits
         head = orjson.dumps({**described, "measures": _as_decimals(summary.measures)}, default=str)
-    columns = (np.asarray(column, kind).tobytes() for column, kind in zip(sample[1:], _COLUMNS, strict=True))
-    body = b"".join((_LENGTH.pack(len(head)), head, summary.actors, summary.streams, *columns))
+    body = b"".join((_LENGTH.pack(len(head)), head, summary.actors, summary.streams, sample.rows))
     return zstd.compress(body, options=_OPTIONS)
 
 
@@ -128,20 +123,14 @@ def _nest(frequencies: Frequencies) -> tuple[dict[str, dict[str, int]], dict[str
 def _read(head: dict[str, Any], arrays: bytes) -> Summary:
     actors_end = head["actors"]
     streams_end = actors_end + head["streams"]
-    threshold, rows = head["sample"]
-    columns = []
-    at = streams_end
-    for kind in _COLUMNS:
-        columns.append(tuple(np.frombuffer(arrays, kind, rows, at).tolist()))
-        at += rows * kind.itemsize
-    if at != len(arrays):
+    if len(arrays) < streams_end or (len(arrays) - streams_end) % ROW_BYTES:
         raise ValueError
     return Summary(
         head["counts"],
         {event_type: _numbers_of(measures) for event_type, measures in head["measures"].items()},
         arrays[:actors_end],
         arrays[actors_end:streams_end],
-        SessionSample(threshold, *columns),
+        SessionSample(head["sample"], arrays[streams_end:]),
         _flatten(head["content"]),
         _flatten(head["paths"]),
     )

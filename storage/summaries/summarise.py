@@ -1,7 +1,6 @@
 """Making summaries of a table of events: arrays in, a summary for each hour out. No loop goes over events."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -18,8 +17,8 @@ from storage.summaries.columns import (
 )
 from storage.summaries.counting import count_groups
 from storage.summaries.forms.hashes import hash_texts
-from storage.summaries.forms.session_sample import PAUSE_US, SessionSample, make_sample
-from storage.summaries.forms.sketch import EMPTY, make_sketch
+from storage.summaries.forms.session_sample import PAUSE_US, SessionSample, make_samples
+from storage.summaries.forms.sketch import make_sketches
 from storage.summaries.summary import Summary
 
 HOUR_US = 3_600_000_000
@@ -103,9 +102,7 @@ def summarise_groups(table: pa.Table, groups: Integers, number: int) -> list[Sum
 def _sketch_actors(table: pa.Table, groups: Integers, number: int) -> list[bytes]:
     actors = integers_of(table, "actor_hash")
     starts = starts_of_runs(actors, groups)  # rows of an actor follow each other; one of them is enough
-    actors, groups = actors[starts], groups[starts]
-    order = np.argsort(groups, kind="stable")
-    return [make_sketch(run) if len(run) else EMPTY for run in _cut(actors[order], groups[order], number)]
+    return make_sketches(actors[starts], groups[starts], number)
 
 
 def _sketch_streams(table: pa.Table, groups: Integers, number: int) -> list[bytes]:
@@ -115,7 +112,7 @@ def _sketch_streams(table: pa.Table, groups: Integers, number: int) -> list[byte
     size = max(len(streams.distinct), 1)
     pairs = np.unique(groups[rows] * size + streams.codes)
     hashes = hash_texts(streams.distinct, "stream")[pairs % size]
-    return [make_sketch(run) if len(run) else EMPTY for run in _cut(hashes, pairs // size, number)]
+    return make_sketches(hashes, pairs // size, number)
 
 
 def _sample_sessions(table: pa.Table, groups: Integers, number: int) -> list[SessionSample]:
@@ -130,18 +127,11 @@ def _sample_sessions(table: pa.Table, groups: Integers, number: int) -> list[Ses
     rest = np.flatnonzero(sessions.codes == MISSING)
     starts = starts_of_runs(actors[rest], times[rest] // PAUSE_US, groups[rest])
     ends = np.append(starts[1:], len(rest)) - 1
-    columns = (
+    return make_samples(
         np.concatenate((hashes, actors[rest[starts]])),
         np.arange(len(keys) + len(starts)) >= len(keys),
         np.concatenate((firsts, times[rest[starts]])),
         np.concatenate((lasts, times[rest[ends[: len(starts)]]])),
+        np.concatenate((keys // size, groups[rest[starts]])),
+        number,
     )
-    of_group = np.concatenate((keys // size, groups[rest[starts]]))
-    order = np.argsort(of_group, kind="stable")
-    cut = [_cut(column[order], of_group[order], number) for column in columns]
-    return [make_sample(*run) for run in zip(*cut, strict=True)]
-
-
-def _cut(values: np.ndarray[Any, Any], groups: Integers, number: int) -> list[np.ndarray[Any, Any]]:
-    """Cut values, which stand in the order of their groups, into those of each group."""
-    return np.split(values, np.searchsorted(groups, np.arange(1, number)))

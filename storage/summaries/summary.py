@@ -7,7 +7,7 @@ from typing import Self, TypeAlias
 
 from storage.summaries.forms.frequencies import NO_THINGS, Frequencies, add_frequencies
 from storage.summaries.forms.numbers import EXACTLY, Number, add_numbers, keep_largest
-from storage.summaries.forms.session_sample import SessionSample, merge_samples
+from storage.summaries.forms.session_sample import ROW_BYTES, SessionSample, merge_samples
 from storage.summaries.forms.sketch import EMPTY, estimate, merge_sketches
 
 Measures: TypeAlias = Mapping[str, Mapping[str, Number]]
@@ -73,7 +73,7 @@ class Summary:
         sketches = (len(self.actors) + len(self.streams)) // BYTES_OF_ENTRY
         measured = sum(len(keys) for measures in self.measures.values() for keys in measures.values())
         listed = len(self.content.counts) + len(self.paths.counts)
-        return ENTRIES_OF_SUMMARY + sketches + measured + len(self.sample.keys) + listed
+        return ENTRIES_OF_SUMMARY + sketches + measured + len(self.sample.rows) // ROW_BYTES + listed
 
     @property
     def users(self) -> int:

@@ -12,6 +12,7 @@ from storage.summaries.forms.session_sample import (
     SessionFigures,
     SessionSample,
     estimate_sessions,
+    make_sample,
     merge_samples,
 )
 
@@ -20,9 +21,7 @@ STANDARD_ERROR = MAX_KEYS**-0.5
 
 def sample_of(*segments: tuple[int, bool, int, int]) -> SessionSample:
     """Make the sample of (key, inferred, first, last)."""
-    return merge_samples(
-        SessionSample(NO_THRESHOLD, (key,), (inferred,), (first,), (last,)) for key, inferred, first, last in segments
-    )
+    return merge_samples(make_sample([key], [inferred], [first], [last]) for key, inferred, first, last in segments)
 
 
 def some_sessions(count: int, seed: int) -> list[tuple[int, bool, int, int]]:
@@ -64,7 +63,7 @@ def test_parts_merge_into_the_sample_of_all(parts: int) -> None:
     merged = merge_samples(sample_of(*sessions[part::parts]) for part in range(parts))
     assert merged == sample_of(*sessions)
     assert merged == merge_samples([merged, sample_of(*sessions[:parts])])
-    assert len(set(merged.keys)) == MAX_KEYS
+    assert len(set(merged.keys.tolist())) == MAX_KEYS
     assert max(merged.keys) < merged.threshold < NO_THRESHOLD
 
 

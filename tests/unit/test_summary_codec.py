@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from storage.summaries.codec import FORMAT, SummaryError, UnknownSummaryFormatError, decode, encode
 from storage.summaries.forms.frequencies import Frequencies
-from storage.summaries.forms.session_sample import NO_THRESHOLD, SessionSample, make_sample
+from storage.summaries.forms.session_sample import SessionSample, make_sample
 from storage.summaries.forms.sketch import make_sketch
 from storage.summaries.summary import Summary, add
 
@@ -57,7 +57,7 @@ def test_what_was_stored_can_still_be_added_to() -> None:
         {"purchase": 1},
         {"purchase": {"revenue": {"EUR": Decimal("0.10")}, "max": {"receivedAt": 7}}},
         make_sketch([1, 2]),
-        sample=SessionSample(NO_THRESHOLD, (5,), (True,), (1,), (2,)),
+        sample=make_sample([5], [True], [1], [2]),
     )
     read = decode(FORMAT, encode(part))
     assert add([read, read, part]) == add([part, part, part])

@@ -12,6 +12,7 @@ events add have seen only some of them.
 import math
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -28,6 +29,7 @@ MOST_ESTIMATES = 64
 """1 MiB of sketches: what a few events add to a week has mostly been seen, and changes nothing."""
 
 _RANK_BITS = 6
+_CODE_BITS = REGISTER_BITS + _RANK_BITS
 _LISTED = np.dtype("<u4")
 """A register and its rank: register * 64 + rank."""
 _ALPHA_INFINITY = 1 / (2 * math.log(2))
@@ -40,13 +42,30 @@ def make_sketch(hashes: "Sequence[int] | np.ndarray[Any, np.dtype[np.int64]]") -
 
     The low 14 bits choose the register, which holds the maximum of the position of the lowest one among the others.
     """
-    bits = np.asarray(hashes, np.int64).view(np.uint64)
-    rest = bits >> np.uint64(REGISTER_BITS)
-    lowest = (rest & (~rest + np.uint64(1))).astype(np.float64)  # a power of two, so exact
-    ranks = np.frexp(lowest)[1].astype(np.uint32)
-    ranks[rest == 0] = MAX_RANK
-    registers = (bits & np.uint64(REGISTERS - 1)).astype(np.uint32)
-    return _of_codes((registers << np.uint32(_RANK_BITS)) | ranks)
+    return _of_codes(_codes_of(np.asarray(hashes, np.int64)))
+
+
+def make_sketches(
+    hashes: np.ndarray[Any, np.dtype[np.int64]], groups: np.ndarray[Any, np.dtype[np.int64]], number: int
+) -> list[bytes]:
+    """Make the sketch of each group of hashes.
+
+    Args:
+        hashes: in any order.
+        groups: the group of each, from 0.
+        number: how many groups there are.
+    """
+    codes = np.sort((groups << _CODE_BITS) | _codes_of(hashes))
+    codes = codes[_are_highest(codes >> _RANK_BITS)]
+    bounds = np.searchsorted(codes, np.arange(number + 1) << _CODE_BITS)
+    listed = (codes & ((1 << _CODE_BITS) - 1)).astype(_LISTED)
+    data = listed.tobytes()
+    return [
+        _of_highest(listed[start:end])
+        if end - start > MOST_LISTED_REGISTERS
+        else data[start * _LISTED.itemsize : end * _LISTED.itemsize]
+        for start, end in pairwise(bounds.tolist())
+    ]
 
 
 def merge_sketches(sketches: Iterable[bytes]) -> bytes:
@@ -80,13 +99,32 @@ def estimate(sketch: bytes) -> float:
     return _ALPHA_INFINITY * REGISTERS**2 / denominator
 
 
+def _codes_of(hashes: np.ndarray[Any, np.dtype[np.int64]]) -> _Codes:
+    """Write the register and the rank of each hash as a sketch lists them."""
+    bits = hashes.view(np.uint64)
+    rest = bits >> np.uint64(REGISTER_BITS)
+    lowest = (rest & (~rest + np.uint64(1))).astype(np.float64)  # a power of two, so exact
+    ranks = np.frexp(lowest)[1].astype(np.uint32)
+    ranks[rest == 0] = MAX_RANK
+    registers = (bits & np.uint64(REGISTERS - 1)).astype(np.uint32)
+    return (registers << np.uint32(_RANK_BITS)) | ranks
+
+
 def _of_codes(codes: _Codes) -> bytes:
     """Make a sketch of registers and ranks in any order, of which the highest rank of a register counts."""
     codes = np.sort(codes)
-    registers = codes >> np.uint32(_RANK_BITS)
-    is_last = np.ones(len(codes), np.bool_)
+    return _of_highest(codes[_are_highest(codes >> np.uint32(_RANK_BITS))])
+
+
+def _are_highest(registers: np.ndarray[Any, Any]) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """Tell which codes are the last of their register, with the highest rank; they are ascending."""
+    is_last = np.ones(len(registers), np.bool_)
     is_last[:-1] = registers[1:] != registers[:-1]
-    codes = codes[is_last]
+    return is_last
+
+
+def _of_highest(codes: _Codes) -> bytes:
+    """Make a sketch of registers, ascending, and the highest rank of each."""
     if len(codes) <= MOST_LISTED_REGISTERS:
         return codes.astype(_LISTED).tobytes()
     dense = np.zeros(REGISTERS, np.uint8)
