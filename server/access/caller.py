@@ -14,7 +14,6 @@ from storage.keys.table import StoredKey
 NO_USERS = "none"
 ANY_USER = "any"
 TOKEN_SUBJECT = "subject"  # noqa: S105 - a rule, not a secret
-USER_ID_RULES = (NO_USERS, ANY_USER, TOKEN_SUBJECT)
 """Which `user_id` the events of a key may have."""
 
 

@@ -31,7 +31,7 @@ COLUMNS = (
     "event_data",
 )
 """The order of a row; `events.normalize` makes rows in it."""
-EVENT_ID, EVENT_TYPE, TIMESTAMP, RECEIVED_AT = 0, 1, 3, 4
+EVENT_ID, TIMESTAMP, RECEIVED_AT = 0, 3, 4
 
 REJECTION_COLUMNS = (
     "rejection_id",

@@ -109,7 +109,7 @@ BRACKETS = "RETENTION_KIND_BRACKETS"
         (FUNNEL, {"steps": STEPS, "breakdown": "platfrom"}, "breakdown", "did you mean platform"),
         (FUNNEL, {"steps": STEPS, "exclusions": [{"step": "view"}]}, "exclusions[0]", "from_step before"),
         (FUNNEL, {"steps": STEPS, "exclusions": [CLEAN] * 9}, "exclusions", "at most 8"),
-        (FUNNEL, {"steps": STEPS, "order": 3, "exclusions": [CLEAN]}, "exclusions[0]", "to the last"),
+        (FUNNEL, {"steps": [*STEPS, "engagement"], "order": 3, "exclusions": [CLEAN]}, "exclusions[0]", "to the last"),
         (FUNNEL, {"steps": ["view"] * 4, "order": 3}, "steps", "at most 3 steps"),
         (FUNNEL, {"steps": STEPS, "startTime": "2001-01-01T00:00:00Z"}, "start_time", "3660 days"),
         (DASHBOARD, {"startTime": "2001-01-01T00:00:00Z"}, "start_time", "3660 days"),
