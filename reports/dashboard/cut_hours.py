@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from reports.dashboard.cover import hour_of_span, join_spans, slice_hour
 from reports.dashboard.memory import BoundedMemory
+from storage.segments.block_memory import BLOCK
 from storage.segments.catalogue import Segment
 from storage.segments.scopes import EventScope, microseconds
 from storage.segments.snapshot import EventSnapshot
@@ -24,7 +25,7 @@ MOST_ROWS = 300_000
 """Of hours that ranges cut: some 50 MB."""
 MOST_TIMES = 4_000_000
 """Of hours that only periods of a series cut: a time and a type each, some 64 MB."""
-MOST_SLICES = 128
+MOST_SLICES = 256
 TIME_COLUMNS = ("timestamp", "event_type")
 SeriesCounts = dict[tuple[int, str], int]
 """Events by the place of their period and type."""
@@ -32,7 +33,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 RowsKey = frozenset[tuple[UUID, datetime]]
-"""Segments, and the first moments of their hours."""
+"""Segments and blocks, and the first moments of their hours."""
 Places = tuple[tuple[int, int], ...]
 """Rows in order of time: of each stretch the first, and the one after the last."""
 
@@ -42,17 +43,17 @@ class CutRows:
     """The events of some hours, by time.
 
     Attributes:
-        key: of which segments and hours; None for those of blocks.
+        key: of which segments and hours, or blocks and hours.
         table: the events.
         times: theirs, ascending, in microseconds.
     """
 
-    key: RowsKey | None
+    key: RowsKey
     table: pa.Table
     times: Integers
 
     @classmethod
-    def of(cls, tables: Sequence[pa.Table], key: RowsKey | None = None) -> "CutRows":
+    def of(cls, tables: Sequence[pa.Table], key: RowsKey) -> "CutRows":
         """Put the events of tables in order."""
         table = _join(tables)
         if not len(table):
@@ -97,7 +98,7 @@ class TypedTimes:
 
 
 class CutMemory:
-    """Remembers hours by the segments that they are of. One is shared by all reports of a process."""
+    """Remembers hours by the segments and blocks that they are of. One is shared by all reports of a process."""
 
     def __init__(self) -> None:
         self._hours: BoundedMemory[tuple[UUID, datetime], pa.Table] = BoundedMemory(
@@ -118,14 +119,14 @@ class CutMemory:
             StorageUnavailableError: the place of segments is away.
         """
         found: dict[tuple[UUID, datetime], pa.Table] = {}
-        blocks: list[pa.Table] = []
+        blocks: dict[RowsKey, pa.Table] = {}
         for hour in {hour_of_span(span) for span in spans}:
             scope = EventScope(hour.start, hour.end, columns=SUMMARY_COLUMNS)
             for segment in filter(scope.holds, snapshot.segments):
                 key = segment.id, hour.start
                 known = self._hours.recall(key)
                 found[key] = await self._read_hour(snapshot, segment, scope) if known is None else known
-            blocks += await asyncio.to_thread(_of_blocks, snapshot, scope)
+            blocks |= await asyncio.to_thread(_hour_of_blocks, snapshot, scope, hour.start)
         return await asyncio.to_thread(self._order, found, blocks)
 
     async def _read_hour(self, snapshot: EventSnapshot, segment: Segment, scope: EventScope) -> pa.Table:
@@ -133,12 +134,17 @@ class CutMemory:
         assert scope.start is not None  # noqa: S101 - of an hour
         return self._hours.keep((segment.id, scope.start), table)
 
-    def _order(self, found: Mapping[tuple[UUID, datetime], pa.Table], blocks: Sequence[pa.Table]) -> list[CutRows]:
-        key = frozenset(found)
-        rows = self._rows.recall(key)
-        if rows is None:
-            rows = self._rows.keep(key, CutRows.of([table for table in found.values() if len(table)], key))
-        return [rows, CutRows.of(blocks)] if blocks else [rows]
+    def _order(
+        self, found: Mapping[tuple[UUID, datetime], pa.Table], blocks: Mapping[RowsKey, pa.Table]
+    ) -> list[CutRows]:
+        ordered = [self._order_rows(frozenset(found), found.values())]
+        if blocks:
+            ordered.append(self._order_rows(frozenset().union(*blocks), blocks.values()))
+        return ordered
+
+    def _order_rows(self, key: RowsKey, tables: Iterable[pa.Table]) -> CutRows:
+        known = self._rows.recall(key)
+        return self._rows.keep(key, CutRows.of(list(filter(len, tables)), key)) if known is None else known
 
     def summarise(self, cut: Sequence[CutRows], ranges: Sequence[Sequence[Span]]) -> list[list[Summary]]:
         """Summarise the cut hours of several ranges, each given as parts of hours; to be called in a thread.
@@ -153,18 +159,16 @@ class CutMemory:
         for rows in cut:
             rest: list[Places] = []
             for parts, spans in zip(added, ranges, strict=True):
-                if rows.key is None:
-                    rest.append(rows.places(spans))
-                    continue
                 sliced = [slice_hour(span) for span in spans]
-                parts += [self._summarise_minutes(rows, rows.key, slices) for slices, _ in sliced if slices]
+                parts += [self._summarise_minutes(rows, slices) for slices, _ in sliced if slices]
                 rest.append(rows.places([part for _, left in sliced for part in left]))
             for parts, summary in zip(added, self._summarise_places(rows, rest), strict=True):
                 parts.append(summary)
         return added
 
-    def _summarise_minutes(self, rows: CutRows, key: RowsKey, slices: Sequence[Span]) -> Summary:
+    def _summarise_minutes(self, rows: CutRows, slices: Sequence[Span]) -> Summary:
         """Summarise slices that follow each other: each is remembered, and so is their sum."""
+        key = rows.key
         whole = key, Span(slices[0].start, slices[-1].end)
         known = self._minutes.recall(whole)
         if known is None:
@@ -177,8 +181,6 @@ class CutMemory:
         return known
 
     def _summarise_places(self, rows: CutRows, ranges: Sequence[Places]) -> list[Summary]:
-        if rows.key is None:
-            return rows.summarise(ranges)
         known = {places: self._rests.recall((rows.key, places)) for places in ranges if places}
         missing = [places for places, summary in known.items() if summary is None]
         for places, summary in zip(missing, rows.summarise(missing), strict=True):
@@ -218,6 +220,18 @@ class CutMemory:
         scope = EventScope(hours[0], hours[-1] + timedelta(hours=1), columns=TIME_COLUMNS)
         tables = await snapshot.scan(segment, TIME_COLUMNS).read(scope)
         return await asyncio.to_thread(_split_hours, tables, hours)
+
+
+def _hour_of_blocks(snapshot: EventSnapshot, scope: EventScope, hour: datetime) -> dict[RowsKey, pa.Table]:
+    """Read the events of an hour that lie in blocks, by the blocks that have some: others come and change nothing."""
+    found: dict[RowsKey, pa.Table] = {}
+    for some in snapshot.block_tables:
+        if scope.overlaps(some.first_at, some.last_at):
+            table = scope.cut(scope.select(some.table, BLOCK))
+            if len(table):
+                key = frozenset((some.ids[number], hour) for number in np.unique(table[BLOCK].to_numpy()).tolist())
+                found[key] = table.drop_columns(BLOCK)
+    return found
 
 
 def _of_blocks(snapshot: EventSnapshot, scope: EventScope) -> list[pa.Table]:

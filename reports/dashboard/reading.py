@@ -1,7 +1,7 @@
 """Reading a dashboard: all of it from one snapshot, in the way that fits the question."""
 
 import asyncio
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -198,10 +198,11 @@ def _count_series(
     starts = question.period_starts
     wholes = [found.whole for found in stored.series]
     for part in recent.parts.values():
-        for hour, summary in part.hours.items():
+        hours = list(part.hours)
+        for hour in hours[bisect_left(hours, starts[0]) : bisect_left(hours, question.end)]:
             place = bisect_right(starts, hour) - 1
-            if place >= 0 and any(span.start <= hour < span.end for span in wholes[place]):
-                for event_type, count in summary.counts.items():
+            if any(span.start <= hour < span.end for span in wholes[place]):
+                for event_type, count in part.hours[hour].counts.items():
                     counts[place, event_type] = counts.get((place, event_type), 0) + count
     starts_us = np.array([microseconds(start) for start in starts])
     for span in cut:

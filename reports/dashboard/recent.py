@@ -31,7 +31,7 @@ MOST_SUMS = 16
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RecentPart:
-    """What was made of a segment or of blocks: a summary by hour, and first sights."""
+    """What was made of a segment or of blocks: a summary by hour, ascending, and first sights."""
 
     hours: Mapping[datetime, Summary]
     sights: FirstSights

@@ -52,7 +52,7 @@ def summarise(table: pa.Table) -> dict[datetime, Summary]:
         table: sorted, with the columns of SUMMARY_COLUMNS; those that it lacks hold nothing.
 
     Returns:
-        A summary by the first moment of the hour (UTC), of each hour that has an event.
+        A summary by the first moment of the hour (UTC), of each hour that has an event, ascending.
 
     Example:
         >>> summarise(table)[datetime(2026, 3, 10, 12, tzinfo=UTC)].counts

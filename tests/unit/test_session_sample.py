@@ -2,6 +2,7 @@
 
 import random
 
+import numpy as np
 import pytest
 
 from storage.summaries.forms.session_sample import (
@@ -13,6 +14,7 @@ from storage.summaries.forms.session_sample import (
     SessionSample,
     estimate_sessions,
     make_sample,
+    make_samples,
     merge_samples,
 )
 
@@ -90,3 +92,29 @@ def test_few_sessions_added_to_many_make_the_sample_of_all(seed: int) -> None:
     added = 3_000 - chance.randrange(1, 100)
     merged = merge_samples([sample_of(*stretches[:added]), *(sample_of(one) for one in stretches[added:])])
     assert merged == sample_of(*stretches)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_few_sessions_merge_like_many(seed: int) -> None:
+    """Whether they come one after the other or all at once: keys above the threshold, pauses, repeated keys."""
+    chance = random.Random(seed)  # noqa: S311 - a test's chance
+    stretches = []
+    for _ in range(chance.randrange(2, 16)):
+        first = chance.randrange(5) * PAUSE_US
+        stretches.append((chance.randrange(4), chance.random() < 0.5, first, first + chance.randrange(2 * PAUSE_US)))
+    together = make_sample(*map(list, zip(*stretches, strict=True)))
+    assert sample_of(*stretches) == together
+    cut = SessionSample(2)
+    assert merge_samples([*(sample_of(one) for one in stretches), cut]) == merge_samples([together, cut])
+    below = [one for one in stretches if one[0] < 2]
+    assert merge_samples([together, cut]).rows == sample_of(*below).rows
+
+
+def test_groups_are_sampled_as_each_alone() -> None:
+    """Large and small ones, and one without sessions."""
+    groups = [some_sessions(count, seed=count) for count in (3, 0, 2_000, 1)]
+    keys, inferred, firsts, lasts = (
+        np.array(column) for column in zip(*(one for some in groups for one in some), strict=True)
+    )
+    places = np.repeat(np.arange(4), [len(some) for some in groups])
+    assert make_samples(keys, inferred, firsts, lasts, places, 4) == [sample_of(*some) for some in groups]

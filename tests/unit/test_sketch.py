@@ -3,6 +3,7 @@
 import itertools
 import random
 
+import numpy as np
 import pytest
 
 from storage.summaries.forms.sketch import (
@@ -13,6 +14,7 @@ from storage.summaries.forms.sketch import (
     STANDARD_ERROR,
     estimate,
     make_sketch,
+    make_sketches,
     merge_sketches,
 )
 
@@ -92,3 +94,11 @@ def test_a_short_list_is_merged_into_all_registers() -> None:
     many, few = some_hashes(20_000, seed=1), [0, *some_hashes(20, seed=2)]
     assert len(make_sketch(few)) < len(make_sketch(many)) == REGISTERS
     assert merge_sketches([make_sketch(few), make_sketch(many)]) == make_sketch([*many, *few])
+
+
+def test_groups_are_sketched_as_each_alone() -> None:
+    """Few hashes, none, and many."""
+    groups = [some_hashes(count, seed=count) for count in (3, 0, 5_000, 1)]
+    hashes = np.array([one for some in groups for one in some], np.int64)
+    places = np.repeat(np.arange(4), [len(some) for some in groups])
+    assert make_sketches(hashes, places, 4) == [make_sketch(some) for some in groups]

@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from storage.summaries.codec import FORMAT, SummaryError, UnknownSummaryFormatError, decode, encode
@@ -45,6 +45,7 @@ SUMMARIES = st.builds(
 )
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(SUMMARIES)
 def test_a_summary_comes_back_as_it_was(summary: Summary) -> None:
     """Decimals to the last digit, integers of any size, texts of any kind."""

@@ -9,6 +9,7 @@ estimating stream expression cardinalities", 2016). A key is a session id, or an
 import math
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
+from struct import Struct
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -21,7 +22,10 @@ PAUSE_US = 30 * 60 * 1_000_000
 """A session without id ends when its actor does nothing for so long."""
 LONGEST_US = 24 * 60 * 60 * 1_000_000
 """A session without id is cut when it has lasted so long."""
+FEW_ROWS = 16
+"""What numpy takes for any number of rows, a loop takes for as many."""
 ROW_BYTES = 24
+_ROW = Struct("<Qqq")
 _KEY, _FIRST, _LAST = range(3)
 Integers: TypeAlias = np.ndarray[Any, np.dtype[np.int64]]
 Flags: TypeAlias = np.ndarray[Any, np.dtype[np.bool_]]
@@ -125,7 +129,10 @@ def merge_samples(samples: Iterable[SessionSample]) -> SessionSample:
     kept = [part for part in parts if part.rows]
     if len(kept) == 1 and kept[0].threshold == threshold:
         return kept[0]
-    rows = _read(b"".join(part.rows for part in kept))
+    data = b"".join(part.rows for part in kept)
+    if len(data) <= FEW_ROWS * ROW_BYTES:
+        return SessionSample(threshold, _join_few(data, threshold))
+    rows = _read(data)
     keys = np.ascontiguousarray(rows[:, _KEY]).view(np.uint64)
     if threshold < NO_THRESHOLD:
         below = np.flatnonzero(keys < np.uint64(threshold << 1))
@@ -135,6 +142,19 @@ def merge_samples(samples: Iterable[SessionSample]) -> SessionSample:
     thresholds = [threshold]
     joined, _ = _join(keys, rows[:, _FIRST], rows[:, _LAST], np.zeros(len(keys), np.int64), thresholds)
     return SessionSample(thresholds[0], joined.tobytes())
+
+
+def _join_few(data: bytes, threshold: int) -> bytes:
+    """Do what `_join` does to a few rows of one group, in a tenth of the time."""
+    joined: list[tuple[int, int, int]] = []
+    for key, first, last in sorted(_ROW.iter_unpack(data)):
+        if key >= threshold << 1:
+            break
+        if joined and joined[-1][0] == key and (not key & 1 or first < joined[-1][2] + PAUSE_US):
+            joined[-1] = key, joined[-1][1], max(joined[-1][2], last)
+        else:
+            joined.append((key, first, last))
+    return b"".join(_ROW.pack(*row) for row in joined)
 
 
 def _join(
@@ -163,7 +183,8 @@ def _join(
         for row in np.flatnonzero(is_new_key & (places == MAX_KEYS)).tolist():
             thresholds[groups[row]] = min(thresholds[groups[row]], int(keys[row] >> np.uint64(1)))
         kept = np.flatnonzero((places < MAX_KEYS) & is_below)
-        keys, firsts, lasts, groups, is_new_key = (column[kept] for column in (keys, firsts, lasts, groups, is_new_key))
+        keys, firsts, lasts = keys[kept], firsts[kept], lasts[kept]
+        groups, is_new_key = groups[kept], is_new_key[kept]
     if not len(keys):
         return np.zeros((0, 3), np.int64), groups
     if not is_new_key.all():
