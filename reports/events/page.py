@@ -7,7 +7,7 @@ segment whose newest event is older than the page's last is not looked at.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import astuple, dataclass, fields
 from datetime import datetime
 from functools import partial
@@ -30,7 +30,7 @@ from storage.write.batch import COLUMNS
 ANY_EVENT = EventPattern()
 _Integers = np.ndarray[Any, np.dtype[np.int64]]
 _Numbers = np.ndarray[Any, np.dtype[np.uint64]]
-_Load = Callable[["_Candidates"], Coroutine[Any, Any, pa.Table]]
+_Load = Callable[["_Candidates"], Awaitable[pa.Table]]
 """Reads all that is shown of some rows."""
 _UNSHOWN = ("actor_hash", "ip_address")
 
@@ -131,7 +131,7 @@ async def read_newest(
             await asyncio.to_thread(page.look_at, block_table.table, None, _whole)
     for segment in sorted(filter(scope.holds, snapshot.segments), key=lambda segment: segment.last_at, reverse=True):
         await _look_at(page, snapshot, segment, scope)
-    tables = await at_once(load(found) for found, load in await asyncio.to_thread(page.chosen))
+    tables = await at_once(partial(load, found) for found, load in await asyncio.to_thread(page.chosen))
     return await asyncio.to_thread(page.join, tables) if tables else None
 
 
