@@ -4,6 +4,7 @@ import asyncio
 import os
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -16,9 +17,9 @@ from sociallive.analytics.v1.dashboard_pb2 import GetDashboardRequest
 from tests.acceptance.fake_clock import FakeClock, find_library
 from tests.acceptance.running import Service
 from tests.acceptance.samples import track
+from tests.stored import stored_rows
 
 LIBRARY = find_library()
-NEVER = "off"
 EVERY_SECOND = "* * * * * *"
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
@@ -45,8 +46,6 @@ def jobs(clock: FakeClock, database_url: str, **environment: str) -> Iterator[No
     variables = {
         **os.environ,
         "DATABASE_URL": database_url,
-        "ANALYTICS_RETENTION_CRON": NEVER,
-        "ANALYTICS_PARTITIONS_CRON": NEVER,
         **environment,
         **clock.environment,
     }
@@ -83,69 +82,54 @@ async def note_tick(database_url: str, job: str, moment: datetime) -> None:
     await connection.close()
 
 
-async def wait_for_fold(database_url: str) -> None:
-    """Wait until no event is unfolded."""
-    async with asyncio.timeout(WAIT_S):
-        while await count(database_url, "SELECT hour AS key, count(*) FROM analytics_aggregation_deltas GROUP BY hour"):
-            await asyncio.sleep(0.05)
-
-
 async def count_days(database_url: str) -> dict[datetime, int]:
     """Count the raw events of each day."""
-    return await count(
-        database_url,
-        "SELECT date_trunc('day', timestamp, 'UTC') AS key, count(*) FROM analytics_events GROUP BY key ORDER BY key",
+    days = Counter(
+        row["timestamp"].replace(hour=0, minute=0, second=0, microsecond=0) for row in await stored_rows(database_url)
     )
+    return dict(days)
 
 
-async def count_rollups(database_url: str, timeframe: str) -> dict[datetime, int]:
-    """Add up the rollups of each period."""
-    return await count(
-        database_url,
-        "SELECT timestamp AS key, sum(count)::bigint AS count FROM analytics_aggregations WHERE timeframe = $1 "
-        "GROUP BY key ORDER BY key",
-        timeframe,
-    )
-
-
-async def count(database_url: str, statement: str, *parameters: str) -> dict[datetime, int]:
-    """Read counts by moment."""
+async def count_summarised(database_url: str, timeframe: str) -> dict[datetime, int]:
+    """Add up the summaries of each period."""
     connection = await asyncpg.connect(database_url)
     try:
-        return {row["key"]: row["count"] for row in await connection.fetch(statement, *parameters)}
+        rows = await connection.fetch(
+            "SELECT timestamp, sum(count)::bigint AS count FROM analytics_aggregations WHERE timeframe = $1 GROUP BY 1",
+            timeframe,
+        )
     finally:
         await connection.close()
+    return {row["timestamp"]: row["count"] for row in rows}
 
 
 @pytest.mark.parametrize(
-    ("end", "due", "not_due"),
+    ("end", "due"),
     [
-        pytest.param(datetime(2026, 3, 10, 13, tzinfo=UTC), "0 * * * *", "0 0 * * *", id="hour"),
-        pytest.param(datetime(2026, 3, 11, tzinfo=UTC), "0 0 * * *", "0 0 1 * *", id="day"),
-        pytest.param(datetime(2027, 3, 1, tzinfo=UTC), "0 0 1 * *", "0 0 1 1 *", id="month"),
-        pytest.param(NEW_YEAR, "0 0 1 1 *", "0 0 29 2 *", id="year"),
+        pytest.param(datetime(2026, 3, 10, 13, tzinfo=UTC), "0 * * * *", id="hour"),
+        pytest.param(datetime(2026, 3, 11, tzinfo=UTC), "0 0 * * *", id="day"),
+        pytest.param(datetime(2027, 3, 1, tzinfo=UTC), "0 0 1 * *", id="month"),
+        pytest.param(NEW_YEAR, "0 0 1 1 *", id="year"),
     ],
 )
 async def test_a_tick_comes_when_the_clock_strikes(
-    clock: FakeClock, database_url: str, end: datetime, due: str, not_due: str
+    clock: FakeClock, database_url: str, end: datetime, due: str
 ) -> None:
-    """Once, not before, and no other job's; by the process's own wall clock."""
-    for job in ("aggregate", "retention"):
-        await note_tick(database_url, job, end - MINUTE)
+    """Once, and not before; by the process's own wall clock."""
+    await note_tick(database_url, "retention", end - MINUTE)
     clock.put(end - HEAD_START)
-    with jobs(clock, database_url, ANALYTICS_AGGREGATE_CRON=due, ANALYTICS_RETENTION_CRON=not_due):
-        (started,) = await runs_of(database_url, "aggregate", since=end - MINUTE)
+    with jobs(clock, database_url, ANALYTICS_RETENTION_CRON=due):
+        (started,) = await runs_of(database_url, "retention", since=end - MINUTE)
         assert end <= started < end + MINUTE
-        assert await runs_of(database_url, "retention", since=end, count=0) == []
 
 
 async def test_a_local_clock_that_is_set_back_is_no_matter(clock: FakeClock, database_url: str) -> None:
     """Jobs run by UTC, also in the hour that the machine's own zone has twice."""
     second_one = datetime(2026, 11, 1, 6, tzinfo=UTC)  # 01:00 in New York, for the second time
-    await note_tick(database_url, "aggregate", second_one - HOUR)
+    await note_tick(database_url, "retention", second_one - HOUR)
     clock.put(second_one - HEAD_START)
-    with jobs(clock, database_url, ANALYTICS_AGGREGATE_CRON="0 6 * * *", TZ="America/New_York"):
-        (started,) = await runs_of(database_url, "aggregate", since=second_one - MINUTE)
+    with jobs(clock, database_url, ANALYTICS_RETENTION_CRON="0 6 * * *", TZ="America/New_York"):
+        (started,) = await runs_of(database_url, "retention", since=second_one - MINUTE)
     assert second_one <= started < second_one + MINUTE
 
 
@@ -153,14 +137,14 @@ async def test_a_clock_set_back_by_an_hour_stops_no_job(clock: FakeClock, databa
     """In the running process and in one that starts afterwards: what the later clock noted keeps neither waiting."""
     late = datetime(2026, 10, 25, 3, 0, 10, tzinfo=UTC)
     clock.put(late)
-    with jobs(clock, database_url, ANALYTICS_AGGREGATE_CRON="0 * * * *"):
-        await runs_of(database_url, "aggregate", since=late)
+    with jobs(clock, database_url, ANALYTICS_RETENTION_CRON="0 * * * *"):
+        await runs_of(database_url, "retention", since=late)
         clock.put(late - timedelta(hours=1))
-        first, second = await runs_of(database_url, "aggregate", since=late - timedelta(hours=1), count=2)
+        first, second = await runs_of(database_url, "retention", since=late - timedelta(hours=1), count=2)
         assert second < late <= first
     clock.put(late - timedelta(hours=2))
-    with jobs(clock, database_url, ANALYTICS_AGGREGATE_CRON="0 * * * *"):
-        *_, third = await runs_of(database_url, "aggregate", since=late - timedelta(hours=2), count=3)
+    with jobs(clock, database_url, ANALYTICS_RETENTION_CRON="0 * * * *"):
+        *_, third = await runs_of(database_url, "retention", since=late - timedelta(hours=2), count=3)
         assert third < second
 
 
@@ -172,7 +156,6 @@ async def test_a_service_goes_through_a_new_year_and_keeps_raw_events_for_ninety
     with Service(
         data_dir,
         DATABASE_URL=database_url,
-        ANALYTICS_AGGREGATE_CRON=EVERY_SECOND,
         ANALYTICS_RETENTION_CRON=EVERY_SECOND,
         **clock.environment,
     ) as service:
@@ -183,9 +166,6 @@ async def test_a_service_goes_through_a_new_year_and_keeps_raw_events_for_ninety
         clock.put(NEW_YEAR - 59 * MINUTE)
         service.stub.Track(track(), timeout=20)
         assert await count_days(database_url) == {NEW_YEAR - DAY: 2, NEW_YEAR: 2}
-        await wait_for_fold(database_url)
-        assert await count_rollups(database_url, "day") == {NEW_YEAR - DAY: 2, NEW_YEAR: 2}
-        assert await count_rollups(database_url, "month") == {datetime(2026, 12, 1, tzinfo=UTC): 2, NEW_YEAR: 2}
         assert service.stub.GetDashboard(GetDashboardRequest(timeframe="24h"), timeout=20).events == 1
         due = NEW_YEAR + 90 * DAY
         clock.put(due - MINUTE)
@@ -194,4 +174,5 @@ async def test_a_service_goes_through_a_new_year_and_keeps_raw_events_for_ninety
         clock.put(due)
         await runs_of(database_url, "retention", since=due)
         assert await count_days(database_url) == {NEW_YEAR: 2}
-        assert await count_rollups(database_url, "day") == {NEW_YEAR - DAY: 2, NEW_YEAR: 2}
+        assert await count_summarised(database_url, "day") == {NEW_YEAR - DAY: 2, NEW_YEAR: 2}
+        assert await count_summarised(database_url, "month") == {datetime(2026, 12, 1, tzinfo=UTC): 2, NEW_YEAR: 2}

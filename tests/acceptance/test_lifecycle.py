@@ -113,7 +113,7 @@ def test_settings_are_checked_as_a_whole_before_anything_starts(data_dir: Path, 
     service = Service(
         data_dir,
         command=command,
-        ANALYTICS_AGGREGATE_CRON="61 * * * *",
+        ANALYTICS_RETENTION_CRON="61 * * * *",
         ANALYTICS_RETENTON_RAW_DAYS="400",
         ANALYTICS_RETENTION_RAW_DAYS="90",
         ANALYTICS_RETENTION_HOURLY_DAYS="30",
@@ -122,7 +122,7 @@ def test_settings_are_checked_as_a_whole_before_anything_starts(data_dir: Path, 
     assert service.wait(20) == 2
     (line,) = service.output().splitlines()
     assert line.startswith("analytics: invalid environment variables: ")
-    assert "ANALYTICS_AGGREGATE_CRON must be five cron fields" in line
+    assert "ANALYTICS_RETENTION_CRON must be five cron fields" in line
     assert "ANALYTICS_RETENTON_RAW_DAYS is not a setting; did you mean ANALYTICS_RETENTION_RAW_DAYS?" in line
     assert "ANALYTICS_RETENTION_HOURLY_DAYS must be 90 or more" in line
     assert "ANALYTICS_WORKERS must be a whole number" in line
