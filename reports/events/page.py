@@ -131,7 +131,7 @@ async def read_newest(
             await asyncio.to_thread(page.look_at, block_table.table, None, _whole)
     for segment in sorted(filter(scope.holds, snapshot.segments), key=lambda segment: segment.last_at, reverse=True):
         await _look_at(page, snapshot, segment, scope)
-    tables = await at_once(load(found) for found, load in await asyncio.to_thread(page.chosen))
+    tables = await at_once(partial(load, found) for found, load in await asyncio.to_thread(page.chosen))
     return await asyncio.to_thread(page.join, tables) if tables else None
 
 

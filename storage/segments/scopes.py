@@ -1,10 +1,10 @@
 """What a report reads: a scope of events, and how each segment is read range by range of actors."""
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -83,13 +83,13 @@ class EventScope:
         return table.filter(pa.array((at_us >= start_us) & (at_us < end_us)))
 
 
-async def at_once(works: Iterable[Coroutine[Any, Any, AnswerT]]) -> list[AnswerT]:
+async def at_once(works: Iterable[Callable[[], Awaitable[AnswerT]]]) -> list[AnswerT]:
     """Do several pieces of work, MOST_AT_ONCE at a time; give their answers in order. Where one fails, all end."""
     free = asyncio.Semaphore(MOST_AT_ONCE)
 
-    async def wait_and_do(work: Coroutine[Any, Any, AnswerT]) -> AnswerT:
+    async def wait_and_do(work: Callable[[], Awaitable[AnswerT]]) -> AnswerT:
         async with free:
-            return await work
+            return await work()
 
     tasks = [asyncio.create_task(wait_and_do(work)) for work in works]
     try:
@@ -97,6 +97,7 @@ async def at_once(works: Iterable[Coroutine[Any, Any, AnswerT]]) -> list[AnswerT
     finally:
         for task in tasks:
             task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def microseconds(moment: datetime) -> int:

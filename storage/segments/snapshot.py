@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapp
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from itertools import chain
 from typing import TypeVar
 from uuid import UUID
@@ -179,7 +180,7 @@ class EventSnapshot:
         return [self.scan(segment, columns) for segment in self.segments if scope.holds(segment)]
 
     async def _read(self, scans: Sequence[SegmentScan], scope: EventScope, *, keeps: bool = False) -> list[pa.Table]:
-        read = await at_once(scan.read(scope, keeps=keeps) for scan in scans)
+        read = await at_once(partial(scan.read, scope, keeps=keeps) for scan in scans)
         return list(chain.from_iterable(read)) + await asyncio.to_thread(
             _of_blocks, self.block_tables, scope, SORTED_BY
         )
