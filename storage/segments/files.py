@@ -37,7 +37,7 @@ from storage.segments.tables import (
 FORMAT = 1
 """What `write_segment` writes; the number lies in the file and in the catalogue."""
 FORMAT_KEY = b"analytics.format"
-ROWS_PER_GROUP = 61_440
+ROWS_PER_GROUP = 368_640
 """What reading one event decodes. Larger groups save bytes: ids of sessions and contents repeat among more rows."""
 ZSTD_LEVEL = 1
 """Level 3 takes a fifth more time and saves nothing: what is left is random ids and times."""
