@@ -10,6 +10,7 @@ import structlog
 
 from runtime.errors import AnalyticsError
 from storage.postgres.database import Database
+from storage.postgres.errors import locate_error, name_error
 from storage.postgres.lease import lease
 from storage.segments.errors import SegmentMissingError
 from storage.segments.upkeep import Upkept
@@ -75,9 +76,9 @@ class ContinuousJob(ABC):
             except AnalyticsError as exc:
                 pause_s = self._back_off()
                 log.error("upkeep_failed", reason=exc.reason, error=str(exc), **self._described(pause_s))  # noqa: TRY400 - the message is the story
-            except Exception:
+            except Exception as exc:  # noqa: BLE001 - whatever it was, it is named in the log
                 pause_s = self._back_off()
-                log.exception("upkeep_failed", **self._described(pause_s))
+                log.error("upkeep_failed", error=name_error(exc), at=locate_error(exc), **self._described(pause_s))  # noqa: TRY400 - it may quote events
             await pause(pause_s)
 
     def _described(self, pause_s: float) -> dict[str, object]:
