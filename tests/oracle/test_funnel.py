@@ -257,7 +257,7 @@ async def test_the_oracle_sees_ties_that_are_sorted_without_their_sequence() -> 
     """Events of one microsecond have an order of their own."""
     histories, _ = make_world()
     question = plain_question()
-    with mutated(tables, 'integers(table, "sequence")[rows], ', ""):
+    with mutated(tables, "sequence[rows], ", ""):
         table = make_events(histories)
     assert shortest_difference(await compute_attempts(question, table), expect_attempts(question), histories)
 
