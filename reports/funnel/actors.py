@@ -88,8 +88,9 @@ def add_pages(one: ActorRows, other: ActorRows, limit: int) -> ActorRows:
 def actor_ids(table: pa.Table, rows: "np.ndarray[Any, np.dtype[np.int64]]") -> pa.StringArray:
     """Read the plain ids of the actors of some rows."""
     chosen = table.select([name for name in ACTOR_COLUMNS if name in table.column_names]).take(pa.array(rows))
-    named = [chosen[name].cast(pa.string()) for name in chosen.column_names[:-1]]
-    return pc.coalesce(*named, _write_ids(fixed_bytes(chosen["event_id"]))).combine_chunks()
+    named = [chosen[name].cast(pa.string()).combine_chunks() for name in chosen.column_names[:-1]]
+    ids: pa.StringArray = pc.coalesce(*named, _write_ids(fixed_bytes(chosen["event_id"])))
+    return ids
 
 
 def _write_ids(ids: bytes) -> pa.StringArray:

@@ -59,6 +59,13 @@ async def test_pages_are_ordered_by_code_point_whoever_the_actors_are() -> None:
     assert listed == expected
 
 
+async def test_actors_that_are_all_known_by_their_events_alone_are_listed() -> None:
+    """Their table has no column of users or sessions."""
+    rows = [make_row(timestamp=START, user_id=None, session_id=None) for _ in range(3)]
+    page = await read_funnel_actors(TableSnapshot(make_table(rows), 1), make_question(), ActorChoice(1, 3, None, 10))
+    assert [row.actor_id for row in page.actors] == sorted(row[0] for row in rows)
+
+
 @pytest.mark.parametrize("order", StepOrder)
 async def test_a_range_without_entries_has_a_funnel_of_nobody(order: StepOrder) -> None:
     """Whether there are no events, or none that fits a step; figures of seconds are missing then."""
