@@ -338,10 +338,14 @@ class WriteMachine(RuleBasedStateMachine):
         self.model.check(await Observed.read(self.stage.sql), hours, is_drained=is_drained)
 
     async def end(self) -> None:
-        """Drain, and stop in order."""
+        """Drain, stop in order, seal what is left, and merge what that makes."""
         await self.drain()
         for process in self.processes:
             await process.stop()
+        while await self.stage.keeper.seal():
+            self.stage.seen["seal"] += 1
+        while await self.stage.keeper.merge():
+            self.stage.seen["merge"] += 1
         await self.look(is_drained=True)
 
     async def clear(self) -> None:
