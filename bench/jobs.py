@@ -95,7 +95,7 @@ class Bench:
         await self._publish(await asyncio.to_thread(write_segment, table))
 
     async def merge(self) -> None:
-        """Merge all that is worth while, then what is not summarised yet."""
+        """Run all merges that are due, then add the remaining segments to the summaries."""
         while merge := plan_merge(await self.segments.catalogue.list_segments()):
             await self.segments.keeper.merge(merge)
         left = [one for one in await self.segments.catalogue.list_segments() if not one.is_summarised]

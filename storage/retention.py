@@ -98,7 +98,7 @@ async def purge_aged(database: Database, store: SegmentStore, policy: RetentionP
 
     Args:
         database: a migrated one.
-        store: its segments; its keeper summarises what is not summarised yet.
+        store: its segments; its keeper adds events to the summaries before it deletes them.
         policy: how long each kind of data is kept.
         now: aware.
 

@@ -1,4 +1,4 @@
-"""What is not summarised yet: each small segment is summarised once by a process, and so are the blocks, as they come.
+"""Recent events: a process summarises each block, and each small segment that the summaries lack, once.
 
 Nothing is ever out of date: segments and blocks never change, so what was made of them is known by their ids. It stays
 as long as they are there, and there are never many: a segment is merged soon, and then the summaries have it.

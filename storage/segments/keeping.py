@@ -139,7 +139,8 @@ class SegmentKeeper:
     async def age(self, segment: Segment, before: datetime) -> Removed:
         """Remove the events of a segment that happened before a time; nothing where somebody else changed it first.
 
-        A segment with younger events, too, is rewritten without the older ones. What is not summarised yet is first.
+        A segment that also has younger events is rewritten without the older ones. A segment that is not in the
+        summaries yet is added to them in the same transaction.
 
         Raises:
             SegmentDamagedError: the segment cannot be read, and has to be; it is named, and stays as it is.
@@ -199,7 +200,7 @@ class SegmentKeeper:
             return await asyncio.to_thread(_read_bucket, reader, parts, groups, bucket)
 
     async def _publish(self, change: SegmentChange, fresh: Sequence[pa.Table]) -> bool:
-        """Make a change, and add what is not summarised yet to the summaries in the same transaction."""
+        """Make a change, and add the events of `fresh` to the summaries in the same transaction."""
         outcome = ChangeOutcome.ALSO_LOST
         for _ in range(MOST_TRIES):
             also = await self._summaries.prepare(fresh) if fresh and self._summaries is not None else None
